@@ -1,0 +1,1 @@
+"""Feasibility and kube-scheduler's own scores, pure and vectorised over nodes."""

@@ -1,0 +1,1 @@
+"""What a watt costs: units, power curves, profiles, catalogue, regressor. Pure but for loading."""

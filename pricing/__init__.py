@@ -1,0 +1,1 @@
+"""Placement rules and the bounds they are measured against. Pure."""

@@ -1,0 +1,1 @@
+"""Scenarios run on simulated nodes with the production code."""
