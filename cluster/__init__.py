@@ -1,1 +1,1 @@
-"""The cluster as values: nodes, pods, workloads, snapshots; and kube-scheduler's rules as functions."""
+"""The cluster as values (nodes, pods, workloads, snapshots) and kube-scheduler's rules."""
