@@ -1,0 +1,145 @@
+"""Hardware has many spellings: one label and one key for each CPU model, one word for each vendor.
+
+The key decides which servers share a CPU model, so that a model is never tested on a CPU that it
+was trained on. "Intel Xeon  L5335", "Intel Xeon processor L5335", "Xeon L5335 @ 2.00GHz" are one.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+#: "2.2 GHz", "2933MHz", and "2.2G": a bare letter only after a decimal point, as 8176M is a model.
+_CLOCK: Final = re.compile(
+    r"@?\s*(?<![\w.-])(\d+(?:\.\d+)?(?=\s*[gm]hz)|\d+\.\d+(?=\s*g\b))\s*(g|m)(?:hz)?(?!\w)",
+    re.IGNORECASE,
+)
+_BRACKETS: Final = re.compile(r"\([^)]*\)?|\[[^\]]*\]?")
+_MARKS: Final = re.compile(r"\((?:r|tm|c)\)|[®™©]", re.IGNORECASE)
+_CORE_COUNT: Final = re.compile(
+    r"\b(?:\d+|single|dual|two|quad|four|six|eight|twelve|sixteen)[- ]cores?\b", re.IGNORECASE
+)
+_FILLERS: Final = frozenset({"processor", "processors", "cpu", "cpus", "series", "inc.", "the"})
+_COUNT_PREFIX: Final = re.compile(r"^\s*\d+\s*(?:x|×)\s+", re.IGNORECASE)  # noqa: RUF001 - typed so
+_GENERATION: Final = re.compile(r"(?<=[\dlhmpwktuq])\s*v\s*(\d)(?=\s|$)", re.IGNORECASE)
+#: Linux appends Intel's version as a lone zero: "E5-2660 0 @ 2.20GHz".
+_FIRST_VERSION: Final = re.compile(r"(?<=\d[\dl])\s+0(?=\s|$)", re.IGNORECASE)
+_POWER_GRADE: Final = re.compile(r"(?<=\d)\s+(he|ee|se|hs)(?=\s|$)", re.IGNORECASE)
+
+_AMD_FAMILIES: Final = frozenset({"epyc", "opteron", "ryzen", "threadripper"})
+_INTEL_FAMILIES: Final = frozenset({"xeon", "pentium", "core", "celeron", "atom"})
+#: Words that some results write and others leave out, so that the key must not hold them.
+_OPTIONAL_WORDS: Final = frozenset(
+    {"intel", "amd", "xeon", "epyc", "opteron", "platinum", "gold", "silver", "bronze"}
+)
+
+#: Vendors whose name took several forms, by the beginning of what is left of it in lower case.
+_VENDORS: Final = {
+    "acer": "Acer",
+    "apple": "Apple",
+    "asustek": "ASUS",
+    "bull": "Bull",
+    "cisco": "Cisco",
+    "colfax": "Colfax",
+    "dell": "Dell",
+    "depo": "DEPO",
+    "five9": "Five9",
+    "fujitsu": "Fujitsu",
+    "giga": "Gigabyte",
+    "h3c": "H3C",
+    "hewlett packard enterprise": "HPE",
+    "hewlett": "HP",
+    "hitachi": "Hitachi",
+    "hpe": "HPE",
+    "huawei": "Huawei",
+    "ibm": "IBM",
+    "inspur": "Inspur",
+    "intel": "Intel",
+    "lenovo": "Lenovo",
+    "nec": "NEC",
+    "nettrix": "Nettrix",
+    "new h3c": "H3C",
+    "plat'home": "PlatHome",
+    "powerleader": "Powerleader",
+    "quanta": "Quanta",
+    "sgi": "SGI",
+    "sugon": "Sugon",
+    "sun": "Sun",
+    "super": "Supermicro",
+    "tyan": "Tyan",
+    "verari": "Verari",
+    "zt": "ZT",
+}
+
+
+def vendor_name(name: str) -> str:
+    """Return one word or two for a vendor, whatever company form the source appends."""
+    words = " ".join(name.split())
+    for beginning, vendor in _VENDORS.items():
+        if words.lower().startswith(beginning):
+            return vendor
+    return re.split(r"[,(]| inc\b| corp| co\b| ltd", words, flags=re.IGNORECASE)[0].strip()
+
+
+def clock_gigahertz(cpu_name: str) -> float | None:
+    """Clock in GHz that a CPU name states outside brackets, or inside where only there."""
+    for text in (_BRACKETS.sub(" ", cpu_name), cpu_name):
+        match = _CLOCK.search(text)
+        if match:
+            value = float(match[1])
+            return value if match[2].lower() == "g" else value / 1000
+    return None
+
+
+def cpu_label(name: str) -> str:
+    """Return a CPU's name without marks, clock, core count and remarks: `Intel Xeon E5-2660 v2`."""
+    text = _MARKS.sub(" ", _MARKS.sub(" ", name))
+    text = unicodedata.normalize("NFKC", text).replace("_", " ")
+    text = _COUNT_PREFIX.sub("", _BRACKETS.sub(" ", text))
+    text = _CORE_COUNT.sub(" ", text)
+    clock = _CLOCK.search(text)
+    text = re.sub(r"[,;@]", " ", _CLOCK.sub(" ", text))
+    words = [word for word in text.split() if word.lower() not in _FILLERS]
+    label = _POWER_GRADE.sub(lambda match: match[1].upper(), " ".join(words))
+    label = _FIRST_VERSION.sub("", label)
+    label = _GENERATION.sub(lambda match: f" v{match[1]}", label)
+    if clock and not any(character.isdigit() for character in label):
+        unit = "GHz" if clock[2].lower() == "g" else "MHz"
+        label = f"{label} {float(clock[1]):g} {unit}".strip()
+    return _with_maker(label)
+
+
+def cpu_maker(name: str) -> str:
+    """`Intel`, `AMD` or, for other makers, the first word of the name."""
+    label = cpu_label(name)
+    return label.split()[0] if label else ""
+
+
+def cpu_model_key(name: str) -> str:
+    """Return one key for all spellings of a CPU model, in lower case: `intel e5-2660 v2`.
+
+    Empty when the name holds no letter or digit.
+    """
+    label = cpu_label(name).lower()
+    words = re.sub(r"[^a-z0-9.\-]+", " ", label).split()
+    kept = [word for word in words if word not in _OPTIONAL_WORDS] or words
+    maker = words[0] if words else ""
+    return " ".join([maker, *(word for word in kept if word != maker)]).strip(" -.")
+
+
+def slug(*parts: str) -> str:
+    """Return names joined to one lower-case identifier of letters, digits and single hyphens."""
+    text = unicodedata.normalize("NFKD", "-".join(parts)).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _with_maker(label: str) -> str:
+    lowered = set(re.split(r"[\s-]", label.lower()))
+    maker = "AMD" if lowered & (_AMD_FAMILIES | {"amd"}) else ""
+    if not maker and (lowered & (_INTEL_FAMILIES | {"intel"})):
+        maker = "Intel"
+    if not maker:
+        return label
+    rest = [word for word in label.split() if word.lower() != maker.lower()]
+    return " ".join([maker, *rest])

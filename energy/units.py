@@ -1,0 +1,35 @@
+"""Units of power and energy, and the few conversions between them.
+
+Everything inside is watts, seconds and joules; kilowatt hours appear in reports only.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NewType
+
+Watts = NewType("Watts", float)
+Joules = NewType("Joules", float)
+Seconds = NewType("Seconds", float)
+
+#: One kilowatt hour is 1,000 W for 3,600 s, exactly (SI brochure, 9th edition, table 8).
+JOULES_PER_KILOWATT_HOUR: Final = 3_600_000.0
+
+
+def joules(watts: float, seconds: float) -> Joules:
+    """Energy in joules of a constant power in watts over a time in seconds."""
+    return Joules(watts * seconds)
+
+
+def kilowatt_hours(energy_joules: float) -> float:
+    """Energy in kilowatt hours, for reports, of an energy in joules."""
+    return energy_joules / JOULES_PER_KILOWATT_HOUR
+
+
+def joules_of_kilowatt_hours(energy_kilowatt_hours: float) -> Joules:
+    """Energy in joules of an energy in kilowatt hours."""
+    return Joules(energy_kilowatt_hours * JOULES_PER_KILOWATT_HOUR)
+
+
+def kilograms(mass_grams: float) -> float:
+    """Mass in kilograms of a mass in grams (of carbon dioxide, here)."""
+    return mass_grams / 1000.0
