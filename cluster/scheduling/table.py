@@ -20,6 +20,10 @@ Int64s: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
 
 
+# Pods pinned one by one to nodes would otherwise fill the memory with one mask each.
+_REMEMBERED_MAX = 4096
+
+
 class NodeTable:
     """Columns over nodes, in kube-scheduler's node order (see `node_order`).
 
@@ -38,6 +42,7 @@ class NodeTable:
         free_cpu_millicores: allocatable - requested, likewise `free_memory_bytes`, `free_pods`.
         allocatable_extended: per extended resource a column; likewise `requested_extended`.
         unschedulable: bool column; `cordon` and `uncordon` write it.
+        tainted: whether any node has a taint.
         version: grows whenever a node is replaced, so that caches over nodes can tell.
         placed: which kinds of pods run where, for affinity, spread and host ports.
         namespace_labels: labels of namespaces, for namespace selectors.
@@ -73,11 +78,12 @@ class NodeTable:
             self.allocatable_extended[name] = _column(
                 n.allocatable.extended.get(name, 0) for n in nodes
             )
+        self.tainted = any(node.taints for node in nodes)
         self.unschedulable: Bools = np.fromiter((n.unschedulable for n in nodes), np.bool_, count)
         self.cordoned_count = int(self.unschedulable.sum())
         self.version = 0
         self.namespace_labels = dict(namespace_labels or {})
-        self.placed = PlacedPods(count)
+        self.placed = PlacedPods(count, self.namespace_labels)
         self.static_cache: dict[object, object] = {}
 
     @classmethod
@@ -162,8 +168,23 @@ class NodeTable:
             column = self.allocatable_extended.setdefault(name, np.zeros(len(self), np.int64))
             column[index] = sizes.extended.get(name, 0)
         (self.cordon if node.unschedulable else self.uncordon)(index)
+        self.tainted = any(each.taints for each in self.nodes)
         self.version += 1
         self.static_cache.clear()
+
+    def free_extended(self, name: str) -> Int64s:
+        """Free amounts of an extended resource by node; a node that lacks it has none."""
+        free = self.allocatable_extended.get(name)
+        if free is None:
+            free = np.zeros(len(self.nodes), np.int64)
+        taken = self.requested_extended.get(name)
+        return free if taken is None else free - taken
+
+    def remember(self, key: object, value: object) -> None:
+        """Keep a result that depends on the nodes alone, until a node is replaced."""
+        if len(self.static_cache) >= _REMEMBERED_MAX:
+            self.static_cache.clear()
+        self.static_cache[key] = value
 
 
 def _column(values: Iterable[int]) -> Int64s:
