@@ -1,0 +1,190 @@
+"""Start and stop a real Kubernetes control plane on loopback, its nodes played by KWOK."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from energy.errors import UnavailableError
+from simulator.sandbox.kwokctl_configuration import (
+    LOOPBACK,
+    ControlPlaneOptions,
+    kwokctl_configuration,
+)
+from simulator.sandbox.processes import end, running
+from simulator.sandbox.toolchain import Toolchain
+
+NAME = "negawatt"
+READY_SECONDS_MAX = 120  # 5 s on an idle machine; a busy one with two cores needs many more
+POLL_SECONDS = 0.1
+GRACE_SECONDS = 1.0
+
+
+class ControlPlane:
+    """A control plane that lives as long as its `with` block; nothing of it stays behind.
+
+    Attributes:
+        kubeconfig: the file with an administrator's credentials.
+        ports: which component listens where, on loopback (`kubeApiserverPort`, ...).
+    """
+
+    def __init__(self, toolchain: Toolchain, options: ControlPlaneOptions | None = None) -> None:
+        self._toolchain = toolchain
+        self._options = options or ControlPlaneOptions()
+        self._folder = Path()
+        self.ports: dict[str, int] = {}
+        self.kubeconfig = Path()
+
+    def __enter__(self) -> Self:
+        """Start everything and wait until pods can be created.
+
+        Raises:
+            UnavailableError: the toolchain lacks a program, or the control plane did not come up.
+                In the second case its folder stays, for the logs.
+        """
+        self._options.programs(self._toolchain)  # raises, before anything is written
+        self._folder = Path(tempfile.mkdtemp(prefix="negawatt-control-plane-")).resolve()
+        self.kubeconfig = self._folder / "kubeconfig.yaml"
+        try:
+            self._start()
+        except BaseException as error:
+            self._end_processes()
+            if isinstance(error, _StartError):
+                raise UnavailableError(
+                    f"the control plane did not start: {error}",
+                    where=str(self._folder),
+                    mend="read its logs in clusters/negawatt/logs there, then remove the folder",
+                ) from error
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End all processes and remove the folder."""
+        self._end_processes()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def process_ids(self) -> list[int]:
+        """Give the ids of the processes that run for this control plane."""
+        if not self._folder.is_absolute():
+            return []  # it was never started
+        return running(self._options.programs(self._toolchain).values(), self._folder)
+
+    def logs(self, component: str) -> Path:
+        """Give the log file of a component, such as `kube-scheduler`."""
+        return self._folder / "clusters" / NAME / "logs" / f"{component}.log"
+
+    def kubectl(self, *arguments: str, manifest: object = None) -> str:
+        """Run kubectl against it; `manifest` (JSON-ready) goes to its input. Gives its output.
+
+        Raises:
+            UnavailableError: kubectl failed; the message holds what it said.
+        """
+        kubectl = self._toolchain.program("kubectl")
+        answer = subprocess.run(  # noqa: S603 - our own program, arguments not from a shell
+            [str(kubectl), f"--kubeconfig={self.kubeconfig}", *arguments],
+            input=None if manifest is None else json.dumps(manifest),
+            stdin=subprocess.DEVNULL if manifest is None else None,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if answer.returncode:
+            raise UnavailableError(f"kubectl {' '.join(arguments)}: {answer.stderr.strip()}")
+        return answer.stdout
+
+    def _start(self) -> None:
+        names = self._options.ports()
+        self.ports = dict(zip(names, free_ports(len(names)), strict=True))
+        configuration = self._folder / "kwokctl.yaml"
+        configuration.write_text(
+            kwokctl_configuration(
+                self._options,
+                toolchain=self._toolchain,
+                ports=self.ports,
+                cache_folder=self._folder / "cache",
+            ),
+            encoding="utf-8",
+        )
+        arguments = ["create", "cluster", f"--config={configuration}"]
+        arguments += [f"--kubeconfig={self.kubeconfig}", f"--wait={READY_SECONDS_MAX}s"]
+        if self._options.scheduler_configuration:
+            arguments.append(f"--kube-scheduler-config={self._options.scheduler_configuration}")
+        for component, flags in self._options.arguments.items():
+            arguments += [f"--extra-args={component}={flag}={to}" for flag, to in flags.items()]
+        answer = self._kwokctl(arguments, time_out_seconds=2 * READY_SECONDS_MAX)
+        if answer.returncode:
+            raise _StartError(_last_line(answer.stderr))
+        self._wait_for_service_account()
+
+    def _kwokctl(
+        self, arguments: Sequence[str], *, time_out_seconds: float
+    ) -> subprocess.CompletedProcess[str]:
+        kwokctl = self._toolchain.program("kwokctl")
+        environ = {
+            "HOME": str(self._folder),
+            "KWOK_WORKDIR": str(self._folder),
+            "PATH": f"{kwokctl.parent}:/usr/bin:/bin",  # it looks for kubectl there
+        }
+        try:
+            return subprocess.run(  # noqa: S603 - our own program, arguments not from a shell
+                [str(kwokctl), *arguments, f"--name={NAME}"],
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=time_out_seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise _StartError(f"not ready after {time_out_seconds:.0f} s") from None
+
+    def _wait_for_service_account(self) -> None:
+        """Wait for the `default` account: before it exists, the API server refuses every pod."""
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        while True:
+            try:
+                self.kubectl("get", "serviceaccount", "default", "--namespace=default")
+            except UnavailableError as error:
+                if time.monotonic() > deadline:
+                    raise _StartError(_last_line(error.what)) from error
+                time.sleep(POLL_SECONDS)
+            else:
+                return
+
+    def _end_processes(self) -> None:
+        # Not `kwokctl delete`: it knows only what it wrote down, and a start may have been cut off.
+        # The grace is short because nothing here is worth a clean end: the folder goes too.
+        end(self.process_ids(), grace_seconds=GRACE_SECONDS)
+
+
+class _StartError(Exception):
+    """Why it did not come up."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Give `count` different TCP ports of loopback that nobody listened on a moment ago."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for listener in sockets:
+            listener.bind((LOOPBACK, 0))
+        return [int(listener.getsockname()[1]) for listener in sockets]
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"

@@ -1,0 +1,113 @@
+"""What kwokctl is told: one document that names every program and port, so that it fetches none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from simulator.sandbox.toolchain import Toolchain
+
+LOOPBACK = "127.0.0.1"
+PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
+PORTS = (
+    "etcdPort",
+    "etcdPeerPort",
+    "kubeApiserverPort",
+    "kubeControllerManagerPort",
+    "kubeSchedulerPort",
+    "kwokControllerPort",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlPlaneOptions:
+    """What differs between control planes.
+
+    Attributes:
+        scheduler_configuration: a KubeSchedulerConfiguration file; unset: the scheduler's defaults.
+            Name `clientConnection: {qps: 5000, burst: 10000}` in it before measuring throughput:
+            the default is 50 requests a second.
+        metrics_server: serve metrics.k8s.io from KWOK's usage annotations (first values after
+            about a minute).
+        prometheus: the program that scrapes all components, usually /usr/bin/prometheus.
+        qps_limits: keep the components' own limits on API requests; without them a small cluster
+            settles quicker.
+        arguments: component -> flag -> value, such as
+            {"kube-controller-manager": {"horizontal-pod-autoscaler-sync-period": "5s"}}.
+    """
+
+    scheduler_configuration: Path | None = None
+    metrics_server: bool = False
+    prometheus: Path | None = None
+    qps_limits: bool = False
+    arguments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def programs(self, toolchain: Toolchain) -> dict[str, Path]:
+        """Find every program that such a control plane runs.
+
+        Raises:
+            UnavailableError: the toolchain lacks one.
+        """
+        names = [*PROGRAMS, "kubectl", "kwokctl"]
+        if self.metrics_server:
+            names.append("metrics-server")
+        programs = {name: toolchain.program(name) for name in names}
+        if self.prometheus:
+            programs["prometheus"] = self.prometheus.resolve()
+        return programs
+
+    def ports(self) -> tuple[str, ...]:
+        """Name the ports that such a control plane listens on, as kwokctl names them."""
+        metrics = ("metricsServerPort",) if self.metrics_server else ()
+        return PORTS + metrics + (("prometheusPort",) if self.prometheus else ())
+
+
+def kwokctl_configuration(
+    options: ControlPlaneOptions,
+    *,
+    toolchain: Toolchain,
+    ports: Mapping[str, int],
+    cache_folder: Path,
+) -> str:
+    """Write the configuration, JSON documents and KWOK's own YAML ones, for `kwokctl --config`.
+
+    Raises:
+        UnavailableError: the toolchain lacks something.
+    """
+    programs = options.programs(toolchain)
+    extras: dict[str, object] = {}
+    if options.metrics_server:
+        manifests = toolchain.shared("metrics-server/kustomization.yaml").parent
+        extras["metricsServerBinary"] = str(programs["metrics-server"])
+        extras["metricsServerManifests"] = [str(manifests)]
+    if options.prometheus:
+        extras["prometheusBinary"] = str(programs["prometheus"])
+    head = {
+        "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
+        "kind": "KwokctlConfiguration",
+        "options": {
+            "runtime": "binary",
+            "bindAddress": LOOPBACK,
+            "disableQPSLimits": not options.qps_limits,
+            "cacheDir": str(cache_folder),
+            "etcdBinary": str(programs["etcd"]),
+            "kubeApiserverBinary": str(programs["kube-apiserver"]),
+            "kubeControllerManagerBinary": str(programs["kube-controller-manager"]),
+            "kubeSchedulerBinary": str(programs["kube-scheduler"]),
+            "kubectlBinary": str(programs["kubectl"]),
+            "kwokControllerBinary": str(programs["kwok"]),
+            "enable": [name for name in ("metrics-server", "prometheus") if name in programs],
+            **extras,
+            **ports,
+        },
+    }
+    documents = [json.dumps(head, indent=1)]
+    if extras:
+        # What metrics-server and Prometheus read of fake nodes: KWOK serves it when told how.
+        documents += [
+            toolchain.shared(f"kwok/{name}.yaml").read_text(encoding="utf-8")
+            for name in ("metrics-resource", "usage-from-annotation")
+        ]
+    return "\n---\n".join(documents)

@@ -1,0 +1,65 @@
+"""Find and end the processes that a sandbox started, and no others."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+PROC = Path("/proc")
+POLL_SECONDS = 0.05
+
+
+def running(programs: Collection[Path], state_folder: Path) -> list[int]:
+    """Give the ids of processes that run one of `programs` on `state_folder`.
+
+    Both must hold: the executable is one of ours and the folder, whose name is unique to one
+    sandbox, stands in its arguments. So neither another sandbox nor somebody's editor is meant.
+    """
+    wanted = {str(program) for program in programs}
+    mark = os.fsencode(state_folder)
+    found = []
+    for entry in PROC.iterdir():
+        if not entry.name.isdecimal():
+            continue
+        try:
+            program = str((entry / "exe").readlink()).removesuffix(" (deleted)")
+            arguments = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue  # it ended meanwhile, or is not ours to look at
+        if program in wanted and mark in arguments:
+            found.append(int(entry.name))
+    return sorted(found)
+
+
+def end(process_ids: Iterable[int], *, grace_seconds: float = 5.0) -> None:
+    """Ask the processes to end, wait up to `grace_seconds`, then kill what is left."""
+    left = _signalled(process_ids, signal.SIGTERM)
+    deadline = time.monotonic() + grace_seconds
+    while left and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+        left = [process_id for process_id in left if _is_alive(process_id)]
+    _signalled(left, signal.SIGKILL)
+    while any(_is_alive(process_id) for process_id in left):
+        time.sleep(POLL_SECONDS)
+
+
+def _signalled(process_ids: Iterable[int], number: signal.Signals) -> list[int]:
+    reached = []
+    for process_id in process_ids:
+        try:
+            os.kill(process_id, number)
+        except ProcessLookupError:
+            continue
+        reached.append(process_id)
+    return reached
+
+
+def _is_alive(process_id: int) -> bool:
+    try:
+        state = (PROC / str(process_id) / "stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return state.rpartition(")")[2].split()[0] != "Z"  # a zombie runs no more

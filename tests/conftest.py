@@ -1,0 +1,84 @@
+"""Real components: skip what needs an absent one, say so at the end, or fail where required.
+
+NEGAWATT_REQUIRE_COMPONENTS=1 turns every such skip into a failure (`shared` excepted: that data
+does not travel with the repository). HYPOTHESIS_PROFILE is `dev` (random), `ci` (the same examples
+each time) or `night` (many).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Generator
+
+import components
+import pytest
+from hypothesis import HealthCheck, settings
+
+pytest_plugins = ["sandbox_fixtures"]
+
+REQUIRED = os.environ.get("NEGAWATT_REQUIRE_COMPONENTS", "") == "1"
+SKIPPED = pytest.StashKey[Counter[str]]()
+
+# How long an example takes says more about the machine than about the code: no deadlines.
+_SETTLED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("dev", _SETTLED)
+settings.register_profile("ci", _SETTLED, derandomize=True)
+settings.register_profile("night", _SETTLED, max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin to count what is skipped."""
+    config.stash[SKIPPED] = Counter()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use a fixture of a real component."""
+    for item in items:
+        for fixture, marker in components.MARKER_OF_FIXTURE.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(marker)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip or fail a test whose component is absent, before any fixture starts."""
+    for marker in _markers(item):
+        if not (reason := components.lack(marker)):
+            continue
+        if REQUIRED and marker not in components.NEVER_REQUIRED:
+            pytest.fail(f"{marker} is required: {reason}", pytrace=False)
+        item.config.stash[SKIPPED][marker] += 1
+        pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where components are required, a test must not find another reason to skip itself."""
+    report = yield
+    required = [name for name in _markers(item) if name not in components.NEVER_REQUIRED]
+    if REQUIRED and required and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, though {', '.join(required)} is required: {report.longrepr}"
+    return report
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Name each absent component, how many tests it cost and how to get it."""
+    skipped = config.stash[SKIPPED]
+    if not skipped:
+        return
+    terminalreporter.section("real components that were absent")
+    for marker, count in sorted(skipped.items()):
+        tests = "test" if count == 1 else "tests"
+        terminalreporter.write_line(f"{marker}: {count} {tests} skipped: {components.lack(marker)}")
+
+
+def _markers(item: pytest.Item) -> list[str]:
+    return [name for name in components.MARKERS if item.get_closest_marker(name)]

@@ -1,0 +1,128 @@
+"""A real control plane comes up, runs a pod on a fake node, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from pathlib import Path
+
+import pytest
+
+from energy.errors import UnavailableError
+from simulator.sandbox.control_plane import ControlPlane
+from simulator.sandbox.fake_node import fake_node
+from simulator.sandbox.kwokctl_configuration import ControlPlaneOptions
+from simulator.sandbox.processes import running
+from simulator.sandbox.toolchain import Toolchain
+
+LOOPBACK_HEXADECIMAL = "0100007F"  # 127.0.0.1 as /proc/net/tcp writes it
+LISTENING = "0A"
+
+
+def pod(name: str, *, cpu: str = "500m") -> dict[str, object]:
+    """Describe a pod that asks for `cpu`."""
+    container = {"name": "c", "image": "none", "resources": {"requests": {"cpu": cpu}}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"containers": [container]},
+    }
+
+
+def listening_addresses(process_id: int) -> set[str]:
+    """Give the local addresses (hexadecimal, IPv4 and IPv6) that a process listens on."""
+    sockets = set()
+    for descriptor in Path(f"/proc/{process_id}/fd").iterdir():
+        try:
+            target = str(descriptor.readlink())
+        except OSError:
+            continue  # closed meanwhile
+        if target.startswith("socket:["):
+            sockets.add(target.removeprefix("socket:[").removesuffix("]"))
+    addresses = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{process_id}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == LISTENING and fields[9] in sockets:
+                addresses.add(fields[1].partition(":")[0])
+    return addresses
+
+
+def test_pod_is_bound_to_the_fake_node_and_runs(control_plane: ControlPlane) -> None:
+    """The scheduler binds a pod to the only node that its selector admits, and KWOK runs it."""
+    node = f"smoke-{uuid.uuid4().hex[:8]}"
+    manifest = pod(node)
+    manifest["spec"] |= {"nodeSelector": {"kubernetes.io/hostname": node}}
+    control_plane.kubectl("create", "-f", "-", manifest=fake_node(node))
+    try:
+        control_plane.kubectl("create", "-f", "-", manifest=manifest)
+        running_phase = "--for=jsonpath={.status.phase}=Running"
+        control_plane.kubectl("wait", running_phase, f"pod/{node}", "--timeout=120s")
+        seen = json.loads(control_plane.kubectl("get", "pod", node, "--output=json"))
+
+        assert seen["spec"]["nodeName"] == node
+    finally:
+        control_plane.kubectl("delete", "pod", node, "--force", "--ignore-not-found")
+        control_plane.kubectl("delete", "node", node)
+
+
+def test_pod_that_fits_nowhere_stays_pending_with_a_reason(control_plane: ControlPlane) -> None:
+    """It is the real scheduler that decides: a pod larger than the node is not bound."""
+    node = f"smoke-{uuid.uuid4().hex[:8]}"
+    manifest = pod(node, cpu="64")
+    manifest["spec"] |= {"nodeSelector": {"kubernetes.io/hostname": node}}
+    control_plane.kubectl("create", "-f", "-", manifest=fake_node(node, cpu="2"))
+    try:
+        control_plane.kubectl("create", "-f", "-", manifest=manifest)
+        unschedulable = "--for=jsonpath={.status.conditions[0].reason}=Unschedulable"
+        control_plane.kubectl("wait", unschedulable, f"pod/{node}", "--timeout=120s")
+        seen = json.loads(control_plane.kubectl("get", "pod", node, "--output=json"))
+
+        assert "Insufficient cpu" in seen["status"]["conditions"][0]["message"]
+        assert "nodeName" not in seen["spec"]
+    finally:
+        control_plane.kubectl("delete", "pod", node, "--force", "--ignore-not-found")
+        control_plane.kubectl("delete", "node", node)
+
+
+def test_everything_listens_on_loopback_alone(control_plane: ControlPlane) -> None:
+    """No process of the control plane can be reached from another machine."""
+    process_ids = control_plane.process_ids()
+
+    assert len(process_ids) == 5
+    assert {address for pid in process_ids for address in listening_addresses(pid)} == {
+        LOOPBACK_HEXADECIMAL
+    }
+
+
+@pytest.mark.kube
+def test_leaving_the_block_ends_all_processes_and_removes_the_folder() -> None:
+    """A second control plane runs beside the first one and vanishes, also when the block fails."""
+    plane = ControlPlane(Toolchain.found(os.environ))
+
+    def fail_within_the_block() -> None:
+        with plane:
+            assert plane.process_ids()
+            raise RuntimeError("from within")
+
+    with pytest.raises(RuntimeError, match="from within"):
+        fail_within_the_block()
+
+    folder = plane.kubeconfig.parent
+    assert plane.process_ids() == []
+    assert not folder.exists()
+
+
+@pytest.mark.kube
+def test_failed_start_says_why_and_leaves_no_process(tmp_path: Path) -> None:
+    """A scheduler configuration that is none makes the start fail with one line and no rest."""
+    missing = tmp_path / "no-such-file.yaml"
+    options = ControlPlaneOptions(scheduler_configuration=missing)
+    toolchain = Toolchain.found(os.environ)
+    with pytest.raises(UnavailableError, match="did not start") as caught:
+        ControlPlane(toolchain, options).__enter__()
+
+    assert "\n" not in str(caught.value)
+    assert running(options.programs(toolchain).values(), Path(caught.value.where)) == []
