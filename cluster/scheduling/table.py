@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from cluster.constraints import TaintEffect
 from cluster.model import ClusterSnapshot, Node, Pod
 from cluster.scheduling.placed_pods import PlacedPods
 from energy.errors import InputError
@@ -42,7 +43,8 @@ class NodeTable:
         free_cpu_millicores: allocatable - requested, likewise `free_memory_bytes`, `free_pods`.
         allocatable_extended: per extended resource a column; likewise `requested_extended`.
         unschedulable: bool column; `cordon` and `uncordon` write it.
-        tainted: whether any node has a taint.
+        tainted: whether any node has a taint; `softly_tainted`: one of PreferNoSchedule.
+        every_node_sized: whether every node offers some CPU and some memory.
         version: grows whenever a node is replaced, so that caches over nodes can tell.
         placed: which kinds of pods run where, for affinity, spread and host ports.
         namespace_labels: labels of namespaces, for namespace selectors.
@@ -69,6 +71,7 @@ class NodeTable:
         self.nonzero_requested_cpu_millicores = np.zeros(count, np.int64)
         self.nonzero_requested_memory_bytes = np.zeros(count, np.int64)
         self.pod_count = np.zeros(count, np.int64)
+        self._none = np.zeros(count, np.int64)
         self.free_cpu_millicores = self.allocatable_cpu_millicores.copy()
         self.free_memory_bytes = self.allocatable_memory_bytes.copy()
         self.free_pods = self.pods_max.copy()
@@ -78,7 +81,7 @@ class NodeTable:
             self.allocatable_extended[name] = _column(
                 n.allocatable.extended.get(name, 0) for n in nodes
             )
-        self.tainted = any(node.taints for node in nodes)
+        self._note_nodes()
         self.unschedulable: Bools = np.fromiter((n.unschedulable for n in nodes), np.bool_, count)
         self.cordoned_count = int(self.unschedulable.sum())
         self.version = 0
@@ -168,17 +171,36 @@ class NodeTable:
             column = self.allocatable_extended.setdefault(name, np.zeros(len(self), np.int64))
             column[index] = sizes.extended.get(name, 0)
         (self.cordon if node.unschedulable else self.uncordon)(index)
-        self.tainted = any(each.taints for each in self.nodes)
+        self._note_nodes()
         self.version += 1
         self.static_cache.clear()
 
+    def _note_nodes(self) -> None:
+        taints = [taint for node in self.nodes for taint in node.taints]
+        self.tainted = bool(taints)
+        self.softly_tainted = any(t.effect is TaintEffect.PREFER_NO_SCHEDULE for t in taints)
+        sized = (self.allocatable_cpu_millicores > 0) & (self.allocatable_memory_bytes > 0)
+        self.every_node_sized = bool(sized.all())
+
+    def allocatable_of(self, name: str) -> Int64s:
+        """Allocatable amounts of a resource by node, 0 where a node lacks it."""
+        if name == "cpu":
+            return self.allocatable_cpu_millicores
+        if name == "memory":
+            return self.allocatable_memory_bytes
+        return self.allocatable_extended.get(name, self._none)
+
+    def requested_of(self, name: str) -> Int64s:
+        """Requested amounts of a resource by node."""
+        if name == "cpu":
+            return self.requested_cpu_millicores
+        if name == "memory":
+            return self.requested_memory_bytes
+        return self.requested_extended.get(name, self._none)
+
     def free_extended(self, name: str) -> Int64s:
         """Free amounts of an extended resource by node; a node that lacks it has none."""
-        free = self.allocatable_extended.get(name)
-        if free is None:
-            free = np.zeros(len(self.nodes), np.int64)
-        taken = self.requested_extended.get(name)
-        return free if taken is None else free - taken
+        return self.allocatable_of(name) - self.requested_of(name)
 
     def remember(self, key: object, value: object) -> None:
         """Keep a result that depends on the nodes alone, until a node is replaced."""
