@@ -40,6 +40,7 @@ class ControlPlane:
     def __init__(self, toolchain: Toolchain, options: ControlPlaneOptions | None = None) -> None:
         self._toolchain = toolchain
         self._options = options or ControlPlaneOptions()
+        self._programs: dict[str, Path] = {}
         self._folder = Path()
         self.ports: dict[str, int] = {}
         self.kubeconfig = Path()
@@ -48,23 +49,26 @@ class ControlPlane:
         """Start everything and wait until pods can be created.
 
         Raises:
+            InputError: there is no such scheduler configuration.
             UnavailableError: the toolchain lacks a program, or the control plane did not come up.
-                In the second case its folder stays, for the logs.
+                In the second case its folder stays if it holds logs.
         """
-        self._options.programs(self._toolchain)  # raises, before anything is written
+        self._programs = self._options.programs(self._toolchain)
         self._folder = Path(tempfile.mkdtemp(prefix="negawatt-control-plane-")).resolve()
         self.kubeconfig = self._folder / "kubeconfig.yaml"
         try:
             self._start()
         except BaseException as error:
             self._end_processes()
-            if isinstance(error, _StartError):
+            if isinstance(error, _StartError) and any(self._logs.glob("*")):
                 raise UnavailableError(
                     f"the control plane did not start: {error}",
-                    where=str(self._folder),
-                    mend="read its logs in clusters/negawatt/logs there, then remove the folder",
+                    where=str(self._logs),
+                    mend=f"read the logs there, then remove {self._folder}",
                 ) from error
             shutil.rmtree(self._folder, ignore_errors=True)
+            if isinstance(error, _StartError):
+                raise UnavailableError(f"the control plane did not start: {error}") from error
             raise
         return self
 
@@ -80,13 +84,11 @@ class ControlPlane:
 
     def process_ids(self) -> list[int]:
         """Give the ids of the processes that run for this control plane."""
-        if not self._folder.is_absolute():
-            return []  # it was never started
-        return running(self._options.programs(self._toolchain).values(), self._folder)
+        return running(self._programs.values(), self._folder)
 
-    def logs(self, component: str) -> Path:
+    def log(self, component: str) -> Path:
         """Give the log file of a component, such as `kube-scheduler`."""
-        return self._folder / "clusters" / NAME / "logs" / f"{component}.log"
+        return self._logs / f"{component}.log"
 
     def kubectl(self, *arguments: str, manifest: object = None) -> str:
         """Run kubectl against it; `manifest` (JSON-ready) goes to its input. Gives its output.
@@ -106,6 +108,10 @@ class ControlPlane:
         if answer.returncode:
             raise UnavailableError(f"kubectl {' '.join(arguments)}: {answer.stderr.strip()}")
         return answer.stdout
+
+    @property
+    def _logs(self) -> Path:
+        return self._folder / "clusters" / NAME / "logs"
 
     def _start(self) -> None:
         names = self._options.ports()
@@ -129,7 +135,10 @@ class ControlPlane:
         answer = self._kwokctl(arguments, time_out_seconds=2 * READY_SECONDS_MAX)
         if answer.returncode:
             raise _StartError(_last_line(answer.stderr))
-        self._wait_for_service_account()
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        for name, component in self._options.ports().items():
+            self._wait_for_port(component, self.ports[name], deadline)
+        self._wait_for_service_account(deadline)
 
     def _kwokctl(
         self, arguments: Sequence[str], *, time_out_seconds: float
@@ -153,9 +162,18 @@ class ControlPlane:
         except subprocess.TimeoutExpired:
             raise _StartError(f"not ready after {time_out_seconds:.0f} s") from None
 
-    def _wait_for_service_account(self) -> None:
+    def _wait_for_port(self, component: str, port: int, deadline: float) -> None:
+        """Wait until it accepts connections: kwokctl does not notice a component that ended."""
+        while not _accepts(port):
+            if not running([self._programs[component]], self._folder):
+                said = self.log(component).read_text(encoding="utf-8", errors="replace")
+                raise _StartError(f"{component} ended: {_last_line(said)}")
+            if time.monotonic() > deadline:
+                raise _StartError(f"{component} does not listen on port {port}")
+            time.sleep(POLL_SECONDS)
+
+    def _wait_for_service_account(self, deadline: float) -> None:
         """Wait for the `default` account: before it exists, the API server refuses every pod."""
-        deadline = time.monotonic() + READY_SECONDS_MAX
         while True:
             try:
                 self.kubectl("get", "serviceaccount", "default", "--namespace=default")
@@ -185,6 +203,17 @@ def free_ports(count: int) -> list[int]:
         return [int(listener.getsockname()[1]) for listener in sockets]
 
 
+def _accepts(port: int) -> bool:
+    with socket.socket() as client:
+        client.settimeout(1.0)
+        return client.connect_ex((LOOPBACK, port)) == 0
+
+
 def _last_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"
+    """Give the last thing that was said; kwokctl says it in JSON."""
+    line = next((line for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return line
+    return str(record.get("err", line)) if isinstance(record, dict) else line

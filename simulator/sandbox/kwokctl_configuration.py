@@ -7,18 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from energy.errors import InputError
 from simulator.sandbox.toolchain import Toolchain
 
 LOOPBACK = "127.0.0.1"
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
-PORTS = (
-    "etcdPort",
-    "etcdPeerPort",
-    "kubeApiserverPort",
-    "kubeControllerManagerPort",
-    "kubeSchedulerPort",
-    "kwokControllerPort",
-)
+# Port, as kwokctl names it -> the component that listens there, as its log file is named.
+PORTS = {
+    "etcdPort": "etcd",
+    "etcdPeerPort": "etcd",
+    "kubeApiserverPort": "kube-apiserver",
+    "kubeControllerManagerPort": "kube-controller-manager",
+    "kubeSchedulerPort": "kube-scheduler",
+    "kwokControllerPort": "kwok-controller",
+}
+METRICS_PORTS = {"metricsServerPort": "metrics-server"}
+PROMETHEUS_PORTS = {"prometheusPort": "prometheus"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,23 +49,33 @@ class ControlPlaneOptions:
     arguments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def programs(self, toolchain: Toolchain) -> dict[str, Path]:
-        """Find every program that such a control plane runs.
+        """Find every program that such a control plane runs; component -> program.
 
         Raises:
+            InputError: there is no such scheduler configuration.
             UnavailableError: the toolchain lacks one.
         """
+        configuration = self.scheduler_configuration
+        if configuration and not configuration.is_file():
+            raise InputError(
+                "no such scheduler configuration", where=str(configuration), mend="check the path"
+            )
         names = [*PROGRAMS, "kubectl", "kwokctl"]
         if self.metrics_server:
             names.append("metrics-server")
         programs = {name: toolchain.program(name) for name in names}
+        programs["kwok-controller"] = programs["kwok"]
         if self.prometheus:
             programs["prometheus"] = self.prometheus.resolve()
         return programs
 
-    def ports(self) -> tuple[str, ...]:
-        """Name the ports that such a control plane listens on, as kwokctl names them."""
-        metrics = ("metricsServerPort",) if self.metrics_server else ()
-        return PORTS + metrics + (("prometheusPort",) if self.prometheus else ())
+    def ports(self) -> dict[str, str]:
+        """Name the ports that such a control plane listens on; port -> component."""
+        return (
+            PORTS
+            | (METRICS_PORTS if self.metrics_server else {})
+            | (PROMETHEUS_PORTS if self.prometheus else {})
+        )
 
 
 def kwokctl_configuration(

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import uuid
 from pathlib import Path
 
 import pytest
 
-from energy.errors import UnavailableError
+from energy.errors import InputError, UnavailableError
 from simulator.sandbox.control_plane import ControlPlane
 from simulator.sandbox.fake_node import fake_node
 from simulator.sandbox.kwokctl_configuration import ControlPlaneOptions
-from simulator.sandbox.processes import running
 from simulator.sandbox.toolchain import Toolchain
 
 LOOPBACK_HEXADECIMAL = "0100007F"  # 127.0.0.1 as /proc/net/tcp writes it
@@ -116,13 +116,34 @@ def test_leaving_the_block_ends_all_processes_and_removes_the_folder() -> None:
 
 
 @pytest.mark.kube
-def test_failed_start_says_why_and_leaves_no_process(tmp_path: Path) -> None:
-    """A scheduler configuration that is none makes the start fail with one line and no rest."""
-    missing = tmp_path / "no-such-file.yaml"
-    options = ControlPlaneOptions(scheduler_configuration=missing)
+def test_component_that_ends_fails_the_start_with_its_last_words(tmp_path: Path) -> None:
+    """A scheduler that cannot read its configuration is noticed, and no process stays behind."""
+    configuration = tmp_path / "scheduler.yaml"
+    configuration.write_text(
+        "apiVersion: kubescheduler.config.k8s.io/v1\n"
+        "kind: KubeSchedulerConfiguration\n"
+        "profiles: 7\n"
+    )
+    options = ControlPlaneOptions(scheduler_configuration=configuration)
     toolchain = Toolchain.found(os.environ)
-    with pytest.raises(UnavailableError, match="did not start") as caught:
-        ControlPlane(toolchain, options).__enter__()
+    plane = ControlPlane(toolchain, options)
+    with pytest.raises(UnavailableError, match=r"kube-scheduler ended: .*profiles") as caught:
+        plane.__enter__()
 
     assert "\n" not in str(caught.value)
-    assert running(options.programs(toolchain).values(), Path(caught.value.where)) == []
+    assert plane.process_ids() == []
+    assert Path(caught.value.where).is_dir()
+
+    shutil.rmtree(plane.kubeconfig.parent)
+
+
+@pytest.mark.kube
+def test_scheduler_configuration_that_is_not_there_starts_nothing(tmp_path: Path) -> None:
+    """A wrong path is the caller's mistake: named before anything runs or is written."""
+    options = ControlPlaneOptions(scheduler_configuration=tmp_path / "none.yaml")
+    plane = ControlPlane(Toolchain.found(os.environ), options)
+    with pytest.raises(InputError, match="no such scheduler configuration"):
+        plane.__enter__()
+
+    assert plane.process_ids() == []
+    assert plane.kubeconfig == Path()
