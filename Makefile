@@ -1,0 +1,77 @@
+# The only menu. `make demo` and `make test` need make and Python 3.11 to 3.14, nothing else: they
+# install what uv.lock names into .venv once and use no network after that.
+
+# The first interpreter that the lock file has wheels for and that can make an environment.
+PYTHON ?= $(shell for candidate in python3.14 python3.13 python3.12 python3.11 python3; do \
+	$$candidate -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
+		>/dev/null 2>&1 && echo $$candidate && break; done)
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+READY := .venv/.synced
+# An environment that happens to be active must not be taken for ours.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format toolchain bench clean environment
+.DELETE_ON_ERROR:
+
+##@ Use it
+demo: $(READY) ## Real traffic on simulated servers under four policies, in watts
+	@$(BIN)/negawatt demo
+
+##@ Change it
+test: $(READY) ## All tests, with the real components that are there
+	@$(BIN)/pytest --cov --cov-report=term
+
+lint: $(READY) ## Style, types and the layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY) ## Measurements, printed as tables
+	@for script in bench/*.py; do \
+		[ -e "$$script" ] || { echo "bench/ holds no script"; break; }; \
+		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
+	done
+
+##@ Install and remove
+toolchain: ## Kubernetes, KWOK, Helm, Kafka and JMeter into ~/.cache/negawatt (first time 10 minutes)
+	@$(call need_python)
+	@cd deploy/local && $(PYTHON) -m toolchain
+
+environment: $(READY) ## What uv.lock names, into .venv
+
+clean: ## Remove what these commands made in this folder (.venv too)
+	rm -rf .venv .coverage htmlcov out build dist .hypothesis
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## This list
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The lock file and pyproject.toml say what is installed; the rule runs when one of them changes.
+$(READY): uv.lock pyproject.toml
+	@$(call need_python)
+	@$(BIN)/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear .venv
+	@echo "Installing what uv.lock names into .venv (once; about a minute)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv sync --frozen --inexact --all-extras --no-extra forecaster-training
+	@touch $@
+
+define need_python
+if [ -z "$(PYTHON)" ]; then \
+	echo "make: no Python 3.11 to 3.14 with its venv module on PATH;" \
+		"on Debian 12: apt-get install python3-venv (or name one: make PYTHON=/path/to/python3)" >&2; \
+	exit 1; \
+elif ! $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; then \
+	echo "make: $(PYTHON) is not Python 3.11 to 3.14; name another: make PYTHON=/path/to/python3" >&2; \
+	exit 1; \
+fi
+endef
