@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TypeAlias
 
-import urllib3
 from kubernetes.client import ApiClient, Configuration, CoreV1Api, VersionApi
 from kubernetes.watch import Watch
+from urllib3 import BaseHTTPResponse
 
 from cluster.kube.credentials import load_credentials
 from cluster.kube.errors import KubeRequest, UnreadableAnswerError, translating
@@ -203,7 +203,7 @@ class KubeClient:
         timeouts = (self.settings.connect_timeout_seconds, self.settings.read_timeout_seconds)
         with translating(request):
             response = call(_preload_content=False, _request_timeout=timeouts, **options)
-            if not isinstance(response, urllib3.BaseHTTPResponse):
+            if not isinstance(response, BaseHTTPResponse):
                 raise UnreadableAnswerError(f"no HTTP response but {type(response).__name__}")
             body = json.loads(response.data)
             if not isinstance(body, dict):
@@ -227,9 +227,9 @@ def connect(
     load_credentials(configuration, settings, environment)
     # Without it an idle watch through a load balancer dies unnoticed.
     configuration.keep_alive = True
-    # One more try for a pooled connection that the server has closed meanwhile. Every further
-    # try belongs to the caller, who waits between them and can be stopped.
-    configuration.retries = urllib3.Retry(total=1, redirect=False, status=0)
+    # Every further try belongs to the caller, who waits between them and can be stopped: left to
+    # itself, urllib3 would sleep out a Retry-After of any length.
+    configuration.retries = False
     api = ApiClient(configuration)
     api.user_agent = "negawatt"
     bucket = TokenBucket.full(

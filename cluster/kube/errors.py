@@ -223,15 +223,11 @@ def _cause(error: BaseException) -> str:
         error = reason
     if isinstance(error, urllib3.exceptions.NameResolutionError):
         return "its name does not resolve"
+    for link in _chain(error):
+        if isinstance(link, OSError) and link.errno:
+            return os.strerror(link.errno).lower()
     if isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
         return "it did not answer in time"
-    if isinstance(error, urllib3.exceptions.SSLError):
-        return f"TLS failed ({error})"
-    refusal = next(
-        (each for each in _chain(error) if isinstance(each, OSError) and each.errno), None
-    )
-    if refusal is not None and refusal.errno:
-        return os.strerror(refusal.errno).lower()
     return f"the connection broke ({type(error).__name__})"
 
 
