@@ -1,9 +1,40 @@
-"""`negawatt demo`."""
+"""`negawatt demo`: a day of real pod sizes and traffic under four policies, simulated."""
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+from console.output import JSON, TABLE, emit, json_text, require_format, stdout, write_whole
+
+OUT = Path("out/demo")
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
+    app.command()(demo)
+
+
+def demo(
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the stream of pods.")] = 1,
+    output: Annotated[str, typer.Option(help="What to print: table or json.")] = TABLE,
+    directory: Annotated[Path, typer.Option(help="Where result.json and index.html go.")] = OUT,
+) -> None:
+    """Place a day of pods on a mixed fleet under four policies and compare the watts."""
+    from console.placement_demo import run_demo  # loads the simulator and its libraries
+
+    form = require_format(output, (TABLE, JSON))
+    result = run_demo(seed, time.perf_counter)
+    write_whole(directory / "result.json", json_text(result.document))
+    write_whole(directory / "index.html", result.page)
+    if form == JSON:
+        emit(json_text(result.document), None)
+        return
+    console = stdout()
+    console.print(result.table)
+    for sentence in result.sentences:
+        console.print(f"• {sentence}", highlight=False)
+    console.print(f"\nAll figures are simulated. Plots: {directory}/index.html", highlight=False)

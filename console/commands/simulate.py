@@ -1,9 +1,96 @@
-"""`negawatt simulate`."""
+"""`negawatt simulate`: what placement policies would cost, on simulated nodes."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+from console.output import HTML, JSON, MARKDOWN, TABLE, require_format
+from energy.errors import InputError
+
+simulate = typer.Typer(help="Run scenarios on simulated nodes.", no_args_is_help=True)
+
+STREAM, STANDARD = "stream", "standard"
+GROUND = "ground"
+DEFAULT_POLICIES = "default,most-allocated,efficiency-order,fill-cost,bound"
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
+    app.add_typer(simulate, name="simulate")
+
+
+@simulate.callback()
+def _about() -> None:
+    """Run scenarios on simulated nodes."""
+
+
+@simulate.command()
+def place(  # noqa: PLR0913, PLR0917 - one parameter per option
+    pods: Annotated[
+        Path | None,
+        typer.Option(help="Pods: openb's CSV, or ours (docs/how-to/compare-placements.md)."),
+    ] = None,
+    nodes: Annotated[Path | None, typer.Option(help="Nodes: openb's CSV, or ours.")] = None,
+    policy: Annotated[
+        str, typer.Option(help="Comma-separated policies; `bound` adds the lower bound.")
+    ] = DEFAULT_POLICIES,
+    sleep: Annotated[
+        str, typer.Option(help="`never`, or `empty`: nodes without pods sleep.")
+    ] = "never",
+    usage_ratio: Annotated[
+        float, typer.Option(help="What pods use of the CPU they request, 0-1.")
+    ] = 1.0,
+    seed: Annotated[str, typer.Option(help="Seed, or several: 1,2,3.")] = "1",
+    load: Annotated[
+        float | None,
+        typer.Option(help="Compress time to this mean requested share of the fleet, 0-1."),
+    ] = None,
+    scenario: Annotated[
+        str, typer.Option(help="`stream`, or `standard`: the burst of 600 pods.")
+    ] = STREAM,
+    fleet: Annotated[
+        str | None,
+        typer.Option(help="A named fleet instead of --nodes, such as 20/30/10 or mixed."),
+    ] = None,
+    suite: Annotated[
+        str | None, typer.Option(help="`ground`: every fleet, load, use and sleep.")
+    ] = None,
+    output: Annotated[str, typer.Option(help="table, json, html or (suite) markdown.")] = TABLE,
+    file: Annotated[
+        Path | None, typer.Option(help="Write the result here instead of stdout.")
+    ] = None,
+) -> None:
+    """Place pods under each policy and compare the energy. All figures are simulated."""
+    from console import placement  # loads the simulator and its libraries
+
+    if suite is not None:
+        if suite != GROUND:
+            raise InputError(f"there is no suite {suite!r}", where="--suite", mend=f"use {GROUND}")
+        form = require_format(output, (TABLE, JSON, HTML, MARKDOWN))
+        placement.show_suite(placement.SuiteRequest.parse(policy, seed), form, file)
+        return
+    form = require_format(output, (TABLE, JSON, HTML))
+    if scenario == STANDARD:
+        request = placement.StandardRequest.parse(pods, fleet, policy, seed)
+        placement.show_standard(request, form, file)
+    elif scenario == STREAM:
+        stream = placement.StreamRequest.parse(
+            pods=pods,
+            nodes=nodes,
+            fleet=fleet,
+            policy=policy,
+            seed=seed,
+            sleep=sleep,
+            usage_ratio=usage_ratio,
+            load=load,
+        )
+        placement.show_stream(stream, form, file)
+    else:
+        raise InputError(
+            f"there is no scenario {scenario!r}",
+            where="--scenario",
+            mend=f"use {STREAM} or {STANDARD}",
+        )

@@ -1,0 +1,140 @@
+"""Placement results as one HTML file that needs no network: table, plots, what they depend on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from console import placement_tables as tables
+from console.plots import grouped_ratios, over_time, stacked_energy
+from simulator.accounting import Series, series
+from simulator.comparison import StreamScenario, run_policy
+from simulator.fleet import composition
+from simulator.policies import BOUND
+
+POINTS_OVER_TIME = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What the template shows. ``plots`` are SVG elements; ``rows`` start with their heading."""
+
+    title: str
+    lines: Sequence[str]
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    plots: Sequence[tuple[str, str]]
+
+
+def render(page: Page) -> str:
+    """The page as HTML. Text is escaped; plots are our own SVG."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("console"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template("placement.html").render(page=page)
+
+
+def stream_page(
+    document: tables.Document, scenario: StreamScenario, lines: Sequence[str] = ()
+) -> str:
+    """The page of a stream: energy by policy, and the fleet over time (of its first seed)."""
+    policies = tables.policies_of(document)
+    placing = {name: row for name, row in policies.items() if name != BOUND}
+    bounds = [row["bound_kilowatt_hours"] for row in policies.values()]
+    idle = {name: row["idle_kilowatt_hours"] or 0.0 for name, row in placing.items()}
+    dynamic = {name: row["dynamic_kilowatt_hours"] or 0.0 for name, row in placing.items()}
+    lived = {name: _over_time(scenario, name) for name in placing}
+    headings = ("policy", "kWh", "idle", "dynamic", "to bound", "W at end", "awake at end", "wakes",
+                "pending")  # fmt: skip
+    return render(
+        Page(
+            title=tables.stream_title(document),
+            lines=[
+                *lines,
+                tables.stream_caption(document),
+                f"Fleet: {composition(scenario.fleet)}.",
+                f"Commit {document['commit']}.",
+            ],
+            headings=headings,
+            rows=[[name, *tables.stream_cells(row)] for name, row in policies.items()],
+            plots=[
+                ("Energy by policy", stacked_energy(idle, dynamic, bounds[0])),
+                ("The fleet over time", over_time(lived, scenario.start_seconds)),
+            ],
+        )
+    )
+
+
+def standard_page(document: tables.Document) -> str:
+    """The page of the standard burst."""
+    policies: Mapping[str, Any] = document["mean"]["policies"]
+    keys = list(tables.STANDARD_COLUMNS)
+    labels = list(tables.STANDARD_COLUMNS.values())
+    ratios = {
+        name: [row["bound_ratio"][key] for key in keys]
+        for name, row in policies.items()
+        if name != BOUND
+    }
+    rows = [
+        [
+            name,
+            *(
+                f"{tables.number(row['watts'].get(key), 0)} "
+                f"({tables.number(row['bound_ratio'][key], 3)})"
+                for key in keys
+            ),
+            tables.number(row["nodes_used"]["sleep_req"]),
+        ]
+        for name, row in policies.items()
+    ]
+    return render(
+        Page(
+            title=f"Standard burst, fleet {document['fleet']} (simulated)",
+            lines=[
+                f"Seeds {', '.join(document['seeds'])}, commit {document['commit']}.",
+                "Watts of the final placement, and in brackets their ratio to the bound.",
+            ],
+            headings=["policy", *labels, "nodes used"],
+            rows=rows,
+            plots=[
+                (
+                    "Ratio to the bound",
+                    grouped_ratios(ratios, list(tables.STANDARD_COLUMNS.values())),
+                )
+            ],
+        )
+    )
+
+
+def suite_page(document: tables.Document) -> str:
+    """The page of the suite: one row per cell."""
+    rows = [[fleet, setting, *cells] for fleet, setting, cells in tables.suite_rows(document)]
+    return render(
+        Page(
+            title="Placement suite (simulated)",
+            lines=[
+                f"Seeds {document['seeds']}, commit {document['commit']}.",
+                "Energy of 24 hours divided by the bound, mean ± half of the 95 % interval.",
+            ],
+            headings=["fleet", "setting", *tables.suite_policies(document)],
+            rows=rows,
+            plots=[],
+        )
+    )
+
+
+def _over_time(scenario: StreamScenario, policy: str) -> Series:
+    record = run_policy(scenario, policy, clock=time.perf_counter)
+    return series(
+        record,
+        scenario.fleet.profiles,
+        scenario.fleet.cpu_cores,
+        np.linspace(0.0, scenario.end_seconds, POINTS_OVER_TIME),
+        usage_ratio=scenario.setting.usage_ratio,
+        nodes_may_sleep=scenario.setting.nodes_may_sleep,
+    )

@@ -1,0 +1,80 @@
+"""Nodes alike in size and power curve, counted: what rules rank and programs are written over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cluster.model import Node
+from energy.errors import InputError
+from energy.power_curve import PowerCurve
+from energy.profile import NodePowerProfile
+
+CPU_MILLICORES_PER_CORE = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeClass:
+    """A class of nodes: the same allocatable size, power curve and sleeping watts."""
+
+    name: str
+    cpu_cores: float
+    memory_bytes: int
+    profile: NodePowerProfile
+    count: int
+
+    @property
+    def curve(self) -> PowerCurve:
+        """Watts of one node of the class at its utilisation ratio."""
+        return self.profile.curve
+
+    @property
+    def peak_watts_per_core(self) -> float:
+        """Watts per core at full load: the order in which a careful operator labels nodes."""
+        return self.curve.peak_watts / self.cpu_cores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeClasses:
+    """The classes of a fleet, and which class each node belongs to.
+
+    ``class_of_node`` has one index into ``classes`` per node, in node order.
+    """
+
+    classes: tuple[NodeClass, ...]
+    class_of_node: NDArray[np.int64]
+
+
+def classify(nodes: Sequence[Node], profiles: Sequence[NodePowerProfile]) -> NodeClasses:
+    """Group nodes by allocatable size and profile, in order of first appearance.
+
+    Raises:
+        InputError: there are no nodes, or not one profile per node.
+    """
+    if not nodes:
+        raise InputError("no nodes to place pods on", mend="give at least one node")
+    if len(nodes) != len(profiles):
+        raise InputError(f"{len(nodes)} nodes but {len(profiles)} power profiles")
+    members: dict[tuple[int, int, int, NodePowerProfile], list[int]] = {}
+    for index, (node, profile) in enumerate(zip(nodes, profiles, strict=True)):
+        size = node.allocatable
+        key = (size.cpu_millicores, size.memory_bytes, node.pods_max, profile)
+        members.setdefault(key, []).append(index)
+    class_of_node = np.empty(len(nodes), dtype=np.int64)
+    classes = []
+    for number, (key, indices) in enumerate(members.items()):
+        cpu_millicores, memory_bytes, _, profile = key
+        class_of_node[indices] = number
+        classes.append(
+            NodeClass(
+                name=profile.name,
+                cpu_cores=cpu_millicores / CPU_MILLICORES_PER_CORE,
+                memory_bytes=memory_bytes,
+                profile=profile,
+                count=len(indices),
+            )
+        )
+    return NodeClasses(classes=tuple(classes), class_of_node=class_of_node)

@@ -1,0 +1,76 @@
+"""The watts of every node of a fleet as arrays, so that one decision prices all nodes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from energy.errors import InputError
+from energy.profile import NodePowerProfile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerTable:
+    """Power curves of nodes on one common grid of load points.
+
+    ``grid`` is the union of all curves' load points, shape (points,); piecewise linear curves
+    keep their exact shape on it. ``watts`` and ``slope`` have shape (nodes, points - 1): watts at
+    the start of each piece, and watts per unit of utilisation along it. ``cpu_millicores``,
+    ``idle_watts`` and ``sleep_watts`` have one entry per node.
+    """
+
+    grid: NDArray[np.float64]
+    watts: NDArray[np.float64]
+    slope: NDArray[np.float64]
+    cpu_millicores: NDArray[np.float64]
+    idle_watts: NDArray[np.float64]
+    sleep_watts: NDArray[np.float64]
+    rows: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls, profiles: Sequence[NodePowerProfile], cpu_millicores: NDArray[np.int64]
+    ) -> PowerTable:
+        """Tabulate one profile per node.
+
+        Raises:
+            InputError: the numbers of profiles and nodes differ.
+        """
+        if len(profiles) != len(cpu_millicores):
+            raise InputError(f"{len(cpu_millicores)} nodes but {len(profiles)} power profiles")
+        points = {ratio for profile in profiles for ratio in profile.curve.utilisation_ratios}
+        grid = np.array(sorted(points))
+        of_curve = {profile.curve: profile.curve.watts_at_each(grid) for profile in profiles}
+        watts = np.array([of_curve[profile.curve] for profile in profiles])
+        return cls(
+            grid=grid,
+            watts=np.ascontiguousarray(watts[:, :-1]),
+            slope=np.diff(watts, axis=1) / np.diff(grid),
+            cpu_millicores=cpu_millicores.astype(np.float64),
+            idle_watts=np.array([profile.curve.idle_watts for profile in profiles]),
+            sleep_watts=np.array([profile.sleep_watts for profile in profiles]),
+            rows=np.arange(len(profiles)),
+        )
+
+    def watts_at(self, utilisation_ratio: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Watts of each awake node at its own utilisation; past full load the last piece goes on.
+
+        Both arrays have one entry per node. An overloaded node thus never looks free.
+        """
+        piece = np.searchsorted(self.grid[1:-1], utilisation_ratio, side="right")
+        base = self.watts[self.rows, piece]
+        return base + self.slope[self.rows, piece] * (utilisation_ratio - self.grid[piece])
+
+    def marginal_watts(
+        self,
+        requested_cpu_millicores: NDArray[np.int64],
+        added_cpu_millicores: int,
+        usage_ratio: float,
+    ) -> NDArray[np.float64]:
+        """Watts that a pod's use adds to each node at its present requests, one entry per node."""
+        per_millicore = usage_ratio / self.cpu_millicores
+        before = requested_cpu_millicores * per_millicore
+        return self.watts_at(before + added_cpu_millicores * per_millicore) - self.watts_at(before)

@@ -1,0 +1,76 @@
+"""The scenario of `negawatt demo`: a day of real pod sizes and real traffic on a mixed fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from energy.catalogue import Catalogue
+from simulator.churn import SECONDS_PER_HOUR, Churn, ShapeTable, churn_stream
+from simulator.comparison import PolicyResult, StreamScenario
+from simulator.fleet import named_fleet
+from simulator.policies import Setting
+from simulator.replicas import Traffic, demo_workloads, replica_stream
+from simulator.stream import merged
+
+POLICIES = ("default", "most-allocated", "efficiency-order", "fill-cost")
+CHURN_LOAD_RATIO = 0.35
+WARM_UP_HOURS = 6.0
+MEASURED_HOURS = 24.0
+# What pods use of their requests: about what public traces of production clusters show.
+USAGE_RATIO = 0.6
+
+
+def demo_scenario(catalogue: Catalogue, seed: int) -> StreamScenario:
+    """Churn from openb's sizes and lifetimes, plus replicas that follow four real rates."""
+    rng = np.random.default_rng(seed)
+    fleet = named_fleet("mixed", catalogue)
+    hours = WARM_UP_HOURS + MEASURED_HOURS
+    seconds = hours * SECONDS_PER_HOUR
+    churn = churn_stream(
+        ShapeTable.shipped(), fleet, Churn(load_ratio=CHURN_LOAD_RATIO, hours=hours), rng
+    )
+    traffic = Traffic.shipped()
+    start_step = int((24.0 - WARM_UP_HOURS) * SECONDS_PER_HOUR / traffic.step_seconds)
+    replicas = [
+        replica_stream(workload, traffic, start_step=start_step, seconds=seconds)
+        for workload in demo_workloads(float(fleet.cpu_cores.sum()))
+    ]
+    return StreamScenario(
+        name="demo",
+        fleet=fleet,
+        stream=merged([churn, *replicas]),
+        setting=Setting(usage_ratio=USAGE_RATIO, nodes_may_sleep=True),
+        seed=seed,
+        start_seconds=WARM_UP_HOURS * SECONDS_PER_HOUR,
+        end_seconds=seconds,
+    )
+
+
+def sentence(name: str, results: Mapping[str, PolicyResult], nodes: int, hours: float) -> str:
+    """What happened under one policy, in a sentence a person can check against the table."""
+    result = results[name]
+    awake = (result.active_node_hours or 0.0) / hours
+    return (
+        f"{name} kept {awake:.1f} of {nodes} nodes awake on average and woke nodes "
+        f"{result.wakes} times: {_compared(name, results)}; {_waiting(result)}."
+    )
+
+
+def _compared(name: str, results: Mapping[str, PolicyResult]) -> str:
+    energy = results[name].energy_kilowatt_hours
+    reference = results[POLICIES[0]].energy_kilowatt_hours
+    if name == POLICIES[0] or not energy or not reference:
+        return "the reference of the others"
+    saving_ratio = 1.0 - energy / reference
+    word = "less" if saving_ratio >= 0 else "more"
+    return f"{abs(saving_ratio):.1%} {word} energy than {POLICIES[0]}"
+
+
+def _waiting(result: PolicyResult) -> str:
+    if result.pending_pods:
+        return f"{result.pending_pods} pods still waited at the end"
+    if result.waited_pod_hours:
+        return f"pods waited {result.waited_pod_hours:.1f} pod-hours in all"
+    return "no pod waited"

@@ -1,0 +1,213 @@
+"""The placement suite: every fleet at every load, graded at every use and sleep, over seeds.
+
+One task is a fleet, a load and a seed. A policy that heeds neither use nor sleep is run once per
+task and graded in all six settings; the bound is solved for each.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+
+import numpy as np
+from scipy import stats
+
+from energy.catalogue import Catalogue
+from simulator.bounds import stream_bound_joules, stream_demand
+from simulator.churn import SECONDS_PER_HOUR, Churn, ShapeTable, churn_stream
+from simulator.comparison import StreamScenario, account_of, run_policy
+from simulator.engine import Run
+from simulator.fleet import FLEETS, named_fleet
+from simulator.policies import BOUND, POLICIES, Setting
+
+LOAD_RATIOS = (0.3, 0.5, 0.7)
+USAGE_RATIOS = (0.3, 0.6, 1.0)
+WARM_UP_HOURS = 6.0
+MEASURED_HOURS = 24.0
+SETTINGS = tuple(
+    Setting(usage_ratio=usage, nodes_may_sleep=sleep)
+    for sleep, usage in itertools.product((False, True), USAGE_RATIOS)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One stream on one fleet, to be placed by every policy."""
+
+    fleet: str
+    load_ratio: float
+    seed: int
+    policies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One policy in one task at one setting; ``bound_ratio`` is None where no bound exists."""
+
+    fleet: str
+    load_ratio: float
+    seed: int
+    setting: Setting
+    policy: str
+    energy_joules: float
+    bound_ratio: float | None
+    pending_pods: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A mean over seeds with its 95 % interval (Student's t)."""
+
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Interval:
+        """The interval of at least one value; of one value alone it has no width."""
+        mean = float(np.mean(values))
+        if len(values) == 1:
+            return cls(mean=mean, low=mean, high=mean)
+        half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
+        return cls(mean=mean, low=mean - half, high=mean + half)
+
+
+def tasks(
+    policies: Sequence[str], seeds: Sequence[int], fleets: Sequence[str] = tuple(FLEETS)
+) -> list[Task]:
+    """Every fleet at every load with every seed."""
+    return [
+        Task(fleet=fleet, load_ratio=load, seed=seed, policies=tuple(policies))
+        for fleet, load, seed in itertools.product(fleets, LOAD_RATIOS, seeds)
+    ]
+
+
+def outcomes(
+    work: Sequence[Task], *, processes: int, advance: Callable[[int], None]
+) -> list[Outcome]:
+    """Run all tasks on so many processes; outcomes in the order of the tasks."""
+    if processes == 1:
+        results = []
+        for task in work:
+            results.append(list(run_task(task)))
+            advance(1)
+    else:
+        # Spawned, not forked: HiGHS and numpy hold threads that a fork would copy half alive.
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            futures = [pool.submit(_run_listed, task) for task in work]
+            for _ in as_completed(futures):
+                advance(1)
+            results = [future.result() for future in futures]
+    return [outcome for result in results for outcome in result]
+
+
+def _run_listed(task: Task) -> list[Outcome]:
+    return list(run_task(task))
+
+
+def run_task(task: Task) -> Iterator[Outcome]:
+    """Place one stream with each policy and grade it at each setting."""
+    fleet = named_fleet(task.fleet, Catalogue.shipped())
+    hours = WARM_UP_HOURS + MEASURED_HOURS
+    stream = churn_stream(
+        ShapeTable.shipped(),
+        fleet,
+        Churn(load_ratio=task.load_ratio, hours=hours),
+        np.random.default_rng(task.seed),
+    )
+    start_seconds, end_seconds = WARM_UP_HOURS * SECONDS_PER_HOUR, hours * SECONDS_PER_HOUR
+    demand = stream_demand(stream, fleet, start_seconds, end_seconds)
+    runs: dict[tuple[str, object], Run] = {}
+    for setting in SETTINGS:
+        scenario = StreamScenario(
+            name="suite",
+            fleet=fleet,
+            stream=stream,
+            setting=setting,
+            seed=task.seed,
+            start_seconds=start_seconds,
+            end_seconds=end_seconds,
+        )
+        bound_joules = None
+        if BOUND in task.policies:
+            bound_joules = stream_bound_joules(demand, fleet, setting)
+        for policy in task.policies:
+            if policy == BOUND:
+                continue
+            key = policy, POLICIES[policy].setting_key(setting)
+            if key not in runs:
+                runs[key] = run_policy(scenario, policy, clock=_no_clock)
+            energy_joules = account_of(scenario, runs[key]).energy_joules
+            yield Outcome(
+                fleet=task.fleet,
+                load_ratio=task.load_ratio,
+                seed=task.seed,
+                setting=setting,
+                policy=policy,
+                energy_joules=energy_joules,
+                bound_ratio=None if bound_joules is None else energy_joules / bound_joules,
+                pending_pods=runs[key].pending_pods,
+            )
+
+
+def _no_clock() -> float:
+    return 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellResult:
+    """One policy in one cell."""
+
+    energy_kilowatt_hours: Interval
+    bound_ratio: Interval | None
+    pending_pods_mean: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A fleet, a load, a use and a sleep mode: every policy over the seeds."""
+
+    fleet: str
+    load_ratio: float
+    setting: Setting
+    policies: dict[str, CellResult]
+
+
+def cells(results: Sequence[Outcome]) -> list[Cell]:
+    """The outcomes by cell, in the order of the suite."""
+    groups: dict[tuple[str, float, Setting], dict[str, list[Outcome]]] = {}
+    for outcome in results:
+        key = outcome.fleet, outcome.load_ratio, outcome.setting
+        groups.setdefault(key, {}).setdefault(outcome.policy, []).append(outcome)
+    return [
+        Cell(
+            fleet=fleet,
+            load_ratio=load,
+            setting=setting,
+            policies={name: _cell_result(members) for name, members in policies.items()},
+        )
+        for (fleet, load, setting), policies in groups.items()
+    ]
+
+
+def _cell_result(members: Sequence[Outcome]) -> CellResult:
+    ratios = [outcome.bound_ratio for outcome in members if outcome.bound_ratio is not None]
+    return CellResult(
+        energy_kilowatt_hours=Interval.of([outcome.energy_joules / 3.6e6 for outcome in members]),
+        bound_ratio=Interval.of(ratios) if len(ratios) == len(members) else None,
+        pending_pods_mean=float(np.mean([outcome.pending_pods for outcome in members])),
+    )
+
+
+def cell_json(cell: Cell) -> dict[str, object]:
+    """A cell as plain values."""
+    return {
+        "fleet": cell.fleet,
+        "load_ratio": cell.load_ratio,
+        "usage_ratio": cell.setting.usage_ratio,
+        "sleep": "empty" if cell.setting.nodes_may_sleep else "never",
+        "policies": {name: asdict(result) for name, result in cell.policies.items()},
+    }
