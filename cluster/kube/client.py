@@ -1,7 +1,8 @@
 """The connection to one Kubernetes API server: credentials, paced requests, pages and watches.
 
-Objects are handed on as the JSON that the server sent: the library's model classes cost
-milliseconds a pod and refuse values newer than themselves. `cluster.kube.convert` reads the JSON.
+Objects are handed on as the JSON that the server sent: the library's model classes refuse a whole
+page for one object that their schema does not foresee, where `cluster.kube.convert` names the
+object and goes on.
 """
 
 from __future__ import annotations

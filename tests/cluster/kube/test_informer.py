@@ -3,55 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from queue import Queue
 from random import Random
 from threading import Event
 
 import pytest
+from follower import PATIENCE_SECONDS, Follower
 from scripted_api import ScriptedApi, ScriptedRequest, node, node_list, status
 
 from cluster.kube.client import NODES, JsonObject, KubeClient
 from cluster.kube.errors import ForbiddenError, UnreachableError
 from cluster.kube.informer import Informer, object_key
 from cluster.kube.settings import WatchSettings
-from cluster.kube.store import Change, ChangeKind
-
-PATIENCE_SECONDS = 20.0
-
-
-class Followed:
-    """An informer of node names, its changes and its waits."""
-
-    def __init__(self, client: KubeClient, settings: WatchSettings | None = None) -> None:
-        self.changes: Queue[Change[str]] = Queue()
-        self.waits: Queue[float] = Queue()
-        self.informer: Informer[str] = Informer(
-            client,
-            NODES,
-            object_key,
-            settings=settings or WatchSettings(),
-            rng=Random(7),
-            sleep=self.waits.put,
-        )
-        self.informer.subscribe(self.changes.put)
-
-    def next_change(self) -> tuple[ChangeKind, str]:
-        """Wait for a change."""
-        change = self.changes.get(timeout=PATIENCE_SECONDS)
-        return change.kind, change.key
-
-    def next_wait(self) -> float:
-        """Wait for the informer to want to wait."""
-        return self.waits.get(timeout=PATIENCE_SECONDS)
+from cluster.kube.store import ChangeKind
 
 
 @pytest.fixture
-def follow(client: KubeClient) -> Iterator[Callable[..., Followed]]:
+def follow(client: KubeClient) -> Iterator[Callable[..., Follower]]:
     """Return a function that starts an informer, which ends with the test."""
-    started: list[Followed] = []
+    started: list[Follower] = []
 
-    def start(settings: WatchSettings | None = None) -> Followed:
-        followed = Followed(client, settings)
+    def start(settings: WatchSettings | None = None) -> Follower:
+        followed = Follower(client, settings)
         started.append(followed)
         followed.informer.start()
         return followed
@@ -76,7 +48,7 @@ BOOKMARK = event("BOOKMARK", {"kind": "Node", "metadata": {"resourceVersion": "5
 
 
 def test_the_watch_goes_on_from_the_last_bookmark(
-    api: ScriptedApi, follow: Callable[..., Followed]
+    api: ScriptedApi, follow: Callable[..., Follower]
 ) -> None:
     """A watch that ends is taken up where the server said, without listing again."""
     api.lists.append(lambda request: request.answer(200, node_list(node("a", 1), version=5)))
@@ -97,7 +69,7 @@ def test_the_watch_goes_on_from_the_last_bookmark(
 
 
 def test_an_expired_version_is_listed_again_at_once_and_what_is_missing_was_deleted(
-    api: ScriptedApi, follow: Callable[..., Followed]
+    api: ScriptedApi, follow: Callable[..., Follower]
 ) -> None:
     """After 410 Gone nothing is lost: the relist tells what came, changed and went."""
     api.lists.append(
@@ -123,7 +95,7 @@ def test_an_expired_version_is_listed_again_at_once_and_what_is_missing_was_dele
 
 
 def test_a_version_that_is_always_expired_is_not_asked_for_in_a_tight_loop(
-    api: ScriptedApi, follow: Callable[..., Followed]
+    api: ScriptedApi, follow: Callable[..., Follower]
 ) -> None:
     """The second 410 in a row waits, and each further one longer."""
     api.lists.append(lambda request: request.answer(200, node_list(version=5)))
@@ -137,7 +109,7 @@ def test_a_version_that_is_always_expired_is_not_asked_for_in_a_tight_loop(
 
 
 def test_a_page_that_expires_starts_the_list_over_and_shows_no_half(
-    api: ScriptedApi, follow: Callable[..., Followed]
+    api: ScriptedApi, follow: Callable[..., Follower]
 ) -> None:
     """Half a list is never a cluster."""
     api.lists.append(
@@ -154,7 +126,7 @@ def test_a_page_that_expires_starts_the_list_over_and_shows_no_half(
 
 
 def test_failures_wait_longer_and_longer_up_to_the_maximum_and_a_success_starts_afresh(
-    api: ScriptedApi, follow: Callable[..., Followed]
+    api: ScriptedApi, follow: Callable[..., Follower]
 ) -> None:
     """Exponential backoff, bounded, and forgotten once a watch has ended well."""
 
@@ -174,7 +146,7 @@ def test_failures_wait_longer_and_longer_up_to_the_maximum_and_a_success_starts_
     assert all(top / 2 <= wait <= top for wait, top in zip(waits, ceilings, strict=True))
 
 
-def test_load_shedding_is_honoured(api: ScriptedApi, follow: Callable[..., Followed]) -> None:
+def test_load_shedding_is_honoured(api: ScriptedApi, follow: Callable[..., Follower]) -> None:
     """The server's Retry-After is waited out."""
     api.lists.append(
         lambda request: request.answer(429, status(429, "Busy", "busy"), {"Retry-After": "11"})
@@ -184,7 +156,7 @@ def test_load_shedding_is_honoured(api: ScriptedApi, follow: Callable[..., Follo
 
 
 def test_a_watch_that_ends_at_once_without_a_word_counts_as_a_failure(
-    api: ScriptedApi, follow: Callable[..., Followed]
+    api: ScriptedApi, follow: Callable[..., Follower]
 ) -> None:
     """A proxy that closes every watch must not turn us into a load generator."""
     api.lists.append(lambda request: request.answer(200, node_list(version=5)))
@@ -199,7 +171,7 @@ def test_a_watch_that_ends_at_once_without_a_word_counts_as_a_failure(
 
 
 def test_silence_ends_a_watch_and_ages_the_copy(
-    api: ScriptedApi, follow: Callable[..., Followed]
+    api: ScriptedApi, follow: Callable[..., Follower]
 ) -> None:
     """A half-open connection looks like a quiet cluster; it is dropped after a while."""
     api.lists.append(lambda request: request.answer(200, node_list(node("a", 1), version=5)))
@@ -216,7 +188,7 @@ def test_silence_ends_a_watch_and_ages_the_copy(
 
 
 def test_garbage_in_the_stream_is_followed_by_a_new_watch_from_the_last_good_version(
-    api: ScriptedApi, follow: Callable[..., Followed]
+    api: ScriptedApi, follow: Callable[..., Follower]
 ) -> None:
     """One broken line costs one watch, and no event."""
     api.lists.append(lambda request: request.answer(200, node_list(version=5)))
@@ -230,7 +202,7 @@ def test_garbage_in_the_stream_is_followed_by_a_new_watch_from_the_last_good_ver
 
 
 def test_everything_is_listed_again_after_the_relist_period(
-    api: ScriptedApi, follow: Callable[..., Followed]
+    api: ScriptedApi, follow: Callable[..., Follower]
 ) -> None:
     """What a watch has missed heals: the object that silently vanished is found to be gone."""
     api.lists.append(lambda request: request.answer(200, node_list(node("a", 1), version=5)))
@@ -245,7 +217,7 @@ def test_everything_is_listed_again_after_the_relist_period(
 
 
 def test_waiting_for_a_copy_that_is_forbidden_fails_at_once(
-    api: ScriptedApi, follow: Callable[..., Followed]
+    api: ScriptedApi, follow: Callable[..., Follower]
 ) -> None:
     """Nobody waits a minute to learn that a permission is missing."""
     message = 'nodes is forbidden: User "system:serviceaccount:energy:reader" cannot list'
@@ -256,7 +228,7 @@ def test_waiting_for_a_copy_that_is_forbidden_fails_at_once(
 
 
 def test_waiting_for_a_copy_that_never_comes_says_why(
-    api: ScriptedApi, follow: Callable[..., Followed]
+    api: ScriptedApi, follow: Callable[..., Follower]
 ) -> None:
     """When the time is up the last failure is the answer."""
     api.lists.append(lambda request: request.answer(500, status(500, "Oops", "etcd is gone")))
