@@ -200,7 +200,7 @@ def _transitions(
     ):
         woke, slept = before[node] == 0 and pods > 0, before[node] > 0 and pods == 0
         before[node] = pods
-        if when < start_seconds:
+        if when <= start_seconds:  # what stands at the start was awake before it
             continue
         if woke:
             wakes += 1
