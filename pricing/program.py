@@ -7,11 +7,14 @@ in network revenue management (Talluri and van Ryzin 1998) over piecewise linear
 
   min  sum_g [ sum_k P_g(b_k) y_gk + sleep_g off_g ]
   s.t. sum_k y_gk + off_g = N_g                                       nodes of class g
-       sum_k min(b_k / usage, 1) C_g y_gk >= sum_t cpu_t x_tg         cores
+       sum_k (b_k / usage) C_g y_gk       >= sum_t cpu_t x_tg         cores
        sum_k M_g y_gk                     >= sum_t memory_t x_tg      memory
        sum_g x_tg = d_t                                               every pod is placed
 
-``usage`` is what pods use of each core they request; a node's utilisation is usage x requests.
+``usage`` is what pods use of each core they request: a node whose requests are full runs at it, so
+the load points b_k are the measured ones below it, and it. Relaxed, the program is a lower bound
+of any placement. With whole nodes at load points it is the bound in which bursts are reported;
+nodes between two points could in principle lie below it, by less than one step of one node.
 """
 
 from __future__ import annotations
@@ -121,8 +124,9 @@ class PlacementProgram:
             cores_row = columns.row(0.0, highspy.kHighsInf)
             memory_row = columns.row(0.0, highspy.kHighsInf)
             memory_gibibytes = group.memory_bytes / BYTES_PER_GIBIBYTE
-            for ratio, watts in zip(group.curve.utilisation_ratios, group.curve.watts, strict=True):
-                usable_cores = min(ratio / usage_ratio, 1.0) * group.cpu_cores
+            for ratio in _load_points(group, usage_ratio):
+                watts = group.curve.watts_at(ratio)
+                usable_cores = ratio / usage_ratio * group.cpu_cores
                 entries = [
                     (nodes_row, 1.0),
                     (cores_row, usable_cores),
@@ -149,6 +153,12 @@ class PlacementProgram:
                 (memory_row, -float(memory_gibibytes[shape])),
             ]
             columns.add(0.0, highspy.kHighsInf, entries)
+
+
+def _load_points(group: NodeClass, usage_ratio: float) -> list[float]:
+    """Measured load points up to the load of a node whose requests are full, and that load."""
+    below = [ratio for ratio in group.curve.utilisation_ratios if ratio < usage_ratio]
+    return [*below, usage_ratio]
 
 
 class _Columns:
