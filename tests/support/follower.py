@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from queue import Queue
 from random import Random
 
@@ -14,7 +15,7 @@ PATIENCE_SECONDS = 60.0
 
 
 class Follower:
-    """An informer of node names, its changes and its waits, which it only notes."""
+    """An informer of node names, its changes and its waits, which it notes and cuts short."""
 
     def __init__(self, client: KubeClient, settings: WatchSettings | None = None) -> None:
         self.changes: Queue[Change[str]] = Queue()
@@ -25,7 +26,7 @@ class Follower:
             object_key,
             settings=settings or WatchSettings(),
             rng=Random(7),
-            sleep=self.waits.put,
+            sleep=self._note,
         )
         self.informer.subscribe(self.changes.put)
 
@@ -37,3 +38,7 @@ class Follower:
     def next_wait(self) -> float:
         """Wait for the informer to want to wait."""
         return self.waits.get(timeout=PATIENCE_SECONDS)
+
+    def _note(self, wait_seconds: float) -> None:
+        self.waits.put(wait_seconds)
+        time.sleep(min(wait_seconds, 0.02))

@@ -41,7 +41,7 @@ class LoneApiServer:
         return write_kubeconfig(
             self._folder / "kubeconfig",
             f"https://{LOOPBACK}:{self._port}",
-            token=ADMIN_TOKEN,
+            bearer=ADMIN_TOKEN,
             authority=str(self._certificate),
         )
 

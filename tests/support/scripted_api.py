@@ -76,7 +76,7 @@ class ScriptedApi:
         answer(request)
 
 
-def write_kubeconfig(path: Path, server: str, *, token: str = "", authority: str = "") -> Path:
+def write_kubeconfig(path: Path, server: str, *, bearer: str = "", authority: str = "") -> Path:
     """Write a kubeconfig of one cluster, one user and one context named `test`."""
     cluster = {"server": server} | ({"certificate-authority": authority} if authority else {})
     config = {
@@ -84,7 +84,7 @@ def write_kubeconfig(path: Path, server: str, *, token: str = "", authority: str
         "kind": "Config",
         "current-context": "test",
         "clusters": [{"name": "test", "cluster": cluster}],
-        "users": [{"name": "test", "user": {"token": token} if token else {}}],
+        "users": [{"name": "test", "user": {"token": bearer} if bearer else {}}],
         "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
     }
     path.write_text(yaml.safe_dump(config))
