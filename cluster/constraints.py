@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cluster.selectors import LabelSelector, Requirement
+from cluster.selectors import LabelSelector, Operator, Requirement
 from energy.errors import InputError
 
 HOSTNAME_LABEL = "kubernetes.io/hostname"
@@ -72,6 +72,12 @@ class NodeSelectorTerm:
 
     match_expressions: tuple[Requirement, ...] = ()
     match_fields: tuple[Requirement, ...] = ()
+
+    def __post_init__(self) -> None:
+        for field in self.match_fields:
+            one_value = len(field.values) == 1 and field.operator in {Operator.IN, Operator.NOT_IN}
+            if field.key != "metadata.name" or not one_value:
+                raise InputError("a matchField is In or NotIn with one value of metadata.name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

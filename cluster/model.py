@@ -88,8 +88,10 @@ class Owner:
 class Pod:
     """A pod, placed (`node_name`) or waiting.
 
-    `nonzero_requests` is what kube-scheduler's scores count; left out, it is `requests` with
-    0.1 core and 200 MiB in place of a zero, which is exact for pods of one container.
+    `nonzero_requests` is what kube-scheduler's scores count of a placed pod; left out, it is
+    `requests` with 0.1 core and 200 MiB in place of a zero, which is exact for pods of one
+    container. `scored_requests` is what they count of the pod while it is placed; left out, it
+    is the same. `cluster.requests` computes all three from containers.
     `default_spread_selector` selects the siblings of the pod's Services and controller; only a
     pod that has one is subject to kube-scheduler's built-in spreading constraints.
     """
@@ -111,10 +113,13 @@ class Pod:
     phase: str = "Pending"
     terminating: bool = False
     nonzero_requests: Resources | None = None
+    scored_requests: Resources | None = None
     default_spread_selector: LabelSelector | None = None
     # Derived once, because the hot path asks for them at every decision.
     nonzero_cpu_millicores: int = field(init=False, repr=False, compare=False)
     nonzero_memory_bytes: int = field(init=False, repr=False, compare=False)
+    scored_cpu_millicores: int = field(init=False, repr=False, compare=False)
+    scored_memory_bytes: int = field(init=False, repr=False, compare=False)
     constrained: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -129,6 +134,9 @@ class Pod:
         set_field = object.__setattr__
         set_field(self, "nonzero_cpu_millicores", cpu)
         set_field(self, "nonzero_memory_bytes", memory)
+        scored = self.scored_requests
+        set_field(self, "scored_cpu_millicores", scored.cpu_millicores if scored else cpu)
+        set_field(self, "scored_memory_bytes", scored.memory_bytes if scored else memory)
         set_field(self, "constrained", self._asks_more_than_resources())
 
     def _asks_more_than_resources(self) -> bool:

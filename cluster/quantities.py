@@ -3,7 +3,7 @@
 Source: k8s.io/apimachinery v0.36 pkg/api/resource/{quantity,suffix,amount}.go. Differences, on
 purpose: an amount that does not fit 64 bits is refused where Go wraps or answers 0, an exponent
 beyond 1000 is refused, and `canonical` never keeps the text as it was written, as Go's String
-does with `+5` or `1.500`.
+does with `+5` or `1.500`, nor loses the suffix of an amount beyond 999E, as Go does.
 """
 
 from __future__ import annotations
@@ -131,6 +131,8 @@ def parse(text: str) -> Quantity:
         raise _refusal(text)
     base, exponent, form = _interpret(found["suffix"], text)
     whole, part = found["whole"], found["part"] or ""
+    if not whole and not part and not _reads_as_nothing(base, exponent):
+        raise _refusal(text)
     unscaled, scale = int(f"0{whole}{part}"), -len(part)
     if base == 2:  # noqa: PLR2004 - the base of the binary suffixes
         unscaled <<= exponent
@@ -166,6 +168,11 @@ def _bounded_binary(unscaled: int, scale: int) -> tuple[int, int, Format]:
     if unscaled > _INT64_MAX * one:
         return _INT64_MAX, 0, Format.BINARY_SI
     return unscaled, scale, Format.DECIMAL_SI if 0 < unscaled < one else Format.BINARY_SI
+
+
+def _reads_as_nothing(base: int, exponent: int) -> bool:
+    """Kubernetes takes a bare suffix for 0, but only those of its quick path."""
+    return exponent >= _NANO if base == 10 else exponent <= _BINARY_SUFFIXES["Ti"]  # noqa: PLR2004 - the base of decimals
 
 
 def _interpret(suffix: str, text: str) -> tuple[int, int, Format]:

@@ -39,10 +39,15 @@ class ContainerRequests:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EffectiveRequests:
-    """`requests` decide whether a pod fits; `nonzero_requests` are what scores count."""
+    """What decides whether a pod fits, and what scores count; see the fields of `Pod`.
+
+    `scored_requests` differ from `nonzero_requests` only for pods with requests of their own:
+    kube-scheduler 1.36 leaves those out of NodeResourcesFit's score while it places the pod.
+    """
 
     requests: Resources
     nonzero_requests: Resources
+    scored_requests: Resources
 
 
 def effective_requests(
@@ -62,12 +67,30 @@ def effective_requests(
         InputError: if an amount is negative or does not fit 64 bits.
     """
     running, starting = list(containers), list(init_containers)
-    totals = (
-        _with_pod_level(_aggregate(running, starting, unstated), overhead or {}, pod_level or {})
-        for unstated in ({}, _UNSTATED)
+    above, own = overhead or {}, _supported(pod_level or {})
+
+    def total(unstated: Quantities, of_pod: Quantities) -> dict[str, Quantity]:
+        amounts = {**_aggregate(running, starting, unstated), **of_pod}
+        _add(amounts, above)
+        return amounts
+
+    requests = total({}, own)
+    # With requests of the pod's own, only what nobody states is assumed (CalculateResource).
+    unstated = {k: v for k, v in _UNSTATED.items() if not own or k not in requests}
+    return EffectiveRequests(
+        requests=resources_of(requests),
+        nonzero_requests=resources_of(total(unstated, own)),
+        scored_requests=resources_of(total(_UNSTATED, {})),
     )
-    requests, nonzero_requests = map(resources_of, totals)
-    return EffectiveRequests(requests=requests, nonzero_requests=nonzero_requests)
+
+
+def _supported(pod_level: Quantities) -> Quantities:
+    """What a pod may request as a whole: CPU, memory and huge pages."""
+    return {
+        name: amount
+        for name, amount in pod_level.items()
+        if name in _POD_LEVEL or name.startswith(_HUGE_PAGES)
+    }
 
 
 def resources_of(amounts: Quantities) -> Resources:
@@ -123,19 +146,6 @@ def _aggregate(
             _raise_to(starting, stage)
     _raise_to(together, starting)
     return together
-
-
-def _with_pod_level(
-    total: dict[str, Quantity], overhead: Quantities, pod_level: Quantities
-) -> dict[str, Quantity]:
-    stated = {
-        name: amount
-        for name, amount in pod_level.items()
-        if name in _POD_LEVEL or name.startswith(_HUGE_PAGES)
-    }
-    total = {**total, **stated}
-    _add(total, overhead)
-    return total
 
 
 def _add(total: dict[str, Quantity], more: Quantities) -> None:

@@ -112,6 +112,9 @@ def _verdicts(
     table: NodeTable, pod: Pod, enforced: tuple[NodeSelectorTerm, ...] | None
 ) -> Iterator[_Verdict]:
     """Each plugin's mask and reasons, in the order of kube-scheduler's default plugins."""
+    named = node_affinity.named_by(table, pod)
+    if named is not None:
+        yield named, _always(node_affinity.NOT_NAMED)
     if not taints.tolerates_cordon(pod.tolerations):
         yield ~table.unschedulable, _always(taints.UNSCHEDULABLE)
     if pod.node_name:

@@ -12,9 +12,13 @@ import numpy as np
 from cluster.constraints import NodeSelectorTerm, PreferredNodeTerm
 from cluster.model import Node, Pod
 from cluster.scheduling.table import Bools, Int64s, NodeTable
+from cluster.selectors import Operator
 
 NO_MATCH = "node(s) didn't match Pod's node affinity/selector"
+NOT_NAMED = "node(s) didn't satisfy plugin(s) [NodeAffinity]"
 NOT_ENFORCED = "node(s) didn't match scheduler-enforced node affinity"
+
+_NAME_FIELD = "metadata.name"
 
 
 def required_by(table: NodeTable, pod: Pod) -> Bools | None:
@@ -37,6 +41,27 @@ def required_by(table: NodeTable, pod: Pod) -> Bools | None:
     )
     table.remember(key, mask)
     return mask
+
+
+def named_by(table: NodeTable, pod: Pod) -> Bools | None:
+    """The nodes that required affinity names one by one, as for a DaemonSet; None if it doesn't.
+
+    kube-scheduler looks at no others, and gives another reason for them (PreFilter).
+    """
+    affinity = pod.affinity.node if pod.affinity else None
+    if affinity is None or not affinity.required:
+        return None
+    names: set[str] = set()
+    for term in affinity.required:
+        wanted = [
+            set(field.values)
+            for field in term.match_fields
+            if field.key == _NAME_FIELD and field.operator is Operator.IN
+        ]
+        if not wanted:
+            return None
+        names |= set.intersection(*wanted)
+    return np.array([node.name in names for node in table.nodes], np.bool_)
 
 
 def enforced(table: NodeTable, terms: tuple[NodeSelectorTerm, ...]) -> Bools:
@@ -76,7 +101,7 @@ def matches(term: NodeSelectorTerm, node: Node) -> bool:
     """Whether all expressions and fields of the term hold; an empty term matches nothing."""
     if not term.match_expressions and not term.match_fields:
         return False
-    fields = {"metadata.name": node.name}
+    fields = {_NAME_FIELD: node.name}
     return all(e.matches(node.labels) for e in term.match_expressions) and all(
         f.matches(fields) for f in term.match_fields
     )

@@ -109,10 +109,10 @@ def _amounts(
     """The resources that count: an extended resource only for a pod that requests it."""
     for name, weight in strategy.resources:
         if name == "cpu":
-            requested = table.nonzero_requested_cpu_millicores[rows] + pod.nonzero_cpu_millicores
+            requested = table.nonzero_requested_cpu_millicores[rows] + pod.scored_cpu_millicores
             allocatable = table.allocatable_cpu_millicores[rows]
         elif name == "memory":
-            requested = table.nonzero_requested_memory_bytes[rows] + pod.nonzero_memory_bytes
+            requested = table.nonzero_requested_memory_bytes[rows] + pod.scored_memory_bytes
             allocatable = table.allocatable_memory_bytes[rows]
         else:
             wanted = pod.requests.extended.get(name, 0)
