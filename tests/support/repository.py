@@ -6,6 +6,7 @@ import ast
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
@@ -25,16 +26,25 @@ def packages() -> list[str]:
 
 @cache
 def known_files() -> tuple[Path, ...]:
-    """Return what git tracks or would track; outside a checkout, what lies in the folders."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    files = (ROOT / name for name in listed.stdout.split("\0") if name)
-    return tuple(sorted({file for file in files if file.is_file()}))
+    """Return what git tracks or would track; without git, what .gitignore does not name."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return _unignored_files()
+    files = {ROOT / name for name in listed.stdout.split("\0") if name}
+    return tuple(sorted(file for file in files if file.is_file()))
+
+
+def _unignored_files() -> tuple[Path, ...]:
+    """Walk the checkout of somebody who downloaded an archive."""
+    patterns = [line.rstrip("/") for line in (ROOT / ".gitignore").read_text().split()]
+
+    def kept(file: Path) -> bool:
+        parts = file.relative_to(ROOT).parts
+        return not any(fnmatch(part, pattern) for part in parts for pattern in (".git", *patterns))
+
+    return tuple(sorted(file for file in ROOT.rglob("*") if file.is_file() and kept(file)))
 
 
 def python_files() -> list[Path]:
