@@ -1,0 +1,1 @@
+"""What `negawatt doctor` looks at: each module answers with findings, none of them raises."""

@@ -1,0 +1,194 @@
+"""Is Negawatt itself installed soundly: Python, extras, packages, the data that travels with it?"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata, util
+from pathlib import Path
+
+from console.inspection.finding import Finding, State, one_line
+
+DISTRIBUTION = "negawatt"
+PACKAGES = ("cluster", "console", "energy", "pricing", "simulator")
+PYTHON_MINIMUM = (3, 11)
+REINSTALL = "install it anew: `make environment`, or `uv tool install --force negawatt`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extra:
+    """What an extra is for; only what the README's commands do without is optional."""
+
+    enables: str
+    optional: bool = False
+
+
+EXTRAS = {
+    "kubernetes": Extra(enables="reading a cluster"),
+    "regressor": Extra(enables="predicting a server's watts with the shipped model"),
+    "report": Extra(enables="HTML pages and plots"),
+    "simulate": Extra(enables="the lower bound that policies are compared with"),
+    "energy-training": Extra(enables="`negawatt energy train` and `evaluate`", optional=True),
+    "forecaster-training": Extra(enables="training forecasters (TensorFlow)", optional=True),
+}
+UNKNOWN_EXTRA = Extra(enables="a part of Negawatt", optional=True)
+
+
+def python_finding(version: tuple[int, int, int], executable: str) -> Finding:
+    """Judge the interpreter."""
+    suffices = version[:2] >= PYTHON_MINIMUM
+    return Finding(
+        topic="python",
+        name="Python",
+        state=State.PRESENT if suffices else State.BROKEN,
+        found=f"{'.'.join(map(str, version))} ({executable})",
+        enables="everything",
+        get="install Python 3.11 or later",
+    )
+
+
+def extra_findings(requirements: Sequence[str]) -> Iterator[Finding]:
+    """Import what each extra asks for, in the order that `requirements` (metadata) names them."""
+    wanted = by_extra(requirements)
+    modules = modules_by_distribution(metadata.packages_distributions())
+    for name, distributions in wanted.items():
+        yield extra_finding(name, distributions, lambda one: problem_with(one, modules))
+
+
+def extra_finding(
+    name: str, distributions: Sequence[str], problem: Callable[[str], str]
+) -> Finding:
+    """Judge one extra by what `problem` says of each of its distributions ("" if sound)."""
+    extra = EXTRAS.get(name, UNKNOWN_EXTRA)
+    problems = {one: said for one in distributions if (said := problem(one))}
+    absent = [one for one, said in problems.items() if said == NOT_INSTALLED]
+    broken = {one: said for one, said in problems.items() if said != NOT_INSTALLED}
+    if broken:
+        state, found = State.BROKEN, "; ".join(f"{one}: {said}" for one, said in broken.items())
+    elif absent:
+        state, found = State.MISSING, f"not installed: {', '.join(absent)}"
+    else:
+        state, found = State.PRESENT, ", ".join(distributions)
+    return Finding(
+        topic="extras",
+        name=name,
+        state=state,
+        found=found,
+        enables=extra.enables,
+        get=f"install the extra: `.venv/bin/uv sync --frozen --inexact --extra {name}`",
+        optional=extra.optional,
+    )
+
+
+def by_extra(requirements: Sequence[str]) -> dict[str, list[str]]:
+    """Sort the requirements of a distribution by extra; those of no extra are left out.
+
+    A requirement reads `onnxruntime>=1.20; extra == 'regressor'` (PEP 508).
+    """
+    wanted: dict[str, list[str]] = {}
+    for requirement in requirements:
+        name = re.match(r"[A-Za-z0-9._-]+", requirement)
+        extra = re.search(r"""extra\s*==\s*['"]([^'"]+)['"]""", requirement)
+        if name and extra:
+            wanted.setdefault(extra[1], []).append(name[0])
+    return wanted
+
+
+def modules_by_distribution(distributions: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Turn module -> distributions around; names in small letters, as pip compares them."""
+    modules: dict[str, list[str]] = {}
+    for module, owners in distributions.items():
+        for owner in owners:
+            modules.setdefault(owner.lower(), []).append(module)
+    return modules
+
+
+NOT_INSTALLED = "not installed"
+
+
+def problem_with(distribution: str, modules: Mapping[str, Sequence[str]]) -> str:
+    """Import the distribution's modules; "" when all is well.
+
+    Importing is the only honest test: a library may be installed and still lack a system library.
+    """
+    public = [name for name in modules.get(distribution.lower(), ()) if _is_public(name)]
+    if not public:
+        return NOT_INSTALLED
+    for name in public:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                importlib.import_module(name)
+        except Exception as error:  # noqa: BLE001 - whatever it raises, it cannot be used
+            return one_line(f"{type(error).__name__}: {error}")
+    return ""
+
+
+def _is_public(name: str) -> bool:
+    # Wheels also list tests, scripts and extension modules at the top level.
+    return name.isidentifier() and not name.startswith("_") and name not in {"tests", "test"}
+
+
+def package_findings() -> Iterator[Finding]:
+    """Look where each of our packages comes from: their names are plain words."""
+    ours = Path(__file__).resolve().parents[2]
+    owners = metadata.packages_distributions()
+    for package in PACKAGES:
+        spec = util.find_spec(package)
+        origin = Path(spec.origin).resolve().parent if spec and spec.origin else None
+        yield package_finding(package, origin=origin, ours=ours, owners=owners.get(package, ()))
+
+
+def package_finding(
+    package: str, *, origin: Path | None, ours: Path, owners: Sequence[str]
+) -> Finding:
+    """Judge one package: it must lie beside the others, and no other distribution may own it."""
+    others = sorted(set(owners) - {DISTRIBUTION})
+    problem = ""
+    if origin is None:
+        problem = "cannot be imported"
+    elif origin != ours / package:
+        problem = f"shadowed: Python takes it from {origin}, not from {ours / package}"
+    elif others:
+        problem = f"shared with {', '.join(others)}: the two overwrite each other's files"
+    return Finding(
+        topic="packages",
+        name=package,
+        state=State.BROKEN if problem else State.PRESENT,
+        found=problem or str(origin),
+        enables="everything",
+        get="give Negawatt an environment of its own: `make environment`",
+    )
+
+
+def data_findings() -> Iterator[Finding]:
+    """Load what travels with the packages."""
+    yield data_finding("server catalogue", "power curves of known servers", _catalogue)
+    yield data_finding("pods and traffic", "`negawatt demo`", _demo_data)
+
+
+def data_finding(name: str, enables: str, load: Callable[[], str]) -> Finding:
+    """Judge shipped data by loading it; `load` says what it found."""
+    try:
+        state, found = State.PRESENT, load()
+    except Exception as error:  # noqa: BLE001 - any failure means that it cannot be used
+        state, found = State.BROKEN, one_line(f"{type(error).__name__}: {error}")
+    return Finding(
+        topic="data", name=name, state=state, found=found, enables=enables, get=REINSTALL
+    )
+
+
+def _catalogue() -> str:
+    from energy.catalogue import Catalogue
+
+    return f"{len(Catalogue.shipped().servers)} measured servers"
+
+
+def _demo_data() -> str:
+    from simulator.churn import ShapeTable
+    from simulator.replicas import Traffic
+
+    return f"{len(ShapeTable.shipped().weights)} pod sizes, {len(Traffic.shipped().rates)} rates"
