@@ -16,9 +16,9 @@ from cluster.model import Pod
 from cluster.scheduling.feasibility import feasible, reasons
 from cluster.scheduling.node_order import node_order
 from cluster.scheduling.profile import (
+    SchedulerProfile,
     ScoringStrategy,
     ScoringStrategyType,
-    SchedulerProfile,
     ShapePoint,
 )
 from cluster.scheduling.scheduler import plugin_scores, schedule_one, why_pending
