@@ -15,6 +15,7 @@ from simulator.sandbox.toolchain import HOW_TO_GET, BuiltComponent, Toolchain
 
 ANSWER_SECONDS_MAX = 20.0  # a JVM on a busy machine takes a few
 CLUSTER = "a real Kubernetes on this machine"
+FOLDER, WHOLE = "toolchain folder", "all that is listed below it"
 
 # What each component of the toolchain is for.
 ENABLES = {
@@ -88,11 +89,11 @@ def toolchain_findings(environ: Mapping[str, str]) -> Iterator[Finding]:
         toolchain = Toolchain.found(environ)
         built = toolchain.components()
     except (UnavailableError, OSError, ValueError, KeyError) as error:
-        yield _toolchain_finding("folder", State.MISSING, one_line(str(error)), "all of it")
+        yield _toolchain_finding(FOLDER, State.MISSING, one_line(str(error)), WHOLE)
         for name, enables in ENABLES.items():
             yield _toolchain_finding(name, State.MISSING, "no toolchain", enables)
         return
-    yield _toolchain_finding("folder", State.PRESENT, str(toolchain.folder), "all of it")
+    yield _toolchain_finding(FOLDER, State.PRESENT, str(toolchain.folder), WHOLE)
     for name, enables in ENABLES.items():
         if name in built:
             yield component_finding(built[name], enables)

@@ -207,7 +207,7 @@ def test_without_a_toolchain_every_component_says_what_it_would_enable(tmp_path:
     findings = list(toolchain_findings({"NEGAWATT_CACHE": str(tmp_path)}))
 
     assert {finding.state for finding in findings} == {State.MISSING}
-    assert {finding.name for finding in findings} == {"folder", *ENABLES}
+    assert {finding.name for finding in findings} == {"toolchain folder", *ENABLES}
     assert all(finding.enables and "make toolchain" in finding.get for finding in findings)
 
 

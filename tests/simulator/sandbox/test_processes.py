@@ -1,0 +1,73 @@
+"""Only processes of the sandbox are found, and all of them end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from simulator.sandbox.processes import end, running
+
+PYTHON = Path(sys.executable).resolve()
+WAIT = "import sys, time; print('ready', flush=True); time.sleep(600)"
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + WAIT
+
+
+@pytest.fixture
+def started() -> Iterator[list[subprocess.Popen[str]]]:
+    """Give a list for the processes that a test starts; they end with it."""
+    processes: list[subprocess.Popen[str]] = []
+    yield processes
+    for process in processes:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def start(script: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start a Python and wait until it is there."""
+    process = subprocess.Popen(
+        [PYTHON, "-c", script, *arguments], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_program_and_folder_must_both_match(
+    tmp_path: Path, started: list[subprocess.Popen[str]]
+) -> None:
+    """Neither another sandbox's process nor another program on our folder is ours."""
+    ours = start(WAIT, f"--data-dir={tmp_path}/etcd")
+    other = start(WAIT, "--data-dir=/elsewhere")
+    started += [ours, other]
+
+    assert running([PYTHON], tmp_path) == [ours.pid]
+    assert running([Path("/usr/bin/etcd")], tmp_path) == []
+
+
+def test_process_that_ignores_the_request_is_killed(
+    tmp_path: Path, started: list[subprocess.Popen[str]]
+) -> None:
+    """Asking comes first; what does not listen is gone all the same when `end` returns."""
+    willing, deaf = start(WAIT, str(tmp_path)), start(DEAF, str(tmp_path))
+    started += [willing, deaf]
+
+    end(running([PYTHON], tmp_path), grace_seconds=0.5)
+
+    assert running([PYTHON], tmp_path) == []
+    assert (willing.wait(), deaf.wait()) == (-15, -9)
+
+
+def test_process_that_has_already_ended_is_no_error(started: list[subprocess.Popen[str]]) -> None:
+    """Between looking and ending, a process may go by itself."""
+    gone = start(WAIT)
+    started.append(gone)
+    gone.kill()
+    gone.wait()
+
+    end([gone.pid])
