@@ -12,7 +12,7 @@ READY := .venv/.synced
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format toolchain bench clean environment
+.PHONY: help demo test lint format toolchain bench docs clean environment
 .DELETE_ON_ERROR:
 
 ##@ Use it
@@ -37,6 +37,18 @@ bench: $(READY) ## Measurements, printed as tables
 	@for script in bench/*.py; do \
 		[ -e "$$script" ] || { echo "bench/ holds no script"; break; }; \
 		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
+	done
+
+# openb's pod list does not travel with the repository (no licence is visible).
+PODS ?= ../shared/data/alibaba-openb-2023/openb_pod_list_default.csv
+docs: $(READY) ## The generated tables of docs/reference (half an hour)
+	$(BIN)/negawatt simulate place --suite ground --policy all --seed 1,2,3,4,5 \
+		--output markdown --file docs/reference/placement-suite.md
+	for fleet in 20/30/10 20/20/20; do \
+		$(BIN)/negawatt simulate place --scenario standard --fleet $$fleet --pods $(PODS) \
+			--policy default,most-allocated,efficiency-order,random,round-robin,fill-cost,marginal,marginal-idle,bound \
+			--seed 1,2,3 --output markdown --file docs/reference/placement-standard-$$(echo $$fleet | tr / -).md \
+			|| exit 1; \
 	done
 
 ##@ Install and remove

@@ -181,6 +181,8 @@ def show_standard(request: StandardRequest, form: str, file: Path | None) -> Non
         emit(json_text(document), file)
     elif form == HTML:
         emit(placement_page.standard_page(document), file)
+    elif form == MARKDOWN:
+        emit(placement_tables.standard_markdown(document), file)
     else:
         _print_or_write(placement_tables.standard_table(document), file)
 

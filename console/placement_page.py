@@ -80,18 +80,6 @@ def standard_page(document: tables.Document) -> str:
         for name, row in policies.items()
         if name != BOUND
     }
-    rows = [
-        [
-            name,
-            *(
-                f"{tables.number(row['watts'].get(key), 0)} "
-                f"({tables.number(row['bound_ratio'][key], 3)})"
-                for key in keys
-            ),
-            tables.number(row["nodes_used"]["sleep_req"]),
-        ]
-        for name, row in policies.items()
-    ]
     return render(
         Page(
             title=f"Standard burst, fleet {document['fleet']} (simulated)",
@@ -99,8 +87,8 @@ def standard_page(document: tables.Document) -> str:
                 f"Seeds {', '.join(document['seeds'])}, commit {document['commit']}.",
                 "Watts of the final placement, and in brackets their ratio to the bound.",
             ],
-            headings=["policy", *labels, "nodes used"],
-            rows=rows,
+            headings=["policy", *labels, "nodes used", "pending"],
+            rows=list(tables.standard_rows(document)),
             plots=[
                 (
                     "Ratio to the bound",

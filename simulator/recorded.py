@@ -145,9 +145,9 @@ def _compressed(window: _Window, fleet: Fleet, load_ratio: float, rows: int) -> 
     # A pod that arrives with the window's last moment would count twice as standing; it is the
     # same pod on a circle, so it only stands.
     standing = np.flatnonzero(over > 0)
-    pods = [_standing(window.records[index]) for index in standing]
+    pods = [_standing(window.records[int(index)]) for index in standing]
     fresh = np.flatnonzero(arrivals < end_seconds)
-    pods += [window.records[index].pod() for index in fresh]
+    pods += [window.records[int(index)].pod() for index in fresh]
     return RecordedStream(
         stream=PodStream(
             pods=tuple(pods),

@@ -58,7 +58,9 @@ def place(  # noqa: PLR0913, PLR0917 - one parameter per option
     suite: Annotated[
         str | None, typer.Option(help="`ground`: every fleet, load, use and sleep.")
     ] = None,
-    output: Annotated[str, typer.Option(help="table, json, html or (suite) markdown.")] = TABLE,
+    output: Annotated[
+        str, typer.Option(help="table, json, html; markdown of standard and suite.")
+    ] = TABLE,
     file: Annotated[
         Path | None, typer.Option(help="Write the result here instead of stdout.")
     ] = None,
@@ -72,11 +74,12 @@ def place(  # noqa: PLR0913, PLR0917 - one parameter per option
         form = require_format(output, (TABLE, JSON, HTML, MARKDOWN))
         placement.show_suite(placement.SuiteRequest.parse(policy, seed), form, file)
         return
-    form = require_format(output, (TABLE, JSON, HTML))
     if scenario == STANDARD:
+        form = require_format(output, (TABLE, JSON, HTML, MARKDOWN))
         request = placement.StandardRequest.parse(pods, fleet, policy, seed)
         placement.show_standard(request, form, file)
     elif scenario == STREAM:
+        form = require_format(output, (TABLE, JSON, HTML))
         stream = placement.StreamRequest.parse(
             pods=pods,
             nodes=nodes,

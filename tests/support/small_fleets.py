@@ -44,7 +44,7 @@ def stream_of(rows: Sequence[tuple[float, float, int, int]]) -> PodStream:
 class FirstFit:
     """A chooser for tests: the first node with room."""
 
-    def choose(self, table, pod):  # noqa: ANN001, ANN201 - the types are the Chooser's
+    def choose(self, table, pod):
         """Index of the first node with room, or -1."""
         for index in range(len(table)):
             cpu = table.free_cpu_millicores[index] >= pod.requests.cpu_millicores
