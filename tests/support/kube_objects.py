@@ -75,7 +75,7 @@ def pod_of(json: Json, services: Iterable[Json] = ()) -> Pod:
         affinity=_affinity(spec["affinity"]) if "affinity" in spec else None,
         tolerations=tuple(_toleration(each) for each in spec.get("tolerations", ())),
         topology_spread=tuple(_spread(c) for c in spec.get("topologySpreadConstraints", ())),
-        host_ports=tuple(_host_ports(spec["containers"])),
+        host_ports=tuple(_host_ports(spec)),
         terminating=bool(metadata.get("deletionTimestamp")),
         default_spread_selector=_default_selector(metadata["namespace"], labels, services),
     )
@@ -101,8 +101,9 @@ def _toleration(json: Json) -> Toleration:
     )
 
 
-def _host_ports(containers: Iterable[Json]) -> Iterable[HostPort]:
-    for container in containers:
+def _host_ports(spec: Json) -> Iterable[HostPort]:
+    sidecars = [c for c in spec.get("initContainers", ()) if c.get("restartPolicy") == "Always"]
+    for container in [*spec["containers"], *sidecars]:
         for port in container.get("ports", ()):
             if port.get("hostPort"):
                 address = port.get("hostIP") or HostPort.__dataclass_fields__["host_ip"].default
