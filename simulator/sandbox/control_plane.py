@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from energy.errors import UnavailableError
-from simulator.sandbox.kwokctl_configuration import (
-    LOOPBACK,
-    ControlPlaneOptions,
-    kwokctl_configuration,
-)
+from simulator.sandbox.kwokctl_configuration import ControlPlaneOptions, kwokctl_configuration
+from simulator.sandbox.ports import accepts, free_ports
 from simulator.sandbox.processes import end, running
 from simulator.sandbox.toolchain import Toolchain
 
@@ -164,7 +159,7 @@ class ControlPlane:
 
     def _wait_for_port(self, component: str, port: int, deadline: float) -> None:
         """Wait until it accepts connections: kwokctl does not notice a component that ended."""
-        while not _accepts(port):
+        while not accepts(port):
             if not running([self._programs[component]], self._folder):
                 said = self.log(component).read_text(encoding="utf-8", errors="replace")
                 raise _StartError(f"{component} ended: {_last_line(said)}")
@@ -192,21 +187,6 @@ class ControlPlane:
 
 class _StartError(Exception):
     """Why it did not come up."""
-
-
-def free_ports(count: int) -> list[int]:
-    """Give `count` different TCP ports of loopback that nobody listened on a moment ago."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for listener in sockets:
-            listener.bind((LOOPBACK, 0))
-        return [int(listener.getsockname()[1]) for listener in sockets]
-
-
-def _accepts(port: int) -> bool:
-    with socket.socket() as client:
-        client.settimeout(1.0)
-        return client.connect_ex((LOOPBACK, port)) == 0
 
 
 def _last_line(text: str) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from energy.errors import InputError
+from simulator.sandbox.ports import LOOPBACK
 from simulator.sandbox.toolchain import Toolchain
 
-LOOPBACK = "127.0.0.1"
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
 # Port, as kwokctl names it -> the component that listens there, as its log file is named.
 PORTS = {

@@ -14,7 +14,7 @@ from pathlib import Path
 import components
 import pytest
 
-from simulator.sandbox.control_plane import free_ports
+from simulator.sandbox.ports import free_ports
 from simulator.sandbox.toolchain import Toolchain
 
 RECIPE = tomllib.loads((components.CHECKOUT / "deploy/local/toolchain.toml").read_text())
