@@ -11,11 +11,15 @@ from simulator.churn import SECONDS_PER_HOUR, Churn, ShapeTable, churn_stream
 from simulator.comparison import PolicyResult, StreamScenario
 from simulator.fleet import named_fleet
 from simulator.policies import Setting
-from simulator.replicas import Traffic, demo_workloads, replica_stream
+from simulator.replicas import Traffic, replica_stream, workloads_of_sources
 from simulator.stream import merged
 
 POLICIES = ("default", "most-allocated", "efficiency-order", "fill-cost")
-CHURN_LOAD_RATIO = 0.35
+# Half of the load comes and goes as openb's pods did, half follows real traffic.
+CHURN_LOAD_RATIO = 0.25
+REPLICAS_LOAD_RATIO = 0.3
+REPLICA_CPU_MILLICORES = 4000
+REPLICA_MEMORY_MEBIBYTES = 8192
 WARM_UP_HOURS = 6.0
 MEASURED_HOURS = 24.0
 # What pods use of their requests: about what public traces of production clusters show.
@@ -33,9 +37,15 @@ def demo_scenario(catalogue: Catalogue, seed: int) -> StreamScenario:
     )
     traffic = Traffic.shipped()
     start_step = int((24.0 - WARM_UP_HOURS) * SECONDS_PER_HOUR / traffic.step_seconds)
+    workloads = workloads_of_sources(
+        traffic,
+        REPLICAS_LOAD_RATIO * float(fleet.cpu_cores.sum()),
+        replica_cpu_millicores=REPLICA_CPU_MILLICORES,
+        replica_memory_mebibytes=REPLICA_MEMORY_MEBIBYTES,
+    )
     replicas = [
         replica_stream(workload, traffic, start_step=start_step, seconds=seconds)
-        for workload in demo_workloads(float(fleet.cpu_cores.sum()))
+        for workload in workloads
     ]
     return StreamScenario(
         name="demo",

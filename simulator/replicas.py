@@ -99,16 +99,18 @@ def _pods(workload: ReplicatedWorkload, count: int) -> tuple[Pod, ...]:
     )
 
 
-def demo_workloads(cores: float) -> Sequence[ReplicatedWorkload]:
-    """Four services that together request about a tenth of the fleet's cores at their peaks."""
-    replicas_max = max(4, round(cores * 0.1 / (4 * 2)))
+def workloads_of_sources(
+    traffic: Traffic, cores: float, *, replica_cpu_millicores: int, replica_memory_mebibytes: int
+) -> Sequence[ReplicatedWorkload]:
+    """One service per rate; at their peaks they would together request so many cores."""
+    replicas_max = max(2, round(1000 * cores / (len(traffic.rates) * replica_cpu_millicores)))
     return [
         ReplicatedWorkload(
             name=source.replace("_", "-"),
             source=source,
             replicas_max=replicas_max,
-            cpu_millicores=2000,
-            memory_mebibytes=4096,
+            cpu_millicores=replica_cpu_millicores,
+            memory_mebibytes=replica_memory_mebibytes,
         )
-        for source in ("mongo_01", "mongo_02", "ingress_03", "nasa")
+        for source in traffic.rates
     ]
