@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 from pydantic import ValidationError
@@ -138,43 +139,54 @@ def _pod(found: wire.WirePod, doubts: _Doubts) -> Pod:
 
 
 def requests_of(pod: wire.WirePod) -> EffectiveRequests:
-    """What the pod takes of a node, a resize in place included (GA in 1.35).
+    """What the pod takes of a node, while it is resized in place too (stable since 1.35).
 
     Raises:
         InputError: a quantity that is none, or is negative.
     """
+    spec, status = pod.spec, pod.status
     infeasible = any(
         condition.type == _RESIZE_PENDING and condition.reason == _INFEASIBLE
-        for condition in pod.status.conditions
+        for condition in status.conditions
     )
-    held = {
-        one.name: one
-        for one in (*pod.status.init_container_statuses, *pod.status.container_statuses)
-    }
+    held = {one.name: one for one in (*status.init_container_statuses, *status.container_statuses)}
 
-    def stages(container: wire.Container, *, resizable: bool) -> ContainerRequests:
-        spec = _quantities(container.resources.requests)
-        status = held.get(container.name)
-        requests: Mapping[str, Quantity] = spec
-        if resizable and status is not None and status.resources is not None:
-            requests = largest(
-                {} if infeasible else spec,
-                _quantities(status.resources.requests),
-                _quantities(status.allocated_resources),
-            )
+    def requests(container: wire.Container, *, sidecar: bool) -> ContainerRequests:
+        wanted = container.resources.requests
         return ContainerRequests(
-            requests=requests, restartable=container.restart_policy == "Always"
+            requests=_held(wanted, held.get(container.name), infeasible=infeasible),
+            restartable=sidecar,
         )
 
+    def initial(container: wire.Container) -> ContainerRequests:
+        if container.restart_policy == "Always":
+            return requests(container, sidecar=True)
+        # An init container that ends cannot be resized.
+        return ContainerRequests(requests=_quantities(container.resources.requests))
+
+    pod_level = _held(spec.resources.requests, status, infeasible=infeasible)
     return effective_requests(
-        [stages(container, resizable=True) for container in pod.spec.containers],
-        [
-            stages(container, resizable=container.restart_policy == "Always")
-            for container in pod.spec.init_containers
-        ],
-        overhead=_quantities(pod.spec.overhead),
-        pod_level=_quantities(pod.spec.resources.requests),
+        [requests(container, sidecar=False) for container in spec.containers],
+        [initial(container) for container in spec.init_containers],
+        overhead=_quantities(spec.overhead),
+        pod_level={name: pod_level[name] for name in spec.resources.requests if name in pod_level},
     )
+
+
+def _held(
+    wanted: wire.Quantities,
+    status: wire.ContainerStatus | wire.PodStatus | None,
+    *,
+    infeasible: bool,
+) -> dict[str, Quantity]:
+    """The largest of what is wanted, held and promised; an infeasible wish does not count."""
+    spec = _quantities(wanted)
+    if status is None or status.resources is None:
+        return spec
+    held, promised = status.resources.requests, status.allocated_resources
+    if held == wanted == promised:
+        return spec  # nearly always: nothing is being resized
+    return largest({} if infeasible else spec, _quantities(held), _quantities(promised))
 
 
 def read_namespace(item: JsonObject) -> Reading[NamespaceLabels]:
@@ -196,8 +208,12 @@ def _controller(metadata: wire.Metadata) -> Owner | None:
     return None
 
 
+# A cluster of thousands of pods states a handful of different quantities.
+_quantity = lru_cache(maxsize=4096)(parse)
+
+
 def _quantities(amounts: wire.Quantities) -> dict[str, Quantity]:
-    return {name: parse(str(amount)) for name, amount in amounts.items()}
+    return {name: _quantity(str(amount)) for name, amount in amounts.items()}
 
 
 def _why(error: ValidationError | InputError) -> str:

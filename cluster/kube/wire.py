@@ -46,8 +46,8 @@ class Metadata(Wire):
 
     name: str
     namespace: str = ""
-    labels: Labels = {}
-    annotations: Labels = {}
+    labels: Labels = Field(default_factory=dict)
+    annotations: Labels = Field(default_factory=dict)
     owner_references: tuple[OwnerReference, ...] = ()
     deletion_timestamp: str | None = None
 
@@ -70,7 +70,7 @@ class NodeSpec(Wire):
 class NodeStatus(Wire):
     """What the kubelet says of its node."""
 
-    allocatable: Quantities = {}
+    allocatable: Quantities = Field(default_factory=dict)
 
 
 class WireNode(Wire):
@@ -101,7 +101,7 @@ class Expression(Wire):
 class WireSelector(Wire):
     """A label selector."""
 
-    match_labels: Labels = {}
+    match_labels: Labels = Field(default_factory=dict)
     match_expressions: tuple[Expression, ...] = ()
 
 
@@ -189,7 +189,7 @@ class WirePort(Wire):
 class WireResources(Wire):
     """Requests, as quantities."""
 
-    requests: Quantities = {}
+    requests: Quantities = Field(default_factory=dict)
 
 
 class Container(Wire):
@@ -205,13 +205,13 @@ class PodSpec(Wire):
     """What a pod asks for."""
 
     node_name: str = ""
-    node_selector: Labels = {}
+    node_selector: Labels = Field(default_factory=dict)
     affinity: WireAffinity | None = None
     tolerations: tuple[WireToleration, ...] = ()
     topology_spread_constraints: tuple[WireSpread, ...] = ()
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
-    overhead: Quantities = {}
+    overhead: Quantities = Field(default_factory=dict)
     resources: WireResources = WireResources()
     priority: int = 0
     scheduler_name: str = "default-scheduler"
@@ -222,7 +222,7 @@ class ContainerStatus(Wire):
 
     name: str
     resources: WireResources | None = None
-    allocated_resources: Quantities = {}
+    allocated_resources: Quantities = Field(default_factory=dict)
 
 
 class Condition(Wire):
@@ -241,7 +241,7 @@ class PodStatus(Wire):
     container_statuses: tuple[ContainerStatus, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()
     resources: WireResources | None = None
-    allocated_resources: Quantities = {}
+    allocated_resources: Quantities = Field(default_factory=dict)
 
 
 class WirePod(Wire):

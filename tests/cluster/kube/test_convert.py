@@ -96,6 +96,17 @@ def test_a_resize_counts_the_larger_of_wanted_and_held_unless_it_is_infeasible()
     assert read(greedy).requests.cpu_millicores == 2000
 
 
+def test_a_resize_of_the_pods_own_resources_counts_alike() -> None:
+    """The pod still holds three cores while it shrinks to one; memory was never the pod's own."""
+    item = pod_json(
+        container("500m", "100Mi"),
+        resources={"requests": {"cpu": "1"}},
+        status={"resources": {"requests": {"cpu": "3"}}, "allocatedResources": {"cpu": "1"}},
+    )
+
+    assert read(item).requests == Resources(cpu_millicores=3000, memory_bytes=100 * MEBIBYTE)
+
+
 def test_extended_resources_and_pod_fields_arrive() -> None:
     """Every field that decides a placement is taken over under its own name."""
     item = {
