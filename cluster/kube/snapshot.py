@@ -40,12 +40,16 @@ class ObservedCluster:
 
 
 class ClusterObserver:
-    """Informers of everything that a snapshot shows, as one context manager."""
+    """Informers of everything that a snapshot shows, as one context manager.
+
+    They are independent, so for a moment a pod may name a node that is not there yet, or no more.
+    """
 
     def __init__(
         self, client: KubeClient, *, rng: Random, settings: WatchSettings | None = None
     ) -> None:
         chosen = settings or WatchSettings()
+        self._client = client
         self.nodes: Informer[Reading[Node]] = Informer(
             client, NODES, read_node, settings=chosen, rng=rng
         )
@@ -58,7 +62,6 @@ class ClusterObserver:
         self._running = ExitStack()
 
     def __enter__(self) -> Self:
-        # Pods last: a pod that came while nodes were listed then finds its node.
         for informer in (self.namespaces, self.nodes, self.pods):
             self._running.enter_context(informer)
         return self
@@ -77,8 +80,10 @@ class ClusterObserver:
         Raises:
             KubeError: a permission is missing, or the time is up.
         """
+        deadline = self._client.monotonic() + timeout_seconds
         for informer in (self.namespaces, self.nodes, self.pods):
-            informer.wait_until_synced(timeout_seconds=timeout_seconds)
+            left_seconds = max(0.0, deadline - self._client.monotonic())
+            informer.wait_until_synced(timeout_seconds=left_seconds)
 
     def observe(self, *, now_seconds: float) -> ObservedCluster:
         """Return the cluster as of now (`now_seconds`: Unix time).
