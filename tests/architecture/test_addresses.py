@@ -64,6 +64,23 @@ def test_every_relative_link_resolves(document: Path) -> None:
     assert broken == []
 
 
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    """A page that nobody links to is a page that nobody reads."""
+    start = repository.ROOT / "README.md"
+    reached, waiting = {start}, [start]
+    while waiting:
+        page = waiting.pop()
+        for link in links(page.read_text(encoding="utf-8")):
+            parts = urlsplit(link)
+            target = (page.parent / unquote(parts.path)).resolve()
+            if not parts.scheme and target in DOCUMENTS and target not in reached:
+                reached.add(target)
+                waiting.append(target)
+
+    pages = {file for file in DOCUMENTS if file.is_relative_to(repository.ROOT / "docs")}
+    assert sorted(repository.relative(page) for page in pages - reached) == []
+
+
 def test_a_broken_link_would_be_found() -> None:
     """The checks above do see links and headings."""
     text = "# One, two: `three`\n\n[a](b.md#c) ![d](e.png)\n\n|f|\n|-|\n|[g](h)|\n"
