@@ -21,7 +21,7 @@ _CORE_COUNT: Final = re.compile(
     r"\b(?:\d+|single|dual|two|quad|four|six|eight|twelve|sixteen)[- ]cores?\b", re.IGNORECASE
 )
 _FILLERS: Final = frozenset({"processor", "processors", "cpu", "cpus", "series", "inc.", "the"})
-_COUNT_PREFIX: Final = re.compile(r"^\s*\d+\s*(?:x|×)\s+", re.IGNORECASE)  # noqa: RUF001 - typed so
+_COUNT_PREFIX: Final = re.compile(r"^\s*\d+\s*(?:x|×)\s+", re.IGNORECASE)
 _GENERATION: Final = re.compile(r"(?<=[\dlhmpwktuq])\s*v\s*(\d)(?=\s|$)", re.IGNORECASE)
 #: Linux appends Intel's version as a lone zero: "E5-2660 0 @ 2.20GHz".
 _FIRST_VERSION: Final = re.compile(r"(?<=\d[\dl])\s+0(?=\s|$)", re.IGNORECASE)

@@ -1,0 +1,51 @@
+"""Splits servers so that no CPU model is on both sides."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from energy.errors import InputError
+from energy.servers import CatalogueServer
+
+FOLDS = 10
+
+
+def cpu_folds(
+    servers: Sequence[CatalogueServer], *, folds: int = FOLDS, seed: int = 0
+) -> list[int]:
+    """Number each server's fold; servers of one CPU model share theirs, folds are of like size."""
+    counts = Counter(server.cpu_key for server in servers)
+    if len(counts) < 2:  # noqa: PLR2004 - two sides need two models
+        raise InputError(
+            f"{len(counts)} CPU model{'' if len(counts) == 1 else 's'} cannot be cross-validated",
+            mend="give servers of two CPU models at least",
+        )
+    keys = sorted(counts)
+    np.random.default_rng(seed).shuffle(keys)
+    keys.sort(key=lambda key: -counts[key])
+    sizes = [0] * min(folds, len(keys))
+    fold_of: dict[str, int] = {}
+    for key in keys:
+        fold_of[key] = smallest = int(np.argmin(sizes))
+        sizes[smallest] += counts[key]
+    return [fold_of[server.cpu_key] for server in servers]
+
+
+def fold_sides(fold_numbers: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
+    """Yield the places of training and test servers, fold by fold."""
+    for fold in sorted(set(fold_numbers)):
+        train = [place for place, number in enumerate(fold_numbers) if number != fold]
+        yield train, [place for place, number in enumerate(fold_numbers) if number == fold]
+
+
+def unseen(
+    servers: Iterable[CatalogueServer], training_cpu_keys: Iterable[str]
+) -> tuple[list[CatalogueServer], int]:
+    """Return the servers whose CPU model is not in a training list, and how many were left out."""
+    seen = frozenset(training_cpu_keys)
+    everything = list(servers)
+    kept = [server for server in everything if server.cpu_key not in seen]
+    return kept, len(everything) - len(kept)
