@@ -11,6 +11,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 from console.inspection.finding import Finding, State, one_line
+from energy.errors import NegawattError, UnavailableError
 
 DISTRIBUTION = "negawatt"
 PACKAGES = ("cluster", "console", "energy", "pricing", "simulator")
@@ -167,6 +168,7 @@ def package_finding(
 def data_findings() -> Iterator[Finding]:
     """Load what travels with the packages."""
     yield data_finding("server catalogue", "power curves of known servers", _catalogue)
+    yield data_finding("energy-cost regressor", "power curves of unknown servers", _regressor)
     yield data_finding("pods and traffic", "`negawatt demo`", _demo_data)
 
 
@@ -174,6 +176,10 @@ def data_finding(name: str, enables: str, load: Callable[[], str]) -> Finding:
     """Judge shipped data by loading it; `load` says what it found."""
     try:
         state, found = State.PRESENT, load()
+    except UnavailableError as error:
+        state, found = State.MISSING, str(error)
+    except NegawattError as error:
+        state, found = State.BROKEN, str(error)
     except Exception as error:  # noqa: BLE001 - any failure means that it cannot be used
         state, found = State.BROKEN, one_line(f"{type(error).__name__}: {error}")
     return Finding(
@@ -185,6 +191,15 @@ def _catalogue() -> str:
     from energy.catalogue import Catalogue
 
     return f"{len(Catalogue.shipped().servers)} measured servers"
+
+
+def _regressor() -> str:
+    """Load the model; its files are compared with their checksums before anything is read."""
+    from energy.regressor.artefact import Regressor
+
+    shipped = Regressor.shipped()
+    known = len(shipped.training_cpu_models)
+    return f"{shipped.name}, trained on {known} CPU models, checksums agree"
 
 
 def _demo_data() -> str:

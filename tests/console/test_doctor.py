@@ -40,6 +40,7 @@ from console.inspection.programs import (
     toolchain_findings,
 )
 from console.inspection.surroundings import cluster_finding, loopback_finding
+from energy.errors import InputError, UnavailableError
 from simulator.sandbox.toolchain import BuiltComponent
 
 PYPROJECT = tomllib.loads((components.CHECKOUT / "pyproject.toml").read_text())
@@ -155,16 +156,25 @@ def test_python_is_judged_by_its_version(version: tuple[int, int, int], state: S
     assert python_finding(version, "python3").state is state
 
 
-def test_data_that_cannot_be_loaded_is_broken_and_does_not_stop_the_doctor() -> None:
-    """A damaged file is one row, not a traceback."""
+@pytest.mark.parametrize(
+    ("error", "state", "found"),
+    [
+        (ValueError("line 3:\n  bad"), State.BROKEN, "ValueError: line 3: bad"),
+        (InputError("checksum differs", where="a.onnx"), State.BROKEN, "a.onnx: checksum differs"),
+        (UnavailableError("no such file", where="a.onnx"), State.MISSING, "a.onnx: no such file"),
+    ],
+)
+def test_data_that_cannot_be_loaded_is_one_row_and_no_traceback(
+    error: Exception, state: State, found: str
+) -> None:
+    """An absent file is missing, a damaged one broken; our own errors are shown as they are."""
 
     def load() -> str:
-        raise ValueError("line 3:\n  not a number")
+        raise error
 
-    finding = data_finding("server catalogue", "curves", load)
+    finding = data_finding("energy-cost regressor", "curves", load)
 
-    assert finding.state is State.BROKEN
-    assert finding.found == "ValueError: line 3: not a number"
+    assert (finding.state, finding.found) == (state, found)
 
 
 @pytest.mark.parametrize(
