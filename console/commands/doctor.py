@@ -15,12 +15,12 @@ from rich.table import Table
 from console.inspection.finding import Finding, State, lacking
 from console.inspection.installation import (
     DISTRIBUTION,
-    data_findings,
     extra_findings,
     package_findings,
     python_finding,
 )
 from console.inspection.programs import program_findings, toolchain_findings
+from console.inspection.shipped import data_findings
 from console.inspection.surroundings import cluster_finding, loopback_finding
 from console.output import JSON, TABLE, json_text, require_format, stderr, stdout
 

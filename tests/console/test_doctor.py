@@ -25,7 +25,6 @@ from console.inspection.installation import (
     EXTRAS,
     NOT_INSTALLED,
     by_extra,
-    data_finding,
     extra_finding,
     package_finding,
     package_findings,
@@ -39,6 +38,7 @@ from console.inspection.programs import (
     program_finding,
     toolchain_findings,
 )
+from console.inspection.shipped import data_finding
 from console.inspection.surroundings import cluster_finding, loopback_finding
 from energy.errors import InputError, UnavailableError
 from simulator.sandbox.toolchain import BuiltComponent
