@@ -40,7 +40,7 @@ def near_wanted(table: NodeTable, pod: Pod) -> Bools | None:
         mask &= places.spread(companions) > 0
     if not found and _all_match(resolved, pod, table):
         return labelled
-    return mask & labelled
+    return mask
 
 
 def away_from_unwanted(table: NodeTable, pod: Pod) -> Bools | None:
