@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
+from console.provenance import commit
 from energy.errors import InputError, NegawattError
 
 EXIT_DONE, EXIT_FAILED, EXIT_BAD_INPUT = 0, 1, 2
@@ -24,10 +28,38 @@ for _name in ("demo", "doctor", "energy", "simulate"):
     import_module(f"console.commands.{_name}").register(app)
 
 
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the flag
+    if wanted:
+        typer.echo(f"negawatt {version('negawatt')} ({commit()})")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Version and commit, and exit.",
+        ),
+    ] = False,
+) -> None:
+    """Energy-aware placement and scaling for Kubernetes."""
+
+
 def main() -> None:
     """Run the command line; print one line and exit 1 or 2 when something is wrong."""
     try:
-        app()
+        # Not standalone: typer would print a usage error over several lines.
+        sys.exit(app(standalone_mode=False))
+    except TyperException as error:
+        # Empty where only a command was missing: its help is printed already.
+        if message := " ".join(error.format_message().split()).rstrip("."):
+            typer.echo(f"negawatt: {message}; see `negawatt --help`", err=True)
+        sys.exit(EXIT_BAD_INPUT)
     except NegawattError as error:
         typer.echo(f"negawatt: {error}", err=True)
         sys.exit(EXIT_BAD_INPUT if isinstance(error, InputError) else EXIT_FAILED)

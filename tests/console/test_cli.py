@@ -1,0 +1,34 @@
+"""The command line itself: its version, and usage errors in one line."""
+
+from __future__ import annotations
+
+import pytest
+from command_line import negawatt
+
+
+def test_the_version_names_the_code():
+    """Version and commit, so that a report can be traced."""
+    done = negawatt("--version")
+
+    assert done.returncode == 0
+    assert done.stdout.startswith("negawatt 0.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["simulat"], "No such command 'simulat'"),
+        (["simulate", "place", "--nope"], "No such option: --nope"),
+        (["simulate", "place", "--pods"], "requires an argument"),
+        (["simulate", "place", "--usage-ratio", "many"], "'--usage-ratio'"),
+        (["demo", "--seed", "-1"], "'--seed'"),
+    ],
+)
+def test_a_usage_error_is_one_line_and_exit_2(arguments, complaint):
+    """No box, no traceback: what is wrong, and where help is."""
+    done = negawatt(*arguments)
+
+    assert done.returncode == 2
+    assert not done.stdout
+    assert complaint in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
