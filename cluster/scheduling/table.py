@@ -41,6 +41,8 @@ class NodeTable:
         nonzero_requested_cpu_millicores: the same with kube-scheduler's assumption for
             containers without a request, likewise `nonzero_requested_memory_bytes`.
         free_cpu_millicores: allocatable - requested, likewise `free_memory_bytes`, `free_pods`.
+        allocatable: CPU and memory as the rows of one array of shape (2, nodes), likewise
+            `requested` and `nonzero_requested`.
         allocatable_extended: per extended resource a column; likewise `requested_extended`.
         unschedulable: bool column; `cordon` and `uncordon` write it.
         tainted: whether any node has a taint; `softly_tainted`: one of PreferNoSchedule.
@@ -63,13 +65,18 @@ class NodeTable:
         if len(self.index_of) != len(self.nodes):
             raise InputError("two nodes have the same name")
         count = len(self.nodes)
-        self.allocatable_cpu_millicores = _column(n.allocatable.cpu_millicores for n in nodes)
-        self.allocatable_memory_bytes = _column(n.allocatable.memory_bytes for n in nodes)
+        # CPU and memory lie in the two rows of one array, so that a score takes both at once;
+        # the columns are views of it.
+        self.allocatable = np.zeros((2, count), np.int64)
+        self.requested = np.zeros((2, count), np.int64)
+        self.nonzero_requested = np.zeros((2, count), np.int64)
+        self.allocatable_cpu_millicores, self.allocatable_memory_bytes = self.allocatable
+        self.requested_cpu_millicores, self.requested_memory_bytes = self.requested
+        self.nonzero_requested_cpu_millicores = self.nonzero_requested[0]
+        self.nonzero_requested_memory_bytes = self.nonzero_requested[1]
+        self.allocatable_cpu_millicores[:] = _column(n.allocatable.cpu_millicores for n in nodes)
+        self.allocatable_memory_bytes[:] = _column(n.allocatable.memory_bytes for n in nodes)
         self.pods_max = _column(n.pods_max for n in nodes)
-        self.requested_cpu_millicores = np.zeros(count, np.int64)
-        self.requested_memory_bytes = np.zeros(count, np.int64)
-        self.nonzero_requested_cpu_millicores = np.zeros(count, np.int64)
-        self.nonzero_requested_memory_bytes = np.zeros(count, np.int64)
         self.pod_count = np.zeros(count, np.int64)
         self._none = np.zeros(count, np.int64)
         self.free_cpu_millicores = self.allocatable_cpu_millicores.copy()

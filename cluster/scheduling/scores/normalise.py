@@ -13,6 +13,16 @@ from cluster.scheduling.table import Int64s
 Rows: TypeAlias = NDArray[np.intp] | slice
 
 
+def picked(pair: Int64s, rows: Rows) -> Int64s:
+    """The columns `rows` of an array of shape (2, nodes), much quicker than `pair[:, rows]`."""
+    if isinstance(rows, slice):
+        return pair[:, rows]
+    chosen = np.empty((2, len(rows)), pair.dtype)
+    chosen[0] = pair[0][rows]
+    chosen[1] = pair[1][rows]
+    return chosen
+
+
 def by_maximum(raw: Int64s, *, reverse: bool) -> Int64s:
     """100 for the greatest raw score (or, reversed, for 0), in proportion for the others.
 
