@@ -8,19 +8,25 @@ before it gave none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
 from types import MappingProxyType
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
-from energy.generic import generic_profile
-from energy.hardware_names import cpu_model_key
-from energy.profile import NodePowerProfile, ProfileSource
+from energy.cloud import CloudInstance, shipped_instances
+from energy.generic import generic_profile, typical_shape
+from energy.hardware_names import cpu_maker, cpu_model_key
+from energy.power_curve import PowerCurve
+from energy.power_profile import PowerProfile, curve_between
+from energy.profile import NodePowerProfile, ProfileSource, Scope
+from energy.regressor.facts import ServerFacts
 from energy.servers import CatalogueServer, read_table
 
 __all__ = ["Catalogue", "CatalogueServer", "NodeFacts"]
+
+PredictCurve: TypeAlias = Callable[[ServerFacts], PowerCurve]
 
 #: The share of a larger server is a rougher guess than the server itself.
 SHARE_TRUST: Final = 0.4
@@ -45,25 +51,84 @@ class Catalogue:
     """Measured servers by their short names, and the chain over them."""
 
     servers: Mapping[str, CatalogueServer]
+    instances: Mapping[str, CloudInstance] = field(default_factory=dict)
+    power_profiles: tuple[PowerProfile, ...] = ()
+    predict_curve: PredictCurve | None = None
 
     @classmethod
     def shipped(cls) -> Self:
         """Return the catalogue that travels with the package."""
-        return cls(servers=_shipped_servers())
+        return cls(servers=_shipped_servers(), instances=shipped_instances())
+
+    def with_power_profiles(
+        self, profiles: Sequence[PowerProfile], predict_curve: PredictCurve | None = None
+    ) -> Catalogue:
+        """Return this catalogue with what operators wrote about their nodes.
+
+        `predict_curve` (the regressor's) draws the curve where only idle and peak are written;
+        without it the typical shape of the catalogue's recent servers does.
+        """
+        return replace(self, power_profiles=tuple(profiles), predict_curve=predict_curve)
 
     def resolve(self, facts: NodeFacts) -> NodePowerProfile:
         """Return the best profile that these facts allow; never fails for a known core count."""
         notes: list[str] = []
-        profile = self._by_cpu_model(facts, notes)
-        if profile is None:
-            profile = generic_profile(self.servers.values(), facts.cpu_cores)
-        return replace(profile, notes=tuple(notes))
+        for link in (self._by_power_profile, self._by_instance_type, self._by_cpu_model):
+            profile = link(facts, notes)
+            if profile is not None:
+                return replace(profile, notes=(*notes, *profile.notes))
+        return generic_profile(self.servers.values(), facts.cpu_cores, notes=tuple(notes))
 
     def with_cpu_model(self, cpu_model: str) -> list[CatalogueServer]:
         """Return all servers with a CPU model, however it is spelled, newest result first."""
         key = cpu_model_key(cpu_model)
         found = [server for server in self.servers.values() if server.cpu_key == key]
         return sorted(found, key=lambda server: (server.published, server.slug), reverse=True)
+
+    def _by_power_profile(self, facts: NodeFacts, notes: list[str]) -> NodePowerProfile | None:
+        matching = [profile for profile in self.power_profiles if profile.matches(facts.labels)]
+        walls = [profile for profile in matching if profile.spec.scope == Scope.WALL.value]
+        notes.extend(
+            f"PowerProfile {profile.metadata.name} is for packages, not for the wall"
+            for profile in matching
+            if profile not in walls
+        )
+        if not walls:
+            notes.append("no PowerProfile matches the node's labels")
+            return None
+        # The most specific selector wins; among equals the first name, so that it never flaps.
+        walls.sort(key=lambda profile: (-len(profile.spec.nodeSelector), profile.metadata.name))
+        if not walls[0].idle_and_peak_only:
+            return walls[0].node_profile()
+        return walls[0].node_profile(self._curve_between(facts, walls[0]))
+
+    def _curve_between(self, facts: NodeFacts, profile: PowerProfile) -> PowerCurve:
+        line = profile.node_profile()
+        if self.predict_curve is None:
+            return curve_between(line.idle_watts, line.peak_watts, self._typical_shape())
+        server = ServerFacts(
+            cores=max(1, round(facts.cpu_cores)),
+            idle_watts=line.idle_watts,
+            peak_watts=line.peak_watts,
+            cpu_maker=cpu_maker(facts.cpu_model) if facts.cpu_model else None,
+        )
+        return self.predict_curve(server)
+
+    def _by_instance_type(self, facts: NodeFacts, notes: list[str]) -> NodePowerProfile | None:
+        if not facts.instance_type:
+            notes.append("no instance type is known")
+            return None
+        instance = self.instances.get(facts.instance_type.strip().lower())
+        if instance is None:
+            notes.append(f"the instance type {facts.instance_type!r} is not in the catalogue")
+            return None
+        if instance.trust == 0:
+            notes.append(f"the catalogue's watts of {instance.architecture}: {instance.remark}")
+            return None
+        return instance.profile(self._typical_shape(), ())
+
+    def _typical_shape(self) -> tuple[float, ...]:
+        return tuple(float(rise) for rise in typical_shape(self.servers.values()))
 
     def _by_cpu_model(self, facts: NodeFacts, notes: list[str]) -> NodePowerProfile | None:
         if not facts.cpu_model:
@@ -78,8 +143,9 @@ class Catalogue:
         if _size_distance(server, facts.cpu_cores) == 0:
             return profile
         share_ratio = facts.cpu_cores / (server.threads or server.cores)
-        notes.append(f"{share_ratio:.3g} of {server.slug}, by hardware threads")
-        return replace(profile.with_curve(profile.curve.scaled(share_ratio)), trust=SHARE_TRUST)
+        share = profile.with_curve(profile.curve.scaled(share_ratio))
+        note = f"{share_ratio:.3g} of {server.slug}, by hardware threads"
+        return replace(share, trust=SHARE_TRUST, notes=(note,))
 
 
 def _size_distance(server: CatalogueServer, cpu_cores: float) -> float:

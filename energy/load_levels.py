@@ -8,15 +8,14 @@ reading with one line that names it; nothing is guessed and nothing is skipped i
 
 from __future__ import annotations
 
-import csv
-import math
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Final
 
+from energy.csv_rows import Row, read_rows
 from energy.errors import InputError
 from energy.hardware_names import cpu_label, cpu_model_key, vendor_name
 from energy.servers import CatalogueServer, require_load_curve, server_slug
@@ -54,110 +53,26 @@ _UNSTATED: Final = frozenset({"", "-", "--", "n/a", "na", "none", "nc"})
 _LIMITS: Final = {"cores": 8192, "threads": 32768, "GB": 1_048_576, "GHz": 20.0, "W": 100_000.0}
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One row of the file, with the words that say where it stands."""
-
-    cells: Mapping[str, str]
-    where: str
-
-    def text(self, column: str) -> str:
-        return " ".join(self.cells[column].split())
-
-    def error(self, column: str, expected: str) -> InputError:
-        shown = self.text(column)[:60]
-        return InputError(
-            f"column {column} holds {shown!r}, not {expected}",
-            where=self.where,
-            mend="correct the cell or leave the row out",
-        )
-
-    def number(self, column: str) -> float:
-        try:
-            value = float(self.text(column))
-        except ValueError:
-            raise self.error(column, "a number") from None
-        if not math.isfinite(value):
-            raise self.error(column, "a finite number")
-        return value
-
-    def optional(self, column: str, limit: float) -> float | None:
-        if self.text(column).lower() in _UNSTATED:
-            return None
-        value = self.number(column)
-        if not 0 < value <= limit:
-            raise self.error(column, f"a number above 0, at most {limit:g}")
-        return value
-
-
 def read_load_levels(path: Path) -> list[CatalogueServer]:
     """Read all servers of a load-level file, in its order; slugs are unique within the file."""
-    rows = list(_rows(path))
+    rows = list(read_rows(path, REQUIRED_COLUMNS, "a SPECpower load-level table"))
     if not rows:
         raise InputError("no server in the file", where=str(path), mend="give at least one row")
     servers = [_server(row) for row in rows]
     return list(_with_unique_slugs(servers))
 
 
-def _rows(path: Path) -> Iterator[_Row]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"not UTF-8 text at byte {error.start}", where=str(path), mend="give a CSV file"
-        ) from None
-    except OSError as error:
-        reason = (error.strerror or "cannot be read").lower()
-        raise InputError(reason, where=str(path), mend="give a readable CSV file") from None
-    reader = csv.reader(text.splitlines(), strict=True)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        _check_header(header, path)
-        for cells in reader:
-            where = f"{path}, line {reader.line_num}"
-            if not cells or not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) != len(header):
-                raise InputError(
-                    f"{len(cells)} cells under {len(header)} columns",
-                    where=where,
-                    mend="quote cells that hold commas",
-                )
-            yield _Row(dict(zip(header, cells, strict=True)), where)
-    except csv.Error as error:
-        raise InputError(
-            f"no valid CSV ({error})", where=f"{path}, line {reader.line_num}", mend="check quotes"
-        ) from None
-
-
-def _check_header(header: list[str], path: Path) -> None:
-    if not any(header):
-        raise InputError(
-            "empty file", where=str(path), mend=f"give the columns {', '.join(REQUIRED_COLUMNS)}"
-        )
-    missing = [name for name in REQUIRED_COLUMNS if name not in header]
-    if missing:
-        raise InputError(
-            f"missing column{'s' if len(missing) > 1 else ''} {', '.join(missing)}",
-            where=str(path),
-            mend="give a comma-separated file with the columns of a SPECpower load-level table",
-        )
-    twice = sorted({name for name in header if name and header.count(name) > 1})
-    if twice:
-        raise InputError(f"column {twice[0]} appears twice", where=str(path), mend="remove one")
-
-
-def _server(row: _Row) -> CatalogueServer:
+def _server(row: Row) -> CatalogueServer:
     cpu = cpu_label(row.text("cpuname"))
     if not cpu_model_key(cpu):
         raise row.error("cpuname", "a CPU model, which decides whether the model has seen it")
     cores, chips = _cores_and_chips(row)
     threads = _leading_count(row, "hardwarethreads", _LIMITS["threads"])
-    megahertz = row.optional("cpufreq", _LIMITS["GHz"] * 1000)
+    megahertz = _optional(row, "cpufreq", _LIMITS["GHz"] * 1000)
     watts = tuple(row.number(column) for column in WATT_COLUMNS)
     if max(watts) > _LIMITS["W"]:
         raise InputError(f"{max(watts):g} W", where=row.where, mend="give one server's watts")
-    ssj_ops = row.optional("ssj_ops_100", 1e12) if "ssj_ops_100" in row.cells else None
+    ssj_ops = _optional(row, "ssj_ops_100", 1e12) if "ssj_ops_100" in row.cells else None
     return CatalogueServer(
         slug=server_slug(row.text("vendor"), row.text("model"), cpu),
         vendor=vendor_name(row.text("vendor")),
@@ -167,7 +82,7 @@ def _server(row: _Row) -> CatalogueServer:
         cores=cores,
         threads=threads,
         base_gigahertz=megahertz / 1000 if megahertz else None,
-        memory_gigabytes=row.optional("memamountgb", _LIMITS["GB"]),
+        memory_gigabytes=_optional(row, "memamountgb", _LIMITS["GB"]),
         hardware_available=_date(row, "hardware_availability"),
         published=_date(row, "publication"),
         curve=require_load_curve(watts, where=row.where),
@@ -175,7 +90,16 @@ def _server(row: _Row) -> CatalogueServer:
     )
 
 
-def _cores_and_chips(row: _Row) -> tuple[int, int]:
+def _optional(row: Row, column: str, limit: float) -> float | None:
+    if row.text(column).lower() in _UNSTATED:
+        return None
+    value = row.number(column)
+    if not 0 < value <= limit:
+        raise row.error(column, f"a number above 0, at most {limit:g}")
+    return value
+
+
+def _cores_and_chips(row: Row) -> tuple[int, int]:
     expected = "of the form '16 cores, 2 chips, 8 cores/chip'"
     text = row.text("cpusenabled").lower()
     cores = re.match(r"(\d{1,5})(?:\s+cores?\b|$)", text)
@@ -188,7 +112,7 @@ def _cores_and_chips(row: _Row) -> tuple[int, int]:
     return int(cores[1]), count
 
 
-def _leading_count(row: _Row, column: str, limit: float) -> int | None:
+def _leading_count(row: Row, column: str, limit: float) -> int | None:
     text = row.text(column).lower()
     if text in _UNSTATED:
         return None
@@ -198,7 +122,7 @@ def _leading_count(row: _Row, column: str, limit: float) -> int | None:
     return int(match[1])
 
 
-def _date(row: _Row, column: str) -> date:
+def _date(row: Row, column: str) -> date:
     """Read `Dec 11, 2007`, `Sep-2007`, `2007-09` or `2007-09-30`; a month is its first day."""
     text = row.text(column)
     for pattern, build in _DATES:
@@ -230,8 +154,6 @@ _DATES: Final[tuple[tuple[str, Callable[[re.Match[str]], date]], ...]] = (
 
 
 def _with_unique_slugs(servers: list[CatalogueServer]) -> Iterator[CatalogueServer]:
-    from dataclasses import replace
-
     seen: dict[str, int] = {}
     for server in servers:
         seen[server.slug] = count = seen.get(server.slug, 0) + 1

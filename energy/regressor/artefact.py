@@ -95,7 +95,12 @@ class Regressor:
 
 @lru_cache(maxsize=1)
 def _shipped() -> Regressor:
-    return Regressor.load(resources.files("energy").joinpath("data", "regressor"))
+    return Regressor.load(shipped_directory())
+
+
+def shipped_directory() -> Traversable:
+    """Return where the artefact lies that travels with the package."""
+    return resources.files("energy").joinpath("data", "regressor")
 
 
 def verified(directory: Traversable | Path) -> dict[str, bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from lightgbm import LGBMRegressor
@@ -38,21 +38,10 @@ from energy.regressor.features import (
     straight_lines,
     watts_of_shapes,
 )
+from energy.regressor.validation import CurveModel
 from energy.servers import CatalogueServer
 
 SEED: Final = 0
-
-
-class CurveModel(Protocol):
-    """Learns curves of servers and predicts those of others, in watts: (servers, 11)."""
-
-    def fit(self, servers: Sequence[CatalogueServer]) -> Self:
-        """Learn from measured servers."""
-        ...
-
-    def predict(self, facts: Sequence[ServerFacts]) -> Matrix:
-        """Watts at the eleven load levels, from facts alone."""
-        ...
 
 
 class MeanOf(RegressorMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn is untyped

@@ -25,11 +25,11 @@ from energy.regressor.artefact import (
     checksum_lines,
 )
 from energy.regressor.candidates import CANDIDATES, LINEAR, PAPER, ShapeModel
-from energy.regressor.evaluation import Evaluation, Progress, cross_validate
 from energy.regressor.export import levels_graph, shape_graph
 from energy.regressor.features import FEATURE_NAMES
 from energy.regressor.scores import as_json
 from energy.regressor.selection import Choice, choose
+from energy.regressor.validation import Evaluation, Progress, cross_validate
 from energy.servers import CatalogueServer
 
 #: Models that need no artefact or predict no shape; they stand in the table to be compared with.

@@ -8,16 +8,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
 import numpy as np
 
 from energy.errors import InputError
-from energy.regressor.candidates import CurveModel
 from energy.regressor.facts import ServerFacts, facts_of
 from energy.regressor.features import Matrix, curves_of
-from energy.regressor.folds import cpu_folds, fold_sides, unseen
+from energy.regressor.folds import FOLDS, cpu_folds, fold_sides, unseen
 from energy.regressor.scores import Score, score
 from energy.servers import CatalogueServer
+
+__all__ = [
+    "FOLDS",
+    "CurveModel",
+    "Evaluation",
+    "cross_predict",
+    "cross_validate",
+    "score_fitted",
+    "validate_forward",
+]
+
+
+class CurveModel(Protocol):
+    """Learns curves of servers and predicts those of others, in watts: (servers, 11)."""
+
+    def fit(self, servers: Sequence[CatalogueServer]) -> Self:
+        """Learn from measured servers."""
+        ...
+
+    def predict(self, facts: Sequence[ServerFacts]) -> Matrix:
+        """Watts at the eleven load levels, from facts alone."""
+        ...
+
 
 Predict = Callable[[Sequence[ServerFacts]], Matrix]
 Progress = Callable[[str], None]

@@ -1,9 +1,0 @@
-"""`negawatt energy`."""
-
-from __future__ import annotations
-
-import typer
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
