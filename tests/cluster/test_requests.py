@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.model import Resources
 from cluster.quantities import Quantity, parse
 from cluster.requests import ContainerRequests, effective_requests, largest, resources_of
+from energy.errors import InputError
 
 MIB = 2**20
 
@@ -94,6 +96,12 @@ def test_a_container_being_resized_holds_the_greatest_of_its_stages() -> None:
     """Resource by resource, over spec, allocation and what runs."""
     stages = (asks(cpu="1", memory="3Mi").requests, asks(cpu="2", memory="1Mi").requests)
     assert resources_of(largest(*stages)) == Resources(cpu_millicores=2000, memory_bytes=3 * MIB)
+
+
+def test_a_negative_request_is_refused() -> None:
+    """The quantity may be read; the request may not be made."""
+    with pytest.raises(InputError, match="cpu -1 is negative"):
+        effective_requests([asks(cpu="-1")])
 
 
 quantities = st.integers(0, 10**6).map(lambda milli: parse(f"{milli}m"))

@@ -241,3 +241,13 @@ def test_a_pod_without_requests_still_fits_an_overcommitted_node() -> None:
     table = table_of([node("n", 10, 10)], {"n": [pod(20, 20)]})
     assert feasible(table, pod()).tolist() == [True]
     assert feasible(table, pod(1)).tolist() == [False]
+
+
+def test_a_pod_that_names_its_node_goes_there_or_nowhere() -> None:
+    """Whether or not the node exists; the reason is the NodeName plugin's."""
+    table = table_of(ZONES)
+    assert feasible(table, pod(node_name="b")).tolist() == [False, True, False]
+    assert why_pending(table, pod(node_name="gone"), SchedulerProfile.default()) == (
+        "0/3 nodes are available: 3 node(s) didn't match the requested node name."
+    )
+    assert why_pending(table, pod(node_name="b"), SchedulerProfile.default()) == ""

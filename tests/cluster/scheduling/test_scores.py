@@ -159,6 +159,16 @@ def test_taints_that_only_discourage_lower_the_score_in_proportion() -> None:
     assert scores(covers, Toleration("disk-type", value="ssd")) == [100, 100, 100]
 
 
+def test_a_strategy_on_a_resource_that_the_pod_does_not_request_scores_nothing() -> None:
+    """Extended resources are passed over; ephemeral storage counts though nobody asks for it."""
+    gpu_only = ScoringStrategy(resources=(("example.com/gpu", 1),))
+    table = table_of([node("n", gpu=4)])
+    assert fit_score(table, pod(), slice(None), gpu_only).tolist() == [0]
+    assert fit_score(table, pod(gpu=1), slice(None), gpu_only).tolist() == [75]
+    storage = ScoringStrategy(resources=(("ephemeral-storage", 1), ("cpu", 3)))
+    assert fit_score(table, pod(2000), slice(None), storage).tolist() == [50]
+
+
 def test_a_disabled_plugin_says_nothing() -> None:
     """Weight 0 takes a plugin out; without any, all nodes are equal."""
     table = table_of([node("a"), node("b", 8000)])
