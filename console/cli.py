@@ -43,7 +43,7 @@ def _options(
             "--version",
             callback=_print_version,
             is_eager=True,
-            help="Version and commit, and exit.",
+            help="Print version and commit.",
         ),
     ] = False,
 ) -> None:
