@@ -25,6 +25,8 @@ from cluster.scheduling.scheduler import plugin_scores, schedule_one, why_pendin
 from cluster.scheduling.table import NodeTable
 from cluster.scheduling.tie import TieState
 
+CHECKOUT = Path(__file__).parents[3]
+RECORDED_VERSION = "v1.36.4"
 GOLDEN = Path(__file__).parents[1] / "golden" / "decisions.jsonl.gz"
 
 PROFILES = {
@@ -59,6 +61,12 @@ def replay(cluster: dict[str, Any]) -> Iterator[tuple[NodeTable, Pod, dict[str, 
         yield table, pod, decision
         if decision["chosen"]:
             table.assign(pod, table.index_of[decision["chosen"]])
+
+
+def test_the_recorded_decisions_are_of_the_pinned_kubernetes() -> None:
+    """Whoever raises the version has the real scheduler decide anew (golden/decisions.go)."""
+    pinned = (CHECKOUT / "deploy" / "local" / "kubernetes" / "go.mod").read_text(encoding="utf-8")
+    assert f"k8s.io/kubernetes {RECORDED_VERSION}\n" in pinned
 
 
 @pytest.fixture(params=CLUSTERS, ids=lambda cluster: f"seed-{cluster['seed']}")
