@@ -52,7 +52,7 @@ docs: $(READY) ## The generated tables of docs/reference (half an hour)
 	done
 
 ##@ Install and remove
-toolchain: ## Kubernetes, KWOK, Helm, Kafka and JMeter into ~/.cache/negawatt (first time 10 minutes)
+toolchain: ## Kubernetes, KWOK, Helm, Kafka and JMeter into ~/.cache/negawatt (first time 10 to 15 minutes)
 	@$(call need_python)
 	@cd deploy/local && $(PYTHON) -m toolchain
 
