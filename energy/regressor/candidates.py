@@ -75,13 +75,13 @@ class Levels:
         return self
 
     def fitted(self) -> Any:  # noqa: ANN401 - scikit-learn is untyped
-        """Return the estimator of (log peak per core, log idle over peak) from sizes."""
+        """Return the estimator of (log peak per size, log idle over peak) from sizes."""
         if self.estimator is None:
             sizes = size_matrix([facts_of(server) for server in self._servers])
             self.low, self.high = sizes.min(axis=0), sizes.max(axis=0)
-            self.estimator = ExtraTreesRegressor(
-                50, min_samples_leaf=4, random_state=SEED, n_jobs=1
-            ).fit(sizes, level_targets(self._servers))
+            trees = ExtraTreesRegressor(50, min_samples_leaf=4, random_state=SEED, n_jobs=1)
+            both = MeanOf((trees, _gaussian_process(sizes.shape[1])))
+            self.estimator = both.fit(sizes, level_targets(self._servers))
         return self.estimator
 
     def watts(self, facts: Sequence[ServerFacts]) -> Matrix:
@@ -187,10 +187,10 @@ def _extra_trees() -> ExtraTreesRegressor:
     return ExtraTreesRegressor(80, min_samples_leaf=3, random_state=SEED, n_jobs=1)
 
 
-def _gaussian_process() -> Pipeline:
+def _gaussian_process(width: int = len(FEATURE_NAMES)) -> Pipeline:
     # Fixed, so that training is one linear solve with no optimiser to stop elsewhere: an
     # exponential kernel three standard deviations wide in each direction, 5 % of noise.
-    kernel = Matern(length_scale=3.0 * len(FEATURE_NAMES) ** 0.5, nu=0.5)
+    kernel = Matern(length_scale=3.0 * width**0.5, nu=0.5)
     process = GaussianProcessRegressor(kernel, alpha=0.05, optimizer=None, normalize_y=True)
     return make_pipeline(StandardScaler(), process)
 

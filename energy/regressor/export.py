@@ -53,7 +53,7 @@ def shape_graph(model: ShapeModel) -> onnx.ModelProto:
 
 
 def levels_graph(levels: Levels) -> onnx.ModelProto:
-    """Size features to (log peak per core, log idle over peak): (servers, 2)."""
+    """Size features to (log peak per size, log idle over peak): (servers, 2)."""
     estimator = levels.fitted()
     return _clipped_graph(estimator, levels.low, levels.high)
 

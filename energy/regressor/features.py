@@ -136,10 +136,14 @@ def straight_lines(levels: Matrix) -> Matrix:
 
 
 def level_targets(servers: Sequence[CatalogueServer]) -> Matrix:
-    """Targets without a meter: log of peak watts per core, log of idle over peak: (servers, 2)."""
+    """Targets without a meter: log of peak watts per size, log of idle over peak: (servers, 2).
+
+    Watts per core fall from one generation to the next, watts per chip rise; over the geometric
+    mean of cores and chips they stay nearest to constant, which is what carries over.
+    """
     rows = [
         (
-            math.log(server.curve.peak_watts / server.cores),
+            math.log(server.curve.peak_watts / math.sqrt(server.cores * server.chips)),
             math.log(server.curve.idle_watts / server.curve.peak_watts),
         )
         for server in servers
@@ -159,8 +163,8 @@ def known_levels(facts: Sequence[ServerFacts], predicted: Matrix | None) -> Matr
         if predicted is not None and (idle is None or peak is None):
             ratio = min(math.exp(predicted[row, 1]), 0.95)
             if peak is None:
-                by_cores = each.cores * math.exp(predicted[row, 0])
-                peak = by_cores if idle is None or idle < by_cores else idle / ratio
+                by_size = math.sqrt(each.cores * _chips(each)) * math.exp(predicted[row, 0])
+                peak = by_size if idle is None or idle < by_size else idle / ratio
             idle = ratio * peak if idle is None else idle
         levels[row] = (idle, peak)
     return levels

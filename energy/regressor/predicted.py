@@ -8,8 +8,8 @@ from energy.profile import NodePowerProfile, ProfileSource, Scope
 from energy.regressor.artefact import Regressor
 from energy.regressor.facts import ServerFacts
 
-#: With idle and peak known, half of the servers are within 2 % at each load; without, within 9 %
-#: where servers of the same age were seen and within 18 % where they were not.
+#: With idle and peak known, half of the servers are within 2 % on average; without, within 9 %
+#: where servers of the same age were seen and within 14 % where they were not.
 TWO_POINTS_TRUST: Final = 0.5
 SIZE_ONLY_TRUST: Final = 0.15
 

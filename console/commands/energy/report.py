@@ -45,9 +45,9 @@ line's. R², MAE and MSE are over all servers and load levels. **{shipped}** shi
 BLIND = """\
 ## Without a meter
 
-Idle and peak watts are predicted too, by extra trees over size, year and vendor. These figures are
-poor, above all for hardware newer than what was trained on: two measured watts are worth more than
-any other fact.
+Idle and peak watts are predicted too, from size, year and vendor alone. These figures are poor,
+above all for hardware newer than what was trained on: two measured watts are worth more than any
+other fact.
 """
 MEASURED = """\
 ## Predicted against measured
@@ -61,8 +61,8 @@ Held-out servers at all load levels, and the mean bow of recent servers above th
 IMPORTANCE = """\
 ## Feature importance
 
-{shipped}: rise of the mean MAPE of held-out servers when a feature is shuffled. Watts enter eight
-ways that say nearly the same, so their shares add up.
+{shipped}: rise of the mean MAPE of held-out servers when a feature is shuffled. Watts enter in
+eight ways that say nearly the same, so their shares add up.
 
 ![importance](energy-regressor-importance.svg)
 """
