@@ -18,11 +18,12 @@ from typing import TypeAlias
 from kubernetes.client import ApiClient, Configuration, CoreV1Api, VersionApi
 from kubernetes.watch import Watch
 from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import ReadTimeoutError
 
 from cluster.kube.credentials import load_credentials
 from cluster.kube.errors import KubeRequest, UnreadableAnswerError, translating
 from cluster.kube.pacing import TokenBucket
-from cluster.kube.settings import KubeSettings, WatchSettings
+from cluster.kube.settings import KubeSettings
 
 JsonObject: TypeAlias = dict[str, object]
 
@@ -72,38 +73,62 @@ class WatchEvent:
 
 
 class WatchStream:
-    """An open watch: iterate over it; `close` ends it from any thread."""
+    """An open watch: iterate over it; `close` ends it from any thread.
+
+    Attributes:
+        opened: the server has accepted the watch.
+        silent: it ended because the server said nothing for longer than allowed.
+    """
 
     def __init__(
-        self, open_stream: Callable[..., object], request: KubeRequest, options: JsonObject
+        self, call: Callable[..., object], request: KubeRequest, options: JsonObject
     ) -> None:
-        self._watch = Watch()
+        self.opened = self.silent = False
+        self._call = call
         self._request = request
-        self._events = iter(self._watch.stream(open_stream, **options))
+        self._watch = Watch()
+        self._events = self._watch.stream(self._open, **options)
 
     def __iter__(self) -> Iterator[WatchEvent]:
-        """Yield events until the server ends the watch; raise KubeError when it breaks."""
-        while True:
-            with translating(self._request):
-                event = self._next()
-            if event is None:
-                return
-            yield event
+        """Yield events until the watch ends; raise KubeError when it breaks."""
+        try:
+            while True:
+                with translating(self._request):
+                    event = self._next()
+                if event is None:
+                    return
+                yield event
+        finally:
+            # Whoever leaves in the middle gives the connection back now, not at the next
+            # collection of garbage.
+            self._events.close()
+
+    def close(self) -> None:
+        """End the watch. The iterating thread returns; a second call does nothing."""
+        self._watch.stop()
+
+    def _open(self, **options: object) -> object:
+        # A bare method: the library reads a generated call's docstring to find a model class,
+        # and would then build it for every event.
+        response = self._call(**options)
+        self.opened = True
+        return response
 
     def _next(self) -> WatchEvent | None:
         try:
             event = next(self._events)
         except StopIteration:
             return None
+        except ReadTimeoutError:
+            if not self.opened:
+                raise
+            self.silent = True
+            return None
         except (KeyError, TypeError, AttributeError) as error:  # the library trusts the stream
             raise UnreadableAnswerError(f"an event without {error}") from error
         if not isinstance(event, dict) or not isinstance(event.get("object"), dict):
             raise UnreadableAnswerError("an event that is not a JSON object")
         return WatchEvent(kind=str(event.get("type")), item=event["object"])
-
-    def close(self) -> None:
-        """End the watch. The iterating thread returns; a second call does nothing."""
-        self._watch.stop()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -151,19 +176,17 @@ class KubeClient:
         *,
         resource_version: str,
         lasting_seconds: int,
-        settings: WatchSettings,
+        silence_seconds_max: float,
         opened: Callable[[], None] = lambda: None,
     ) -> WatchStream:
-        """Follow a resource from a resource version on.
+        """Follow a resource from a resource version on, for so long at most.
 
         `opened` is called when the server has accepted the watch, before any event. The request
         itself is sent at the first iteration.
         """
         call = resource.endpoint(self.api)
 
-        def open_stream(**options: object) -> object:
-            # A bare function: the library reads a generated call's docstring to find a model
-            # class, and would then build it for every event.
+        def paced(**options: object) -> object:
             self._pace()
             response = call(**options)
             opened()
@@ -173,13 +196,10 @@ class KubeClient:
             "resource_version": resource_version,
             "allow_watch_bookmarks": True,
             "timeout_seconds": lasting_seconds,
-            "_request_timeout": (
-                self.settings.connect_timeout_seconds,
-                settings.silence_seconds_max,
-            ),
+            "_request_timeout": (self.settings.connect_timeout_seconds, silence_seconds_max),
             **_selection(resource),
         }
-        return WatchStream(open_stream, self._request("watch", resource), options)
+        return WatchStream(paced, self._request("watch", resource), options)
 
     def close(self) -> None:
         """Close the idle connections."""

@@ -35,7 +35,8 @@ class InformerStatus:
         synced: a full list has been read at least once.
         objects: how many objects the copy holds.
         age_seconds: since the server last said anything; infinite before the first list. On a
-            quiet cluster it rises to about 60 between two bookmarks.
+            quiet cluster it rises to about 60 between two bookmarks, at most to the
+            `silence_seconds_max` after which a silent watch is renewed.
         lists: full lists read so far.
         watches: watches opened so far.
         failures: failed attempts so far.
@@ -233,23 +234,25 @@ class Informer(Generic[T]):
         lasting_seconds = self._settings.watch_seconds
         # Spread, so that a thousand watches opened together are not renewed together.
         lasting_seconds += self._rng.randrange(lasting_seconds + 1)
-        self._stream = self._client.watch(
+        self._stream = stream = self._client.watch(
             self._resource,
             resource_version=self._resource_version,
             lasting_seconds=lasting_seconds,
-            settings=self._settings,
+            silence_seconds_max=self._settings.silence_seconds_max,
             opened=self._opened,
         )
         began_at, events = self._client.monotonic(), 0
         try:
-            for event in self._stream:
+            for event in stream:
                 if self._stopping.is_set():
                     return
                 self._apply(event)
                 events += 1
         finally:
-            self._stream.close()
+            stream.close()
             self._stream = None
+        if stream.silent:
+            return  # whether the server lives is for the next watch to find out
         self._heard()
         lasted_seconds = self._client.monotonic() - began_at
         if not events and lasted_seconds < _SHORTEST_QUIET_WATCH_SECONDS:

@@ -49,7 +49,10 @@ class WatchSettings(BaseModel):
     """How long one watch lasts before it is renewed; up to as much again is added at random."""
 
     silence_seconds_max: Seconds = 120.0
-    """A watch that says nothing for so long is renewed: twice the server's bookmark interval."""
+    """A watch that says nothing for so long is renewed: twice the server's bookmark interval.
+
+    A half-open connection sounds like a quiet cluster; only a new request tells them apart.
+    """
 
     relist_seconds: Seconds = 1800.0
     """How often everything is listed afresh, which heals whatever a watch has missed."""

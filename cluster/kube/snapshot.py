@@ -29,7 +29,7 @@ class ObservedCluster:
 
     Attributes:
         snapshot: its `taken_at_seconds` is when the server last confirmed its oldest part.
-        age_seconds: how long ago that was. On a quiet cluster up to about 60.
+        age_seconds: how long ago that was. On a quiet cluster usually up to 60, at most 120.
         doubts: what could not be understood, one line each. A node that may hold more than we
             know is unschedulable in the snapshot.
     """

@@ -7,6 +7,7 @@ shedding, garbage in a stream, a page that expires. Everything else is tested on
 from __future__ import annotations
 
 import json
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -108,7 +109,12 @@ def scripted_api() -> Iterator[ScriptedApi]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *request: object) -> None:
+            if not isinstance(sys.exception(), ConnectionError):
+                super().handle_error(*request)
+
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     api.port = server.server_port
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 
 import pytest
-from scripted_api import ScriptedApi, node, node_list, status, write_kubeconfig
+from follower import PATIENCE_SECONDS
+from scripted_api import ScriptedApi, ScriptedRequest, node, node_list, status, write_kubeconfig
 
 from cluster.kube.client import NODES, UNFINISHED_PODS, KubeClient, connect
 from cluster.kube.errors import (
@@ -19,7 +21,7 @@ from cluster.kube.errors import (
     UnauthorizedError,
     UnreachableError,
 )
-from cluster.kube.settings import KubeSettings, WatchSettings
+from cluster.kube.settings import KubeSettings
 from energy.errors import UnavailableError
 
 
@@ -155,13 +157,35 @@ def test_requests_are_paced(api: ScriptedApi, tmp_path: Path) -> None:
     assert waits == [0.5, 1.0]
 
 
+def test_leaving_a_watch_in_the_middle_closes_its_connection(
+    api: ScriptedApi, client: KubeClient
+) -> None:
+    """The server notices at once that nobody listens any more."""
+    left = Event()
+
+    def talk(request: ScriptedRequest) -> None:
+        try:
+            while not request.closing.wait(0.01):
+                request.stream({"type": "ADDED", "object": node("a", 1)})
+        finally:
+            left.set()
+
+    api.watches.append(talk)
+    stream = client.watch(NODES, resource_version="1", lasting_seconds=5, silence_seconds_max=5.0)
+    for event in stream:
+        assert event.kind == "ADDED"
+        break
+
+    assert left.wait(PATIENCE_SECONDS)
+
+
 @pytest.mark.parametrize(
     "line", [b"{", b"[]", b"null", b'{"type": "ADDED"}', b'{"type": "ADDED", "object": 3}']
 )
 def test_garbage_in_a_watch_is_an_error(api: ScriptedApi, client: KubeClient, line: bytes) -> None:
     """A line that is no event breaks the watch instead of being skipped."""
     api.watches.append(lambda request: request.stream(line))
-    stream = client.watch(NODES, resource_version="1", lasting_seconds=5, settings=WatchSettings())
+    stream = client.watch(NODES, resource_version="1", lasting_seconds=5, silence_seconds_max=5.0)
 
     with pytest.raises(UnreachableError, match="cannot be read"):
         list(stream)

@@ -170,21 +170,42 @@ def test_a_watch_that_ends_at_once_without_a_word_counts_as_a_failure(
     assert followed.informer.status().lists == 1
 
 
-def test_silence_ends_a_watch_and_ages_the_copy(
+def test_a_silent_watch_is_renewed_and_ages_the_copy_meanwhile(
     api: ScriptedApi, follow: Callable[..., Follower]
 ) -> None:
-    """A half-open connection looks like a quiet cluster; it is dropped after a while."""
+    """A half-open connection sounds like a quiet cluster: a new watch tells, and is no failure."""
+    told = Event()
+
+    def renewed(request: ScriptedRequest) -> None:
+        told.set()
+        quiet(request)
+
     api.lists.append(lambda request: request.answer(200, node_list(node("a", 1), version=5)))
-    api.watches.append(quiet)
-    followed = follow(WatchSettings(silence_seconds_max=0.3))
+    api.watches.extend([quiet, renewed])
+    follower = follow(WatchSettings(silence_seconds_max=0.3))
+    assert follower.next_change() == (ChangeKind.ADDED, "a")
 
-    followed.next_wait()
+    assert told.wait(PATIENCE_SECONDS)
 
-    reached = followed.informer.status()
-    assert reached.synced
-    assert reached.failures >= 1
-    assert reached.age_seconds > 0.0
-    assert followed.informer.values() == ("a",)
+    reached = follower.informer.status()
+    assert (reached.lists, reached.failures) == (1, 0)
+    assert follower.informer.values() == ("a",)
+
+
+def test_a_server_that_accepts_and_never_answers_is_a_failure(
+    api: ScriptedApi, follow: Callable[..., Follower]
+) -> None:
+    """Silence before the watch is accepted is no quiet cluster."""
+    api.lists.append(lambda request: request.answer(200, node_list(version=5)))
+    api.watches.append(lambda request: request.closing.wait(30))
+    follower = follow(WatchSettings(silence_seconds_max=0.3))
+
+    follower.next_wait()
+
+    status = follower.informer.status()
+    assert "did not answer in time" in str(status.error)
+    assert status.watches == 0
+    assert status.age_seconds >= 0.3
 
 
 def test_garbage_in_the_stream_is_followed_by_a_new_watch_from_the_last_good_version(

@@ -104,7 +104,7 @@ def test_a_watch_from_before_the_history_begins_is_gone(
         NODES,
         resource_version=page.resource_version,
         lasting_seconds=5,
-        settings=WatchSettings(),
+        silence_seconds_max=5.0,
     )
     with pytest.raises(GoneError, match="too old resource version"):
         next(iter(stream))
