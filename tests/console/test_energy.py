@@ -1,0 +1,204 @@
+"""`negawatt energy` as a person or a program runs it, but for training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from command_line import negawatt
+from load_level_files import HEADER, row, write
+from power_profile_files import document_of
+
+READINGS = "at_seconds,node,wall_watts,predicted_watts\n"
+
+
+def one_line(text: str) -> bool:
+    """Whether a message is one line without a traceback."""
+    return text.startswith("negawatt: ") and text.count("\n") == 1 and "Traceback" not in text
+
+
+def test_a_profile_is_looked_up_with_its_link_and_scope() -> None:
+    """JSON says where the watts came from."""
+    done = negawatt("energy", "catalogue", "--cpu", "EPYC 7763", "--output", "json")
+    profile = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert (profile["source"], profile["scope"]) == ("catalogue-cpu-model", "wall")
+    assert len(profile["load_level_watts"]) == 11
+
+
+def test_a_table_shows_the_notes_of_the_chain() -> None:
+    """Why no better link answered."""
+    done = negawatt("energy", "catalogue", "--cpu", "Z80", "--cores", "4")
+    assert done.returncode == 0
+    assert "generic-cores" in done.stdout
+    assert "no measured server has the CPU model 'Z80'" in done.stdout
+
+
+def test_a_written_profile_answers_for_its_label(tmp_path: Path) -> None:
+    """A file and a label are all it takes."""
+    file = tmp_path / "profiles.yaml"
+    document = document_of("rack", {"rack": "7"}, idle_watts=50.0, peak_watts=150.0)
+    file.write_text(yaml.safe_dump(document))
+    done = negawatt(
+        "energy", "catalogue", "--profiles", file, "--label", "rack=7", "--cores", 8,
+        "--output", "json",
+    )  # fmt: skip
+    profile = json.loads(done.stdout)
+    assert (profile["source"], profile["idle_watts"]) == ("power-profile", 50)
+
+
+def test_the_servers_can_be_listed() -> None:
+    """All of them, or those of one CPU model."""
+    everything = json.loads(negawatt("energy", "catalogue", "--servers", "--output", "json").stdout)
+    some = negawatt("energy", "catalogue", "--servers", "--cpu", "E5-2699 v4 xeon")
+    assert len(everything["servers"]) == 495
+    assert "E5-2699 v4" in some.stdout
+
+
+def test_a_core_has_a_price_on_a_server_that_was_never_measured() -> None:
+    """Curve, fill cost and the marginal watts of one more pod, with their basis."""
+    done = negawatt(
+        "energy", "cost", "--cores", 64, "--idle-watts", 100, "--peak-watts", 400, "--load", 0.5,
+        "--pod-cores", 2, "--output", "json",
+    )  # fmt: skip
+    answer = json.loads(done.stdout)
+    watts = answer["profile"]["load_level_watts"]
+    assert answer["fill_cost_watts_per_core"] == pytest.approx((400 - 5) / 64)
+    assert answer["fill_cost_always_on_watts_per_core"] == pytest.approx(300 / 64)
+    assert answer["marginal_watts"] == pytest.approx((watts[6] - watts[5]) * 10 * 2 / 64)
+    assert "idle_watts and peak_watts" in answer["profile"]["notes"][0]
+
+
+def test_the_shipped_model_is_scored_on_cpu_models_it_has_not_seen(tmp_path: Path) -> None:
+    """Servers of the training list are counted, the others scored, beside the line."""
+    unheard = row(cpuname="Intel Xeon Unheard-1234 v9")
+    file = write(tmp_path, row(), unheard, unheard)
+    done = negawatt("energy", "evaluate", "--servers", file, "--output", "json")
+    answer = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert set(answer) == {"models", "shipped", "servers", "excluded"}
+    assert (answer["servers"], answer["excluded"]) == (2, 1)
+    assert {"linear", answer["shipped"]} == set(answer["models"])
+    ours, line = answer["models"][answer["shipped"]], answer["models"]["linear"]
+    assert set(ours) == {
+        "mape_ratio_median", "mape_ratio_p90", "marginal_error_ratio_median",
+        "placement_regret_ratio", "r2", "mae_watts",
+    }  # fmt: skip
+    assert 0 < ours["mape_ratio_median"] < line["mape_ratio_median"]
+
+
+def test_blind_predictions_are_worse(tmp_path: Path) -> None:
+    """Idle and peak unknown cost accuracy."""
+    file = write(tmp_path, row(cpuname="Intel Xeon Unheard-1234 v9"), row(cpuname="Xeon Other-9"))
+    errors = []
+    for options in ((), ("--blind",)):
+        done = negawatt("energy", "evaluate", "--servers", file, "--output", "json", *options)
+        answer = json.loads(done.stdout)
+        errors.append(answer["models"][answer["shipped"]]["mape_ratio_median"])
+    assert errors[0] < errors[1]
+
+
+def test_nothing_left_to_score_is_nulls_and_one_line(tmp_path: Path) -> None:
+    """Exit 0, and the line names --cross-validate."""
+    file = write(tmp_path, row())
+    done = negawatt("energy", "evaluate", "--servers", file, "--output", "json")
+    answer = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert (answer["servers"], answer["excluded"]) == (0, 1)
+    assert all(value is None for each in answer["models"].values() for value in each.values())
+    assert one_line(done.stderr)
+    assert "--cross-validate" in done.stderr
+
+
+def test_a_tampered_artefact_is_one_line(tmp_path: Path) -> None:
+    """Exit 2, and what to do about it."""
+    from energy.regressor.artefact import SHAPE_FILE, shipped_directory
+
+    for each in Path(str(shipped_directory())).iterdir():
+        (tmp_path / each.name).write_bytes(each.read_bytes())
+    (tmp_path / SHAPE_FILE).write_bytes(b"tampered")
+    done = negawatt("energy", "evaluate", "--artefact", tmp_path)
+    assert done.returncode == 2
+    assert one_line(done.stderr)
+    assert "checksum" in done.stderr
+
+
+def test_drift_is_shown_in_three_forms(tmp_path: Path) -> None:
+    """Table, JSON and Prometheus' text."""
+    file = tmp_path / "readings.csv"
+    rows = "".join(f"{minute * 60},a,120,100\n" for minute in range(1500))
+    file.write_text(f'{READINGS}{rows}0,"b ""x""",,100\n')
+    table = negawatt("energy", "drift", "--readings", file)
+    document = json.loads(
+        negawatt("energy", "drift", "--readings", file, "--output", "json").stdout
+    )
+    metrics = negawatt("energy", "drift", "--readings", file, "--output", "prometheus").stdout
+    assert "off" in table.stdout
+    assert document["nodes"]["a"]["off"] is True
+    assert document["nodes"]['b "x"']["residual_watts"] is None
+    samples = [line for line in metrics.splitlines() if not line.startswith("#")]
+    assert samples == ['negawatt_power_residual_watts{node="a"} 20']
+    assert "# TYPE negawatt_power_residual_watts gauge" in metrics
+
+
+def test_readings_by_utilisation_need_a_profile_and_take_one(tmp_path: Path) -> None:
+    """A server of the catalogue stands for the prediction."""
+    file = tmp_path / "readings.csv"
+    file.write_text("at_seconds,node,wall_watts,utilisation_ratio\n0,a,134,0.5\n")
+    done = negawatt(
+        "energy", "drift", "--readings", file, "--profile", "dell-poweredge-r720-e5-2660",
+        "--output", "json",
+    )  # fmt: skip
+    assert json.loads(done.stdout)["nodes"]["a"]["residual_watts"] == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("catalogue",),
+        ("catalogue", "--cores", "nan"),
+        ("catalogue", "--cores", "4", "--label", "no-equals-sign"),
+        ("catalogue", "--cores", "4", "--output", "xml"),
+        ("catalogue", "--cores", "4", "--profiles", "/nowhere"),
+        ("cost", "--cores", "0"),
+        ("cost", "--cores", "8", "--idle-watts", "nan"),
+        ("cost", "--cores", "8", "--idle-watts", "300", "--peak-watts", "200"),
+        ("cost", "--cores", "8", "--load", "1.5"),
+        ("cost", "--cores", "8", "--pod-cores", "-1"),
+        ("cost", "--cores", "8", "--target", "0"),
+        ("drift", "--readings", "/nowhere"),
+        ("drift", "--readings", "/nowhere", "--profile", "no-such-server"),
+        ("evaluate", "--servers", "/nowhere"),
+        ("evaluate", "--train-until", "2015"),
+        ("evaluate", "--train-until", "2017", "--test-from", "2015"),
+        ("evaluate", "--train-until", "2015", "--test-from", "2017", "--cross-validate"),
+    ],
+)
+def test_bad_input_of_every_kind_is_one_line_and_exit_code_2(arguments: tuple[str, ...]) -> None:
+    """What is wrong, where, how to mend it."""
+    done = negawatt("energy", *arguments)
+    assert done.returncode == 2
+    assert one_line(done.stderr)
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n", f"{HEADER}\n", f"{HEADER}\n1,2,3\n"])
+@pytest.mark.parametrize("options", [(), ("--cross-validate",), ("--blind",)])
+def test_a_bad_file_of_servers_is_one_line_and_exit_code_2(
+    tmp_path: Path, content: str, options: tuple[str, ...]
+) -> None:
+    """Empty, foreign, headless and truncated."""
+    file = tmp_path / "servers.csv"
+    file.write_text(content)
+    done = negawatt("energy", "evaluate", "--servers", file, *options)
+    assert done.returncode == 2
+    assert one_line(done.stderr)
+
+
+def test_one_cpu_model_cannot_be_cross_validated(tmp_path: Path) -> None:
+    """One line rather than a fold without training servers."""
+    done = negawatt("energy", "evaluate", "--servers", write(tmp_path, row()), "--cross-validate")
+    assert done.returncode == 2
+    assert one_line(done.stderr)
