@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 import numpy as np
 from lightgbm import LGBMRegressor
@@ -23,6 +24,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeRegressor
+from threadpoolctl import threadpool_limits
 
 from energy.power_curve import LOAD_LEVELS
 from energy.regressor.facts import ServerFacts, facts_of
@@ -81,7 +83,8 @@ class Levels:
             self.low, self.high = sizes.min(axis=0), sizes.max(axis=0)
             trees = ExtraTreesRegressor(50, min_samples_leaf=4, random_state=SEED, n_jobs=1)
             both = MeanOf((trees, _gaussian_process(sizes.shape[1])))
-            self.estimator = both.fit(sizes, level_targets(self._servers))
+            with _one_thread():
+                self.estimator = both.fit(sizes, level_targets(self._servers))
         return self.estimator
 
     def watts(self, facts: Sequence[ServerFacts]) -> Matrix:
@@ -167,7 +170,7 @@ class ShapeModel:
         facts = [facts_of(server) for server in servers]
         features = feature_matrix(facts, self.levels.watts(facts))
         self.low, self.high = features.min(axis=0), features.max(axis=0)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _one_thread():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the net stops at its step limit
             self.estimator = self.make_estimator().fit(features, shapes_of(servers))
         return self
@@ -181,6 +184,11 @@ class ShapeModel:
         """Shapes as the estimator gives them: (servers, 9)."""
         inside = np.clip(features, self.low, self.high)
         return np.asarray(self.estimator.predict(inside), dtype=np.float64)
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    # Sums split over threads differ in their last bits from machine to machine.
+    return cast("AbstractContextManager[object]", threadpool_limits(limits=1))
 
 
 def _extra_trees() -> ExtraTreesRegressor:

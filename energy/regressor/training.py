@@ -92,6 +92,16 @@ def write(trained: Trained, directory: Path) -> None:
         ) from None
 
 
+def _rounded(evaluation: Evaluation) -> dict[str, dict[str, float | None]]:
+    return {
+        name: {
+            figure: None if value is None else float(f"{value:.4g}")
+            for figure, value in each.items()
+        }
+        for name, each in as_json(evaluation.scores).items()
+    }
+
+
 def _description(
     choice: Choice, evaluation: Evaluation, servers: Sequence[CatalogueServer]
 ) -> dict[str, Any]:
@@ -103,6 +113,6 @@ def _description(
         "training_servers": len(servers),
         "training_cpu_models": sorted({server.cpu_key for server in servers}),
         "feature_names": list(FEATURE_NAMES),
-        "cross_validated": as_json(evaluation.scores),
+        "cross_validated": _rounded(evaluation),
         "made_with": {name: metadata.version(name) for name in _VERSIONED},
     }
