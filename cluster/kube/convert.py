@@ -122,6 +122,7 @@ def _pod(found: wire.WirePod, doubts: _Doubts) -> Pod:
         name=metadata.name,
         requests=effective.requests,
         nonzero_requests=effective.nonzero_requests,
+        scored_requests=effective.scored_requests,
         labels=metadata.labels,
         annotations=metadata.annotations,
         node_selector=spec.node_selector,

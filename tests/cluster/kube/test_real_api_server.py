@@ -139,6 +139,9 @@ def test_a_defaulted_pod_is_converted_exactly(
         nonzero_requests=Resources(
             cpu_millicores=2100, memory_bytes=107374183 + (10 + 200) * MEBIBYTE
         ),
+        scored_requests=Resources(
+            cpu_millicores=2100, memory_bytes=107374183 + (10 + 200) * MEBIBYTE
+        ),
         tolerations=(
             Toleration("gpu", TolerationOperator.EXISTS),
             # Injected by the DefaultTolerationSeconds admission plugin.
