@@ -11,6 +11,8 @@ from pathlib import Path
 from energy.errors import InputError
 
 LONGEST_SHOWN = 60
+# Beyond this no amount here can be meant: a petabyte in bytes, thirty million years in seconds.
+LARGEST_AMOUNT = 1e15
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,53 @@ class Row:
             raise self.error(column, "a finite number")
         return value
 
+    def amount(self, column: str) -> float:
+        """Return a cell as a number from zero up, within reason."""
+        value = self.number(column)
+        if not 0 <= value <= LARGEST_AMOUNT:
+            raise self.error(column, f"a number from 0 to {LARGEST_AMOUNT:.0e}")
+        return value
+
+    def whole_amount(self, column: str) -> int:
+        """Return a cell as a whole number from zero up, within reason."""
+        value = self.amount(column)
+        if value != int(value):
+            raise self.error(column, "a whole number")
+        return int(value)
+
+
+@dataclass(frozen=True, slots=True)
+class CsvText:
+    """A CSV file read once, so that a pipe will do; what it is may be told by its header."""
+
+    path: Path
+    lines: Sequence[str]
+
+    @classmethod
+    def read(cls, path: Path) -> CsvText:
+        """Read the whole file.
+
+        Raises:
+            InputError: it cannot be read, or is no text.
+        """
+        return cls(path, _text(path).splitlines())
+
+    def header(self) -> list[str]:
+        """Return the column names, as far as there are any."""
+        return [name.strip() for name in next(csv.reader(self.lines[:1]), [])]
+
+    def rows(self, required: Sequence[str], kind: str) -> Iterator[Row]:
+        """Yield the rows; the file must have the required columns, `kind` says what it holds."""
+        return _rows(self, required, kind)
+
 
 def read_rows(path: Path, required: Sequence[str], kind: str) -> Iterator[Row]:
     """Yield the rows of a file that has the required columns; `kind` says what the file holds."""
-    reader = csv.reader(_text(path).splitlines(), strict=True)
+    yield from CsvText.read(path).rows(required, kind)
+
+
+def _rows(text: CsvText, required: Sequence[str], kind: str) -> Iterator[Row]:
+    path, reader = text.path, csv.reader(text.lines, strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         _check_header(header, required, path, kind)

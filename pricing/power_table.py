@@ -18,13 +18,14 @@ class PowerTable:
 
     ``grid`` is the union of all curves' load points, shape (points,); piecewise linear curves
     keep their exact shape on it. ``watts`` and ``slope`` have shape (nodes, points - 1): watts at
-    the start of each piece, and watts per unit of utilisation along it. ``cpu_millicores``,
-    ``idle_watts`` and ``sleep_watts`` have one entry per node.
+    the start of each piece, and watts per unit of utilisation along it. ``steepest`` (the largest
+    slope), ``cpu_millicores``, ``idle_watts`` and ``sleep_watts`` have one entry per node.
     """
 
     grid: NDArray[np.float64]
     watts: NDArray[np.float64]
     slope: NDArray[np.float64]
+    steepest: NDArray[np.float64]
     cpu_millicores: NDArray[np.float64]
     idle_watts: NDArray[np.float64]
     sleep_watts: NDArray[np.float64]
@@ -45,10 +46,12 @@ class PowerTable:
         grid = np.array(sorted(points))
         of_curve = {profile.curve: profile.curve.watts_at_each(grid) for profile in profiles}
         watts = np.array([of_curve[profile.curve] for profile in profiles])
+        slope = np.diff(watts, axis=1) / np.diff(grid)
         return cls(
             grid=grid,
             watts=np.ascontiguousarray(watts[:, :-1]),
-            slope=np.diff(watts, axis=1) / np.diff(grid),
+            slope=slope,
+            steepest=slope.max(axis=1),
             cpu_millicores=cpu_millicores.astype(np.float64),
             idle_watts=np.array([profile.curve.idle_watts for profile in profiles]),
             sleep_watts=np.array([profile.sleep_watts for profile in profiles]),
@@ -56,13 +59,18 @@ class PowerTable:
         )
 
     def watts_at(self, utilisation_ratio: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Watts of each awake node at its own utilisation; past full load the last piece goes on.
+        """Watts of each awake node at its own utilisation, one entry per node.
 
-        Both arrays have one entry per node. An overloaded node thus never looks free.
+        Past full load each node's steepest slope goes on, as in `energy.cost.marginal_watts`: an
+        overloaded node never looks free.
         """
-        piece = np.searchsorted(self.grid[1:-1], utilisation_ratio, side="right")
-        base = self.watts[self.rows, piece]
-        return base + self.slope[self.rows, piece] * (utilisation_ratio - self.grid[piece])
+        within = np.minimum(utilisation_ratio, 1.0)
+        piece = np.searchsorted(self.grid[1:-1], within, side="right")
+        watts = self.watts[self.rows, piece]
+        watts += self.slope[self.rows, piece] * (within - self.grid[piece])
+        if (utilisation_ratio > 1.0).any():
+            watts += self.steepest * (utilisation_ratio - within)
+        return watts
 
     def marginal_watts(
         self,

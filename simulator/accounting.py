@@ -6,6 +6,7 @@ what waking and shutting down costs. *Dynamic* is what the pods add on top.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -193,18 +194,24 @@ def _transitions(
     run: Run, profiles: Sequence[NodePowerProfile], start_seconds: float
 ) -> tuple[int, float]:
     """How often nodes woke within the window, and the joules of waking and shutting down."""
-    before = np.zeros(len(profiles), dtype=np.int64)
+    asleep_since = [-math.inf] * len(profiles)
+    carries = [0] * len(profiles)
     wakes, joules = 0, 0.0
     for when, node, pods in zip(
         run.change_seconds.tolist(), run.change_node.tolist(), run.change_pods.tolist(), strict=True
     ):
-        woke, slept = before[node] == 0 and pods > 0, before[node] > 0 and pods == 0
-        before[node] = pods
-        if when <= start_seconds:  # what stands at the start was awake before it
-            continue
-        if woke:
+        woke, slept = not carries[node] and pods, carries[node] and not pods
+        carries[node] = pods
+        if slept:
+            asleep_since[node] = when
+        # What stands at the start was awake before it. A node that is empty for no time at all,
+        # because a waiting pod takes the place of one that leaves, never slept.
+        counts = when > start_seconds
+        if counts and slept:
+            joules += profiles[node].shutdown_joules
+        elif counts and woke and asleep_since[node] == when:
+            joules -= profiles[node].shutdown_joules
+        elif counts and woke:
             wakes += 1
             joules += profiles[node].wake_joules
-        elif slept:
-            joules += profiles[node].shutdown_joules
     return wakes, joules

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,14 +16,13 @@ from numpy.typing import NDArray
 from cluster.model import Node, Resources
 from cluster.scheduling.profile import ENERGY_TIER_LABEL, ENERGY_TIERS
 from energy.catalogue import Catalogue, CatalogueServer
+from energy.csv_rows import CsvText, Row
 from energy.errors import InputError
 from energy.profile import NodePowerProfile
-from pricing.node_class import CPU_MILLICORES_PER_CORE, NodeClasses, classify
+from pricing.node_class import CPU_MILLICORES_PER_CORE, NodeClass, NodeClasses, classify
 from pricing.program import BYTES_PER_GIBIBYTE
+from pricing.rules import SAME_COST_RATIO
 from simulator.pod_file import BYTES_PER_MEBIBYTE
-from simulator.table_file import Row, header_of, rows
-
-WORST_TIER = ENERGY_TIERS - 1
 
 # Servers of one composition each; SPECpower results, see `negawatt energy catalogue`.
 R720, R740 = "dell-poweredge-r720-e5-2660", "dell-poweredge-r740-8180"
@@ -34,7 +34,7 @@ FLEETS: Mapping[str, Mapping[str, int]] = {
         "hpe-proliant-dl360-gen9-e5-2699-v3": 30,
         "hpe-proliant-dl380-gen10-plus-8380": 30,
     },
-    # Three generations of five vendors: the heterogeneous fleet of the project's limits study.
+    # Old, middle and new servers of four vendors, a sixfold spread of watts per core.
     "mixed": {
         R720: 16,
         "hpe-proliant-dl360-gen9-e5-2699-v3": 8,
@@ -82,17 +82,34 @@ class Fleet:
         return np.array([float(node.allocatable.memory_bytes) for node in self.nodes])
 
     def with_tiers(self) -> Fleet:
-        """The same fleet with tier labels by watts per core at full load, as an operator would.
-
-        Classes beyond the ninth share the last tier.
-        """
-        costs = [group.peak_watts_per_core for group in self.classes.classes]
-        tier_of_class = np.argsort(np.argsort(costs, kind="stable"), kind="stable")
-        nodes = []
-        for node, group in zip(self.nodes, self.classes.class_of_node, strict=True):
-            tier = min(int(tier_of_class[group]), WORST_TIER)
-            nodes.append(replace(node, labels={**node.labels, ENERGY_TIER_LABEL: str(tier)}))
+        """The same fleet with tier labels by watts per core at full load, as an operator would."""
+        tier_of_class = tiers(self.classes.classes)
+        nodes = [
+            replace(node, labels={**node.labels, ENERGY_TIER_LABEL: str(tier_of_class[group])})
+            for node, group in zip(self.nodes, self.classes.class_of_node, strict=True)
+        ]
         return Fleet(self.name, tuple(nodes), self.profiles)
+
+
+def tiers(classes: Sequence[NodeClass]) -> list[int]:
+    """Tier of each class, 0 best: one per cost where ten suffice, else ten of about equal cores.
+
+    A careful operator with more kinds of servers than tiers would not throw most of them into the
+    last one.
+    """
+    order = sorted(range(len(classes)), key=lambda index: classes[index].peak_watts_per_core)
+    costs = [classes[index].peak_watts_per_core for index in order]
+    groups = [0]
+    for before, cost in itertools.pairwise(costs):
+        groups.append(groups[-1] + (cost > before * (1 + SAME_COST_RATIO)))
+    if groups[-1] >= ENERGY_TIERS:
+        cores = np.array([classes[index].cpu_cores * classes[index].count for index in order])
+        middles = (np.cumsum(cores) - cores / 2) / cores.sum()
+        groups = [int(middle * ENERGY_TIERS) for middle in middles]
+    found = [0] * len(classes)
+    for index, group in zip(order, groups, strict=True):
+        found[index] = group
+    return found
 
 
 def named_fleet(name: str, catalogue: Catalogue) -> Fleet:
@@ -133,23 +150,24 @@ def read_fleet(path: Path, catalogue: Catalogue, rng: np.random.Generator) -> Fl
     Raises:
         InputError: the file or one of its rows cannot be used.
     """
-    is_openb = "cpu_milli" in header_of(path)
+    text = CsvText.read(path)
+    is_openb = "cpu_milli" in text.header()
     columns = OPENB_NODE_COLUMNS if is_openb else NODE_COLUMNS
     name_column, cpu_column, memory_column = columns[:3]
     draw = _ServerDraw(catalogue, rng)
     nodes: dict[str, Node] = {}
     profiles = []
-    for row in rows(path, columns):
+    for row in text.rows(columns, "nodes"):
         size = Resources(
             cpu_millicores=_positive(row, cpu_column),
             memory_bytes=_positive(row, memory_column) * BYTES_PER_MEBIBYTE,
         )
         name = row.text(name_column)
         if not name or name in nodes:
-            raise row.error(f"the node's name {name!r} is empty or taken")
+            raise row.error(name_column, "a name of its own")
         slug = "" if is_openb else row.text("server")
         if slug and slug not in catalogue.servers:
-            raise row.error(f"the catalogue has no server {slug} (see `negawatt energy catalogue`)")
+            raise row.error("server", "a server of `negawatt energy catalogue`")
         nodes[name] = Node(name=name, allocatable=size)
         profiles.append(catalogue.servers[slug].profile() if slug else draw.profile(size))
     if not nodes:
@@ -195,7 +213,7 @@ def _distance(server_cores: int, node_cores: float) -> float:
 
 
 def _positive(row: Row, column: str) -> int:
-    number = row.whole(column)
+    number = row.whole_amount(column)
     if number == 0:
-        raise row.error(f"{column} is 0")
+        raise row.error(column, "a number above 0")
     return number

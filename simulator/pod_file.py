@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.model import Pod, Resources
+from energy.csv_rows import CsvText, Row
 from energy.errors import InputError
-from simulator.table_file import Row, header_of, rows
 
 OPENB_COLUMNS = (
     "name",
@@ -71,12 +71,12 @@ def read_pods(path: Path) -> PodFile:
     Raises:
         InputError: the file or one of its rows cannot be used; names the place and the mend.
     """
-    header = header_of(path)
-    is_openb = "cpu_milli" in header
+    text = CsvText.read(path)
+    is_openb = "cpu_milli" in text.header()
     if is_openb:
-        records = [_openb_record(row) for row in rows(path, OPENB_COLUMNS)]
+        records = [_openb_record(row) for row in text.rows(OPENB_COLUMNS, "pods")]
     else:
-        records = [_record(row) for row in rows(path, COLUMNS)]
+        records = [_record(row) for row in text.rows(COLUMNS, "pods")]
     if not records:
         raise InputError("no pods below the header", where=str(path), mend="give at least one row")
     _refuse_twins(records, path)
@@ -84,16 +84,16 @@ def read_pods(path: Path) -> PodFile:
 
 
 def _openb_record(row: Row) -> PodRecord:
-    arrival = row.number("creation_time")
+    arrival = row.amount("creation_time")
     lifetime = None
     if row.text("scheduled_time") and row.text("deletion_time"):
-        lifetime = row.number("deletion_time") - row.number("scheduled_time")
+        lifetime = row.amount("deletion_time") - row.amount("scheduled_time")
         if lifetime < 0:
-            raise row.error("deletion_time lies before scheduled_time")
+            raise row.error("deletion_time", "a time after scheduled_time")
     return PodRecord(
         name=_name(row),
-        cpu_millicores=row.whole("cpu_milli"),
-        memory_mebibytes=row.whole("memory_mib"),
+        cpu_millicores=row.whole_amount("cpu_milli"),
+        memory_mebibytes=row.whole_amount("memory_mib"),
         arrival_seconds=arrival,
         lifetime_seconds=lifetime,
     )
@@ -103,17 +103,17 @@ def _record(row: Row) -> PodRecord:
     stays = not row.text("lifetime_seconds")
     return PodRecord(
         name=_name(row),
-        cpu_millicores=row.whole("cpu_millicores"),
-        memory_mebibytes=row.whole("memory_mebibytes"),
-        arrival_seconds=row.number("arrival_seconds"),
-        lifetime_seconds=math.inf if stays else row.number("lifetime_seconds"),
+        cpu_millicores=row.whole_amount("cpu_millicores"),
+        memory_mebibytes=row.whole_amount("memory_mebibytes"),
+        arrival_seconds=row.amount("arrival_seconds"),
+        lifetime_seconds=math.inf if stays else row.amount("lifetime_seconds"),
     )
 
 
 def _name(row: Row) -> str:
     name = row.text("name")
     if not name:
-        raise row.error("the pod has no name")
+        raise row.error("name", "a pod's name")
     return name
 
 

@@ -53,17 +53,20 @@ def test_our_rows_may_stay_for_ever(tmp_path):
     [
         ("", "empty"),
         (PODS, "no pods below the header"),
-        ("name,cpu_millicores\na,1\n", "column memory_mebibytes"),
-        (PODS + "a,-100,64,0,1\n", "below zero"),
+        ("name,cpu_millicores\na,1\n", "missing columns memory_mebibytes"),
+        (PODS + "a,-100,64,0,1\n", "holds '-100', not a number from 0"),
+        (PODS + "a,1e300,64,0,1\n", "holds '1e300', not a number from 0"),
+        (PODS + "a,1,64,1e300,1\n", "arrival_seconds holds '1e300'"),
+        ("name,name\n", "missing columns"),
         (PODS + "a,nan,64,0,1\n", "not a finite number"),
         (PODS + "a,inf,64,0,1\n", "not a finite number"),
         (PODS + "a,many,64,0,1\n", "'many', not a number"),
         (PODS + "a,1.5,64,0,1\n", "not a whole number"),
-        (PODS + "a,1,64,0\n", "4 cells where the header has 5"),
-        (PODS + ",1,64,0,1\n", "no name"),
+        (PODS + "a,1,64,0\n", "4 cells under 5 columns"),
+        (PODS + ",1,64,0,1\n", "not a pod's name"),
         (PODS + "a,1,64,0,1\na,1,64,0,1\n", "two pods are named a"),
         (PODS + "a,1,64,nan,1\n", "arrival_seconds"),
-        (OPENB + "a,1,64,0,0,,LS,Running,0,5,10\n", "before scheduled_time"),
+        (OPENB + "a,1,64,0,0,,LS,Running,0,5,10\n", "not a time after scheduled_time"),
     ],
 )
 def test_a_pod_file_that_cannot_be_used_is_one_line(tmp_path, text, complaint):
@@ -80,10 +83,10 @@ def test_a_pod_file_that_cannot_be_used_is_one_line(tmp_path, text, complaint):
     [
         ("", "empty"),
         (NODES, "no nodes below the header"),
-        (NODES + "a,0,64,\n", "cpu_millicores is 0"),
-        (NODES + "a,1000,64,abacus\n", "no server abacus"),
-        (NODES + "a,1000,64,\na,1000,64,\n", "empty or taken"),
-        (NODES + "a,1000,-3,\n", "below zero"),
+        (NODES + "a,0,64,\n", "holds '0', not a number above 0"),
+        (NODES + "a,1000,64,abacus\n", "holds 'abacus', not a server"),
+        (NODES + "a,1000,64,\na,1000,64,\n", "not a name of its own"),
+        (NODES + "a,1000,-3,\n", "holds '-3', not a number from 0"),
     ],
 )
 def test_a_node_file_that_cannot_be_used_is_one_line(tmp_path, text, complaint):
@@ -96,7 +99,7 @@ def test_a_node_file_that_cannot_be_used_is_one_line(tmp_path, text, complaint):
 
 def test_a_missing_file_is_one_line(tmp_path):
     """It is named, with the system's reason."""
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file"):
         read_pods(tmp_path / "absent.csv")
 
 
