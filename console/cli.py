@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from importlib import import_module
 from importlib.metadata import version
@@ -52,6 +54,10 @@ def _options(
 
 def main() -> None:
     """Run the command line; print one line and exit 1 or 2 when something is wrong."""
+    # A terminal that cannot show a dash or a sign gets a question mark, not a traceback.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         # Not standalone: typer would print a usage error over several lines.
         sys.exit(app(standalone_mode=False))
@@ -63,6 +69,13 @@ def main() -> None:
     except NegawattError as error:
         typer.echo(f"negawatt: {error}", err=True)
         sys.exit(EXIT_BAD_INPUT if isinstance(error, InputError) else EXIT_FAILED)
+    except BrokenPipeError:
+        # Whoever read the output has closed it; nothing is left to say, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_FAILED)
+    except OSError as error:
+        typer.echo(f"negawatt: {error.strerror or error}; see where the output goes", err=True)
+        sys.exit(EXIT_FAILED)
     except KeyboardInterrupt:
         typer.echo("negawatt: stopped; nothing was half written", err=True)
         sys.exit(130)

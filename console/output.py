@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from errno import EISDIR
 from pathlib import Path
 
 import typer
@@ -31,14 +32,22 @@ def require_format(text: str, allowed: Sequence[str]) -> str:
 
 
 def stdout() -> Console:
-    """For results. Wide enough for every column where the output is not a terminal."""
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
+    """For results. Wide enough for every column where the output is not a terminal.
+
+    It reads markup: names from users' files go into a table as `rich.text.Text`.
+    """
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(width=160, highlight=False)
 
 
 def stderr() -> Console:
     """For progress and warnings, so that a piped result stays clean."""
-    return Console(stderr=True)
+    return Console(stderr=True, markup=False, highlight=False)
+
+
+def say(line: str) -> None:
+    """A line to a person, unbroken however wide the terminal."""
+    stderr().print(line, soft_wrap=True)
 
 
 def json_text(value: object) -> str:
@@ -52,30 +61,58 @@ def emit(text: str, file: Path | None) -> None:
         typer.echo(text)
         return
     write_whole(file, text)
-    stderr().print(f"written: {file}", highlight=False)
+    say(f"written: {file}")
+
+
+def require_writable(file: Path | None) -> None:
+    """Refuse a place that cannot be written to before the work starts, not after it.
+
+    Raises:
+        InputError: it cannot; a folder that was missing may have been made.
+    """
+    if file is None or _is_special(file.resolve()):
+        return
+    with _placed_whole(file) as temporary:
+        temporary.touch()
+        temporary.unlink()
 
 
 def write_whole(file: Path, text: str) -> None:
-    """Write a file so that no one ever reads half of it.
+    """Write a file so that no one ever reads half of it; a link keeps pointing where it does.
 
     Raises:
         InputError: the place cannot be written to.
     """
+    text = text if text.endswith("\n") else text + "\n"
+    with _placed_whole(file) as temporary:
+        if _is_special(file.resolve()):
+            file.write_text(text, encoding="utf-8")  # a pipe or a device has no halves
+        else:
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(file.resolve())
+
+
+@contextmanager
+def _placed_whole(file: Path) -> Iterator[Path]:
+    """A name beside the file to write to first; it is gone afterwards, whatever happens."""
+    target = file.resolve()
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as temporary:
-                temporary.write(text if text.endswith("\n") else text + "\n")
-            os.chmod(name, 0o644)  # noqa: PTH101 - mkstemp gives a name; results are for everyone
-            os.replace(name, file)  # noqa: PTH105 - same
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        if target.is_dir():
+            raise IsADirectoryError(EISDIR, "it is a folder")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
     except OSError as error:
         raise InputError(
-            f"cannot be written ({error.strerror})", where=str(file), mend="name another place"
+            f"cannot be written to ({error.strerror})", where=str(file), mend="name another file"
         ) from None
+    finally:
+        if temporary.exists():
+            temporary.unlink()
+
+
+def _is_special(target: Path) -> bool:
+    return target.exists() and not target.is_file() and not target.is_dir()
 
 
 def _plain(value: object) -> object:

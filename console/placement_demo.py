@@ -12,6 +12,7 @@ from console.placement_tables import Document, stream_table
 from console.progress import live_steps
 from console.provenance import commit
 from energy.catalogue import Catalogue
+from energy.units import SECONDS_PER_HOUR
 from simulator.comparison import compare
 from simulator.demo import POLICIES, demo_scenario, sentence
 from simulator.policies import BOUND
@@ -41,8 +42,9 @@ def run_demo(seed: int, clock: Callable[[], float]) -> DemoResult:
     """Run all policies on the demo's scenario, with live progress."""
     scenario = demo_scenario(Catalogue.shipped(), seed)
     with live_steps() as progress:
-        results = compare(scenario, (*POLICIES, BOUND), clock=clock, progress=progress)
-    hours = (scenario.end_seconds - scenario.start_seconds) / 3600.0
+        compared = compare(scenario, (*POLICIES, BOUND), clock=clock, progress=progress)
+    results = compared.results
+    hours = (scenario.end_seconds - scenario.start_seconds) / SECONDS_PER_HOUR
     sentences = [sentence(name, results, len(scenario.fleet.nodes), hours) for name in POLICIES]
     document = {
         "scenario": scenario.name,
@@ -61,5 +63,5 @@ def run_demo(seed: int, clock: Callable[[], float]) -> DemoResult:
         document=document,
         table=stream_table(document),
         sentences=sentences,
-        page=stream_page(document, scenario, [SOURCES, ASSUMPTIONS, *sentences]),
+        page=stream_page(document, scenario, compared.runs, [SOURCES, ASSUMPTIONS, *sentences]),
     )

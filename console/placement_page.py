@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,8 @@ import numpy as np
 from console import placement_tables as tables
 from console.plots import grouped_ratios, over_time, stacked_energy
 from simulator.accounting import Series, series
-from simulator.comparison import StreamScenario, run_policy
+from simulator.comparison import StreamScenario
+from simulator.engine import Run
 from simulator.fleet import composition
 from simulator.policies import BOUND
 
@@ -40,17 +40,18 @@ def render(page: Page) -> str:
 
 
 def stream_page(
-    document: tables.Document, scenario: StreamScenario, lines: Sequence[str] = ()
+    document: tables.Document,
+    scenario: StreamScenario,
+    runs: Mapping[str, Run],
+    lines: Sequence[str] = (),
 ) -> str:
-    """The page of a stream: energy by policy, and the fleet over time (of its first seed)."""
+    """The page of a stream: energy by policy, and the fleet over time (of the seed of the runs)."""
     policies = tables.policies_of(document)
     placing = {name: row for name, row in policies.items() if name != BOUND}
-    bounds = [row["bound_kilowatt_hours"] for row in policies.values()]
+    bound = policies.get(BOUND, {}).get("energy_kilowatt_hours")
     idle = {name: row["idle_kilowatt_hours"] or 0.0 for name, row in placing.items()}
     dynamic = {name: row["dynamic_kilowatt_hours"] or 0.0 for name, row in placing.items()}
-    lived = {name: _over_time(scenario, name) for name in placing}
-    headings = ("policy", "kWh", "idle", "dynamic", "to bound", "W at end", "awake at end", "wakes",
-                "pending")  # fmt: skip
+    lived = {name: _over_time(scenario, record) for name, record in runs.items()}
     return render(
         Page(
             title=tables.stream_title(document),
@@ -60,10 +61,10 @@ def stream_page(
                 f"Fleet: {composition(scenario.fleet)}.",
                 f"Commit {document['commit']}.",
             ],
-            headings=headings,
+            headings=["policy", *tables.STREAM_HEADINGS],
             rows=[[name, *tables.stream_cells(row)] for name, row in policies.items()],
             plots=[
-                ("Energy by policy", stacked_energy(idle, dynamic, bounds[0])),
+                ("Energy by policy", stacked_energy(idle, dynamic, bound)),
                 ("The fleet over time", over_time(lived, scenario.start_seconds)),
             ],
         )
@@ -116,8 +117,7 @@ def suite_page(document: tables.Document) -> str:
     )
 
 
-def _over_time(scenario: StreamScenario, policy: str) -> Series:
-    record = run_policy(scenario, policy, clock=time.perf_counter)
+def _over_time(scenario: StreamScenario, record: Run) -> Series:
     return series(
         record,
         scenario.fleet.profiles,

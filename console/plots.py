@@ -1,4 +1,4 @@
-"""Plots of results as SVG text, to be set into a page. Colours stay with their policy."""
+"""Plots of results as SVG text, to be set into a page."""
 
 from __future__ import annotations
 

@@ -14,6 +14,8 @@ Seconds = NewType("Seconds", float)
 #: One kilowatt hour is 1,000 W for 3,600 s, exactly (SI brochure, 9th edition, table 8).
 JOULES_PER_KILOWATT_HOUR: Final = 3_600_000.0
 
+SECONDS_PER_HOUR: Final = 3600.0
+
 
 def joules(watts: float, seconds: float) -> Joules:
     """Energy in joules of a constant power in watts over a time in seconds."""

@@ -13,12 +13,13 @@ in network revenue management (Talluri and van Ryzin 1998) over piecewise linear
 
 ``usage`` is what pods use of each core they request: a node whose requests are full runs at it, so
 the load points b_k are the measured ones below it, and it. Relaxed, the program is a lower bound
-of any placement. With whole nodes at load points it is the bound in which bursts are reported;
-nodes between two points could in principle lie below it, by less than one step of one node.
+of any placement. With whole pods and whole nodes at load points it is what bursts are compared
+with: nodes between two points may lie below it, on the standard burst by less than half a percent.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.errors import InputError
+from energy.power_curve import LOAD_LEVELS
 from pricing.node_class import NodeClass
 
 # HiGHS works best with coefficients near one; memory enters the program in gibibytes.
@@ -89,31 +91,27 @@ class PlacementProgram:
         self._node_columns = self._build(usage_ratio, nodes_may_sleep=nodes_may_sleep)
 
     def solve(self, counts: NDArray[np.float64], *, deadline_seconds: float = 60.0) -> Bound | None:
-        """Bound the watts of ``counts`` pods per shape; None where they do not fit the fleet.
+        """Bound the watts of ``counts`` pods per shape.
 
-        At the deadline the dual bound reached so far is returned with its gap.
+        At the deadline the dual bound reached so far is returned with its gap. None where the
+        pods do not fit the fleet, or nothing was found in time.
         """
         demand = np.ascontiguousarray(counts, dtype=np.float64)
         self._solver.setOptionValue("time_limit", self._solver.getRunTime() + deadline_seconds)
         self._solver.changeRowsBounds(len(demand), self._demand_rows, demand, demand)
         self._solver.run()
-        status = self._solver.getModelStatus()
-        if status in (
-            highspy.HighsModelStatus.kInfeasible,
-            highspy.HighsModelStatus.kUnboundedOrInfeasible,
-        ):
-            return None
         info = self._solver.getInfo()
         if self._integer:
-            watts, gap = info.mip_dual_bound, info.mip_gap
+            watts, gap = float(info.mip_dual_bound), float(info.mip_gap)
         else:
-            watts, gap = info.objective_function_value, 0.0
-            if status != highspy.HighsModelStatus.kOptimal:
-                watts = 0.0
-                gap = float("inf")
+            optimal = self._solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
+            watts = float(info.objective_function_value) if optimal else math.inf
+            gap = 0.0
         values = np.asarray(self._solver.getSolution().col_value)
-        awake = float(values[self._node_columns].sum()) if len(values) else float("nan")
-        return Bound(watts=float(watts), awake_nodes=awake, relative_gap=float(gap))
+        if not math.isfinite(watts) or not len(values):
+            return None
+        awake = float(values[self._node_columns].sum())
+        return Bound(watts=watts, awake_nodes=awake, relative_gap=gap)
 
     def _build(self, usage_ratio: float, *, nodes_may_sleep: bool) -> NDArray[np.int64]:
         """Pass the model's columns and rows to HiGHS; return the columns that count awake nodes."""
@@ -156,9 +154,13 @@ class PlacementProgram:
 
 
 def _load_points(group: NodeClass, usage_ratio: float) -> list[float]:
-    """Measured load points up to the load of a node whose requests are full, and that load."""
-    below = [ratio for ratio in group.curve.utilisation_ratios if ratio < usage_ratio]
-    return [*below, usage_ratio]
+    """Load points up to the load of a node whose requests are full, and that load.
+
+    The curve's own points and every tenth, because whole nodes at the two ends of a straight line
+    would be no bound of anything.
+    """
+    points = {*group.curve.utilisation_ratios, *LOAD_LEVELS}
+    return [*sorted(ratio for ratio in points if ratio < usage_ratio), usage_ratio]
 
 
 class _Columns:

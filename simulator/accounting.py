@@ -14,10 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.profile import NodePowerProfile
-from energy.units import kilowatt_hours
+from energy.units import SECONDS_PER_HOUR, kilowatt_hours
 from simulator.engine import Run
-
-SECONDS_PER_HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,8 @@ from simulator.stream import Demand, PodStream, mean_demand, shapes_of
 # Five-minute means keep the bound valid, because the program's value is convex in the demand, and
 # a day at 288 solves.
 STEP_SECONDS = 300.0
+# Longer windows get longer steps: the bound stays valid and becomes looser.
+STEPS_MAX = 10_000
 BURST_DEADLINE_SECONDS = 60.0
 
 
@@ -27,10 +29,10 @@ def fits_fleet(shapes: Shapes, fleet: Fleet) -> NDArray[np.bool_]:
 
 
 def burst_bound(stream: PodStream, fleet: Fleet, setting: Setting) -> Bound | None:
-    """Watts that placing all pods at once costs at least; pods that fit no node are left out.
+    """Watts of placing all pods at once, by the program with whole pods and nodes.
 
-    Solved with whole pods and nodes to a gap of 0.1 %, or as far as a minute goes.
-    None where the pods do not fit the fleet together.
+    Solved to a gap of 0.1 %, or as far as a minute goes (the gap says how far). Pods that fit no
+    node are left out. None where the pods do not fit the fleet together.
     """
     shapes, shape_of_pod = shapes_of(stream)
     counts = np.bincount(shape_of_pod, minlength=len(shapes)).astype(np.float64)
@@ -48,9 +50,15 @@ def burst_bound(stream: PodStream, fleet: Fleet, setting: Setting) -> Bound | No
 def stream_demand(
     stream: PodStream, fleet: Fleet, start_seconds: float, end_seconds: float
 ) -> Demand:
-    """Mean pods per shape in steps of five minutes; shapes that fit no node are left out."""
+    """Mean pods per shape in steps of five minutes (longer ones beyond five weeks).
+
+    Shapes that fit no node are left out.
+    """
     demand = mean_demand(
-        stream, start_seconds=start_seconds, end_seconds=end_seconds, step_seconds=STEP_SECONDS
+        stream,
+        start_seconds=start_seconds,
+        end_seconds=end_seconds,
+        step_seconds=max(STEP_SECONDS, (end_seconds - start_seconds) / STEPS_MAX),
     )
     demand.counts[:, ~fits_fleet(demand.shapes, fleet)] = 0.0
     return demand

@@ -15,12 +15,12 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
+from energy.units import SECONDS_PER_HOUR
 from simulator.fleet import Fleet
 from simulator.pod_file import BYTES_PER_MEBIBYTE, pod_of
 from simulator.stream import PodStream
 
-SECONDS_PER_HOUR = 3600.0
-SECONDS_PER_DAY = 86400.0
+SECONDS_PER_DAY = 24 * SECONDS_PER_HOUR
 # Pods at once on a fleet that is 40 % requested: the standard burst's 600.
 PODS_AT_FORTY_PERCENT = 600
 # Longer lifetimes outlive any run here; the cap keeps single pods from deciding the load.
@@ -80,6 +80,22 @@ class ShapeTable:
         )
         return shapes.astype(np.int64), lifetimes
 
+    def load_ratio(
+        self, shape_of_pod: NDArray[np.int64], presence: NDArray[np.float64], fleet: Fleet
+    ) -> float:
+        """Mean requested share of a fleet's scarcer resource, unscaled.
+
+        ``presence`` is the share of the time that each pod is there, one entry per pod.
+        """
+        cpu_cores = (self.cpu_millicores[shape_of_pod] * presence).sum() / 1000
+        mebibytes = (self.memory_mebibytes[shape_of_pod] * presence).sum()
+        return float(
+            max(
+                cpu_cores / fleet.cpu_cores.sum(),
+                mebibytes * BYTES_PER_MEBIBYTE / fleet.memory_bytes.sum(),
+            )
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Churn:
@@ -95,38 +111,35 @@ def churn_stream(
 ) -> PodStream:
     """Pods that keep the fleet at the stated load: a population at time zero, then arrivals.
 
-    The load is the mean requested share of the fleet's scarcer resource, so that memory-heavy
-    pods do not ask for more than there is.
+    The load is the mean requested share of the fleet's scarcer resource over the whole stream, so
+    that memory-heavy pods do not ask for more than there is. Sizes are scaled to meet it, so a
+    seed that draws few long-lived pods is no lighter than another.
     """
+    seconds = churn.hours * SECONDS_PER_HOUR
+    pods = PODS_AT_FORTY_PERCENT * churn.load_ratio / 0.4
     # Little's law: pods at once = arrivals per second x mean lifetime. A large sample stands in
     # for the mean of a distribution that is only given by quantiles.
     shapes, lifetimes = table.draw(20_000, rng)
-    share = lifetimes / lifetimes.sum()
-    cpu_mean = float((table.cpu_millicores[shapes] * share).sum())
-    memory_mean = float((table.memory_mebibytes[shapes] * share).sum())
-    cpu_all = 1000.0 * float(fleet.cpu_cores.sum())
-    memory_all = float(fleet.memory_bytes.sum()) / BYTES_PER_MEBIBYTE
-    pods = PODS_AT_FORTY_PERCENT * churn.load_ratio / 0.4
-    scale = churn.load_ratio / (pods * max(cpu_mean / cpu_all, memory_mean / memory_all))
-    rate = pods / float(lifetimes.mean())
-
-    standing = rng.choice(len(shapes), size=rng.poisson(pods), p=share)
-    residual = lifetimes[standing] * rng.random(len(standing))
-    seconds = churn.hours * SECONDS_PER_HOUR
-    arrivals = _arrivals(rate, churn.swing_ratio, seconds, rng)
+    standing = rng.choice(len(shapes), size=rng.poisson(pods), p=lifetimes / lifetimes.sum())
+    arrivals = _arrivals(pods / float(lifetimes.mean()), churn.swing_ratio, seconds, rng)
     fresh, fresh_lifetimes = table.draw(len(arrivals), rng)
-    all_shapes = np.concatenate([shapes[standing], fresh])
+    shape_of_pod = np.concatenate([shapes[standing], fresh])
+    arrival_seconds = np.concatenate([np.zeros(len(standing)), arrivals])
+    residual = lifetimes[standing] * rng.random(len(standing))
+    lifetime_seconds = np.concatenate([residual, fresh_lifetimes])
+    stays = np.minimum(lifetime_seconds, seconds - arrival_seconds)
+    scale = churn.load_ratio / table.load_ratio(shape_of_pod, stays / seconds, fleet)
     return PodStream(
         pods=tuple(
             pod_of(
                 f"churn-{number:05d}",
-                max(10, round(int(table.cpu_millicores[shape]) * scale / 10) * 10),
-                max(16, round(int(table.memory_mebibytes[shape]) * scale)),
+                max(1, round(int(table.cpu_millicores[shape]) * scale)),
+                max(1, round(int(table.memory_mebibytes[shape]) * scale)),
             )
-            for number, shape in enumerate(all_shapes.tolist())
+            for number, shape in enumerate(shape_of_pod.tolist())
         ),
-        arrival_seconds=np.concatenate([np.zeros(len(standing)), arrivals]),
-        lifetime_seconds=np.concatenate([residual, fresh_lifetimes]),
+        arrival_seconds=arrival_seconds,
+        lifetime_seconds=lifetime_seconds,
     )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
-from energy.units import kilowatt_hours
+from energy.units import SECONDS_PER_HOUR, kilowatt_hours
 from simulator.accounting import EnergyAccount, account
-from simulator.bounds import fits_fleet, stream_bound_joules, stream_demand
+from simulator.bounds import burst_bound, fits_fleet, stream_bound_joules, stream_demand
 from simulator.engine import Run, run
 from simulator.fleet import Fleet
 from simulator.policies import BOUND, POLICIES, Setting
-from simulator.stream import PodStream, shapes_of
+from simulator.stream import PodStream, is_burst, realised, shapes_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,29 +65,61 @@ class Progress:
 SILENT = Progress()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Results by policy, in the order asked for, and the runs behind them (none for the bound)."""
+
+    results: dict[str, PolicyResult]
+    runs: dict[str, Run]
+
+
 def compare(
     scenario: StreamScenario,
     policies: Sequence[str],
     *,
     clock: Callable[[], float],
     progress: Progress = SILENT,
-) -> dict[str, PolicyResult]:
-    """Run each policy on the scenario; results by policy name, in the order given.
+) -> Comparison:
+    """Run each policy on the scenario.
 
-    The bound is computed once if ``bound`` is among the policies, and stands beside each result.
+    If ``bound`` is among the policies each result has its bound: of the stream as it came, or,
+    where the policy let pods wait, of what it ran and when, since work that waits costs less.
     """
-    bound_kilowatt_hours = None
-    if BOUND in policies:
-        bound_kilowatt_hours = _bound(scenario, progress)
-    results = {}
+    wants_bound = BOUND in policies
+    shared = None
+    if wants_bound:
+        shared = bound_joules(scenario, scenario.stream, progress, BOUND)
+    results: dict[str, PolicyResult] = {}
+    runs: dict[str, Run] = {}
     for name in policies:
         if name == BOUND:
-            results[name] = _bound_result(bound_kilowatt_hours, scenario)
+            results[name] = _bound_result(shared, scenario)
             continue
         progress.begin(name, len(scenario.stream))
         record = run_policy(scenario, name, clock=clock, advance=progress.advance)
-        results[name] = result_of(scenario, record, bound_kilowatt_hours)
-    return results
+        own = shared
+        if wants_bound and record.waited_pod_seconds > 0:
+            ran = realised(scenario.stream, record.placed_seconds)
+            own = bound_joules(scenario, ran, progress, f"{BOUND} of {name}")
+        runs[name], results[name] = record, result_of(scenario, record, own)
+    return Comparison(results=results, runs=runs)
+
+
+def bound_joules(
+    scenario: StreamScenario, stream: PodStream, progress: Progress = SILENT, label: str = BOUND
+) -> float | None:
+    """What the stream costs at least on the scenario's fleet; None where it does not fit it.
+
+    Pods that all stand there from the start to the end are a burst, placed whole.
+    """
+    fleet, setting = scenario.fleet, scenario.setting
+    start, end = scenario.start_seconds, scenario.end_seconds
+    if is_burst(stream, start, end):
+        bound = burst_bound(stream, fleet, setting)
+        return None if bound is None else bound.watts * (end - start)
+    demand = stream_demand(stream, fleet, start, end)
+    progress.begin(label, len(demand.counts))
+    return stream_bound_joules(demand, fleet, setting, progress.advance)
 
 
 def run_policy(
@@ -122,7 +154,7 @@ def account_of(scenario: StreamScenario, record: Run) -> EnergyAccount:
 
 
 def result_of(
-    scenario: StreamScenario, record: Run, bound_kilowatt_hours: float | None
+    scenario: StreamScenario, record: Run, bound_energy_joules: float | None
 ) -> PolicyResult:
     """A run as a row of the table."""
     energy = account_of(scenario, record)
@@ -136,8 +168,10 @@ def result_of(
         end_watts=energy.end_watts,
         end_awake_nodes=energy.end_awake_nodes,
         pending_pods=record.pending_pods,
-        waited_pod_hours=record.waited_pod_seconds / 3600.0,
-        bound_kilowatt_hours=bound_kilowatt_hours,
+        waited_pod_hours=record.waited_pod_seconds / SECONDS_PER_HOUR,
+        bound_kilowatt_hours=(
+            None if bound_energy_joules is None else kilowatt_hours(bound_energy_joules)
+        ),
         decisions_per_second=record.decisions_per_second,
     )
 
@@ -151,17 +185,9 @@ def oversized_pods(stream: PodStream, fleet: Fleet) -> list[str]:
     ]
 
 
-def _bound(scenario: StreamScenario, progress: Progress) -> float | None:
-    demand = stream_demand(
-        scenario.stream, scenario.fleet, scenario.start_seconds, scenario.end_seconds
-    )
-    progress.begin(BOUND, len(demand.counts))
-    joules = stream_bound_joules(demand, scenario.fleet, scenario.setting, progress.advance)
-    return None if joules is None else kilowatt_hours(joules)
-
-
-def _bound_result(bound_kilowatt_hours: float | None, scenario: StreamScenario) -> PolicyResult:
+def _bound_result(joules: float | None, scenario: StreamScenario) -> PolicyResult:
     """The bound as a row: it has an energy, and no placement behind it."""
+    bound_kilowatt_hours = None if joules is None else kilowatt_hours(joules)
     return PolicyResult(
         energy_kilowatt_hours=bound_kilowatt_hours,
         idle_kilowatt_hours=None,

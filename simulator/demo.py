@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from energy.catalogue import Catalogue
-from simulator.churn import SECONDS_PER_HOUR, Churn, ShapeTable, churn_stream
+from energy.units import SECONDS_PER_HOUR
+from simulator.churn import Churn, ShapeTable, churn_stream
 from simulator.comparison import PolicyResult, StreamScenario
 from simulator.fleet import named_fleet
 from simulator.policies import Setting
@@ -28,7 +29,7 @@ USAGE_RATIO = 0.6
 
 def demo_scenario(catalogue: Catalogue, seed: int) -> StreamScenario:
     """Churn from openb's sizes and lifetimes, plus replicas that follow four real rates."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, 0])
     fleet = named_fleet("mixed", catalogue)
     hours = WARM_UP_HOURS + MEASURED_HOURS
     seconds = hours * SECONDS_PER_HOUR

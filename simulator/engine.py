@@ -37,7 +37,8 @@ class Run:
 
     The four ``change_…`` arrays have one entry per placement or departure, in order of time:
     when, on which node, and what the node then carries. ``node_of_pod`` has one entry per pod,
-    ``NOWHERE`` for those still pending at the end.
+    ``NOWHERE`` for those still pending at the end (or not arrived by then), and
+    ``placed_seconds`` when, NaN likewise. ``arrived_pods`` counts those that came before the end.
     """
 
     change_seconds: NDArray[np.float64]
@@ -45,6 +46,8 @@ class Run:
     change_cpu_millicores: NDArray[np.int64]
     change_pods: NDArray[np.int64]
     node_of_pod: NDArray[np.int64]
+    placed_seconds: NDArray[np.float64]
+    arrived_pods: int
     end_seconds: float
     decisions: int
     decision_seconds: float
@@ -53,7 +56,7 @@ class Run:
     @property
     def pending_pods(self) -> int:
         """Pods that had not been placed when the run ended."""
-        return int((self.node_of_pod == NOWHERE).sum())
+        return self.arrived_pods - int((self.node_of_pod != NOWHERE).sum())
 
     @property
     def decisions_per_second(self) -> float:
@@ -74,7 +77,7 @@ def run(
 
     Args:
         nodes: the fleet, empty at the start.
-        stream: the pods; those that arrive at or after the end are left out of the run.
+        stream: the pods; those that arrive after the end are left out of the run.
         chooser: the policy.
         end_seconds: when the run ends.
         clock: monotonic seconds, to time the decisions (wall time, not simulated time).
@@ -100,8 +103,13 @@ class _Loop:
     ) -> None:
         self._table, self._stream, self._chooser, self._clock = table, stream, chooser, clock
         self._lifetimes = stream.lifetime_seconds.tolist()
+        self._cpu_of_pod = np.array([pod.requests.cpu_millicores for pod in stream.pods])
+        self._memory_of_pod = np.array([pod.requests.memory_bytes for pod in stream.pods])
         self._departures: list[tuple[float, int, int]] = []
-        self._waiting: list[tuple[int, float]] = []
+        self._waiting = np.zeros(0, dtype=np.int64)
+        self._since = np.full(len(stream), np.nan)
+        self._placed = np.full(len(stream), np.nan)
+        self._arrived = 0
         self._node_of_pod = np.full(len(stream), NOWHERE, dtype=np.int64)
         self._seconds, self._node = array("d"), array("q")
         self._cpu, self._pods = array("q"), array("q")
@@ -109,8 +117,10 @@ class _Loop:
 
     def arrive(self, pod: int, now_seconds: float) -> None:
         """Place a pod or let it wait."""
+        self._arrived += 1
         if not self._place(pod, now_seconds):
-            self._waiting.append((pod, now_seconds))
+            self._since[pod] = now_seconds
+            self._waiting = np.append(self._waiting, pod)
 
     def depart_until(self, now_seconds: float) -> None:
         """Let every pod leave whose time has come, and retry those that wait."""
@@ -118,18 +128,20 @@ class _Loop:
             when, pod, node = heapq.heappop(self._departures)
             self._table.release(self._stream.pods[pod], node)
             self._note(when, node)
-            if self._waiting:
+            if len(self._waiting):
                 self._retry(when, node)
 
     def finish(self, end_seconds: float) -> Run:
         """The record of the run."""
-        self._waited += sum(end_seconds - since for _, since in self._waiting)
+        self._waited += float((end_seconds - self._since[self._waiting]).sum())
         return Run(
             change_seconds=np.array(self._seconds, dtype=np.float64),
             change_node=np.array(self._node, dtype=np.int64),
             change_cpu_millicores=np.array(self._cpu, dtype=np.int64),
             change_pods=np.array(self._pods, dtype=np.int64),
             node_of_pod=self._node_of_pod,
+            placed_seconds=self._placed,
+            arrived_pods=self._arrived,
             end_seconds=end_seconds,
             decisions=self._decisions,
             decision_seconds=self._decision_seconds,
@@ -146,6 +158,7 @@ class _Loop:
             return False
         self._table.assign(subject, node)
         self._node_of_pod[pod] = node
+        self._placed[pod] = now_seconds
         self._note(now_seconds, node)
         departure = now_seconds + self._lifetimes[pod]
         if departure != float("inf"):
@@ -154,22 +167,21 @@ class _Loop:
 
     def _retry(self, now_seconds: float, node: int) -> None:
         """Try the waiting pods that the node which just gained room could take."""
-        table = self._table
-        still: list[tuple[int, float]] = []
-        for pod, since in self._waiting:
-            requests = self._stream.pods[pod].requests
-            free_millicores = (
-                table.allocatable_cpu_millicores[node] - table.requested_cpu_millicores[node]
+        table, placed = self._table, []
+        fits = (self._cpu_of_pod[self._waiting] <= table.free_cpu_millicores[node]) & (
+            self._memory_of_pod[self._waiting] <= table.free_memory_bytes[node]
+        )
+        for pod in self._waiting[fits].tolist():
+            # An earlier one may have taken the room; then the policy need not be asked.
+            room = (
+                self._cpu_of_pod[pod] <= table.free_cpu_millicores[node]
+                and self._memory_of_pod[pod] <= table.free_memory_bytes[node]
             )
-            free_bytes = table.allocatable_memory_bytes[node] - table.requested_memory_bytes[node]
-            fits = (
-                requests.cpu_millicores <= free_millicores and requests.memory_bytes <= free_bytes
-            )
-            if fits and self._place(pod, now_seconds):
-                self._waited += now_seconds - since
-            else:
-                still.append((pod, since))
-        self._waiting = still
+            if room and self._place(pod, now_seconds):
+                self._waited += now_seconds - self._since[pod]
+                placed.append(pod)
+        if placed:
+            self._waiting = self._waiting[~np.isin(self._waiting, placed)]
 
     def _note(self, now_seconds: float, node: int) -> None:
         self._seconds.append(now_seconds)

@@ -133,7 +133,7 @@ POLICIES: Mapping[str, Policy] = {
         Policy(name="efficiency-order", build=_scheduler(SchedulerProfile.energy_tiers)),
         Policy(
             name="random",
-            build=lambda _fleet, _setting, seed: RandomChooser(np.random.default_rng(seed)),
+            build=lambda _fleet, _setting, seed: RandomChooser(np.random.default_rng([seed, 1])),
         ),
         Policy(name="round-robin", build=lambda _fleet, _setting, _seed: RoundRobinChooser()),
         Policy(name="fill-cost", build=_rule(FillCost), heeds_usage=True, heeds_sleep=True),

@@ -2,7 +2,7 @@
 
 Graded by the watts of the final placement in four columns: every node on or empty nodes asleep,
 pods using all or half of what they request. Real schedulers were measured on exactly this on
-Kubernetes 1.36 (docs/reference/placement-table.md), which makes it an outside oracle.
+Kubernetes 1.36 (docs/reference/placement-standard-20-30-10.md), which makes it an outside oracle.
 """
 
 from __future__ import annotations

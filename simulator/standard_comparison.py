@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import TypeAlias
 
 import numpy as np
 
+from pricing.program import Bound
 from simulator.accounting import node_watts
 from simulator.bounds import burst_bound
 from simulator.comparison import SILENT, Progress
@@ -17,6 +19,9 @@ from simulator.pod_file import PodRecord
 from simulator.policies import BOUND, POLICIES, Setting
 from simulator.standard import COLUMNS, Column, standard_burst
 from simulator.stream import PodStream
+
+# Watts, nodes used and pods pending, each by column.
+Grades: TypeAlias = tuple[dict[str, float], dict[str, int], dict[str, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +49,7 @@ class StandardSeed:
 
     policies: Mapping[str, StandardResult]
     bound_watts: Mapping[str, float | None]
+    bound_gap_ratio: Mapping[str, float | None]
 
 
 def compare_standard(
@@ -62,18 +68,15 @@ def compare_standard(
     """
     stream = standard_burst(records, fleet, seed)
     progress.begin(f"seed {seed}, bounds", len(COLUMNS))
-    bounds: dict[str, float | None] = {}
-    awake: dict[str, int] = {}
+    found = {}
     for column in COLUMNS:
-        bound = burst_bound(stream, fleet, _setting(column))
-        bounds[column.name] = bound.watts if bound else None
-        awake[column.name] = round(bound.awake_nodes) if bound else 0
+        found[column.name] = burst_bound(stream, fleet, _setting(column))
         progress.advance(1)
+    bounds = {key: bound.watts if bound else None for key, bound in found.items()}
     results: dict[str, StandardResult] = {}
     for name in policies:
         if name == BOUND:
-            known = {key: value for key, value in bounds.items() if value is not None}
-            grades = known, awake, dict.fromkeys(bounds, 0)
+            grades = _bound_grades(found)
         else:
             progress.begin(f"seed {seed}, {name}", len(COLUMNS))
             grades = _grade(stream, fleet, name, seed, clock, progress)
@@ -82,7 +85,18 @@ def compare_standard(
         results[name] = StandardResult(
             watts=watts, bound_ratio=ratios, nodes_used=nodes_used, pending_pods=pending
         )
-    return StandardSeed(policies=results, bound_watts=bounds)
+    gaps = {key: bound.relative_gap if bound else None for key, bound in found.items()}
+    return StandardSeed(policies=results, bound_watts=bounds, bound_gap_ratio=gaps)
+
+
+def _bound_grades(found: Mapping[str, Bound | None]) -> Grades:
+    """The bound as if it were a policy."""
+    solved = {key: bound for key, bound in found.items() if bound is not None}
+    return (
+        {key: bound.watts for key, bound in solved.items()},
+        {key: round(bound.awake_nodes) for key, bound in solved.items()},
+        dict.fromkeys(found, 0),
+    )
 
 
 def mean_over_seeds(
@@ -112,7 +126,7 @@ def _grade(
     seed: int,
     clock: Callable[[], float],
     progress: Progress,
-) -> tuple[dict[str, float], dict[str, int], dict[str, int]]:
+) -> Grades:
     watts: dict[str, float] = {}
     nodes_used: dict[str, int] = {}
     pending: dict[str, int] = {}

@@ -65,6 +65,23 @@ def merged(streams: Sequence[PodStream]) -> PodStream:
     )
 
 
+def is_burst(stream: PodStream, start_seconds: float, end_seconds: float) -> bool:
+    """Whether all pods stand there throughout: none comes or goes within the window."""
+    comes, leaves = stream.arrival_seconds, stream.departure_seconds
+    return bool((comes <= start_seconds).all() and (leaves >= end_seconds).all())
+
+
+def realised(stream: PodStream, placed_seconds: NDArray[np.float64]) -> PodStream:
+    """The part of a stream that a policy ran, each pod from when it was placed (NaN: never)."""
+    ran = np.flatnonzero(~np.isnan(placed_seconds))
+    order = ran[np.argsort(placed_seconds[ran], kind="stable")]
+    return PodStream(
+        pods=tuple(stream.pods[index] for index in order),
+        arrival_seconds=placed_seconds[order],
+        lifetime_seconds=stream.lifetime_seconds[order],
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
     """How many pods of each shape run, as means over consecutive steps.

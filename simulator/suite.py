@@ -16,12 +16,13 @@ import numpy as np
 from scipy import stats
 
 from energy.catalogue import Catalogue
-from simulator.bounds import stream_bound_joules, stream_demand
-from simulator.churn import SECONDS_PER_HOUR, Churn, ShapeTable, churn_stream
-from simulator.comparison import StreamScenario, account_of, run_policy
+from energy.units import SECONDS_PER_HOUR, kilowatt_hours
+from simulator.churn import Churn, ShapeTable, churn_stream
+from simulator.comparison import StreamScenario, account_of, bound_joules, run_policy
 from simulator.engine import Run
 from simulator.fleet import FLEETS, named_fleet
 from simulator.policies import BOUND, POLICIES, Setting
+from simulator.stream import realised
 
 LOAD_RATIOS = (0.3, 0.5, 0.7)
 USAGE_RATIOS = (0.3, 0.6, 1.0)
@@ -55,22 +56,23 @@ class Outcome:
     energy_joules: float
     bound_ratio: float | None
     pending_pods: int
+    waited_pod_hours: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A mean over seeds with its 95 % interval (Student's t)."""
+    """A mean over seeds with its 95 % interval (Student's t); one seed alone has none."""
 
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Interval:
-        """The interval of at least one value; of one value alone it has no width."""
+        """The interval of at least one value."""
         mean = float(np.mean(values))
         if len(values) == 1:
-            return cls(mean=mean, low=mean, high=mean)
+            return cls(mean=mean, low=None, high=None)
         half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
         return cls(mean=mean, low=mean - half, high=mean + half)
 
@@ -112,14 +114,9 @@ def run_task(task: Task) -> Iterator[Outcome]:
     """Place one stream with each policy and grade it at each setting."""
     fleet = named_fleet(task.fleet, Catalogue.shipped())
     hours = WARM_UP_HOURS + MEASURED_HOURS
-    stream = churn_stream(
-        ShapeTable.shipped(),
-        fleet,
-        Churn(load_ratio=task.load_ratio, hours=hours),
-        np.random.default_rng(task.seed),
-    )
-    start_seconds, end_seconds = WARM_UP_HOURS * SECONDS_PER_HOUR, hours * SECONDS_PER_HOUR
-    demand = stream_demand(stream, fleet, start_seconds, end_seconds)
+    churn = Churn(load_ratio=task.load_ratio, hours=hours)
+    rng = np.random.default_rng([task.seed, 0])
+    stream = churn_stream(ShapeTable.shipped(), fleet, churn, rng)
     runs: dict[tuple[str, object], Run] = {}
     for setting in SETTINGS:
         scenario = StreamScenario(
@@ -128,29 +125,38 @@ def run_task(task: Task) -> Iterator[Outcome]:
             stream=stream,
             setting=setting,
             seed=task.seed,
-            start_seconds=start_seconds,
-            end_seconds=end_seconds,
+            start_seconds=WARM_UP_HOURS * SECONDS_PER_HOUR,
+            end_seconds=hours * SECONDS_PER_HOUR,
         )
-        bound_joules = None
-        if BOUND in task.policies:
-            bound_joules = stream_bound_joules(demand, fleet, setting)
+        shared = bound_joules(scenario, stream) if BOUND in task.policies else None
         for policy in task.policies:
             if policy == BOUND:
                 continue
             key = policy, POLICIES[policy].setting_key(setting)
             if key not in runs:
                 runs[key] = run_policy(scenario, policy, clock=_no_clock)
-            energy_joules = account_of(scenario, runs[key]).energy_joules
-            yield Outcome(
-                fleet=task.fleet,
-                load_ratio=task.load_ratio,
-                seed=task.seed,
-                setting=setting,
-                policy=policy,
-                energy_joules=energy_joules,
-                bound_ratio=None if bound_joules is None else energy_joules / bound_joules,
-                pending_pods=runs[key].pending_pods,
-            )
+            yield _outcome(task, scenario, policy, runs[key], shared)
+
+
+def _outcome(
+    task: Task, scenario: StreamScenario, policy: str, record: Run, shared: float | None
+) -> Outcome:
+    """Grade one run; where pods waited, its bound is that of what it ran and when."""
+    own = shared
+    if shared is not None and record.waited_pod_seconds > 0:
+        own = bound_joules(scenario, realised(scenario.stream, record.placed_seconds))
+    energy_joules = account_of(scenario, record).energy_joules
+    return Outcome(
+        fleet=task.fleet,
+        load_ratio=task.load_ratio,
+        seed=task.seed,
+        setting=scenario.setting,
+        policy=policy,
+        energy_joules=energy_joules,
+        bound_ratio=None if own is None else energy_joules / own,
+        pending_pods=record.pending_pods,
+        waited_pod_hours=record.waited_pod_seconds / SECONDS_PER_HOUR,
+    )
 
 
 def _no_clock() -> float:
@@ -164,6 +170,7 @@ class CellResult:
     energy_kilowatt_hours: Interval
     bound_ratio: Interval | None
     pending_pods_mean: float
+    waited_pod_hours_mean: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,9 +203,12 @@ def cells(results: Sequence[Outcome]) -> list[Cell]:
 def _cell_result(members: Sequence[Outcome]) -> CellResult:
     ratios = [outcome.bound_ratio for outcome in members if outcome.bound_ratio is not None]
     return CellResult(
-        energy_kilowatt_hours=Interval.of([outcome.energy_joules / 3.6e6 for outcome in members]),
+        energy_kilowatt_hours=Interval.of(
+            [kilowatt_hours(outcome.energy_joules) for outcome in members]
+        ),
         bound_ratio=Interval.of(ratios) if len(ratios) == len(members) else None,
         pending_pods_mean=float(np.mean([outcome.pending_pods for outcome in members])),
+        waited_pod_hours_mean=float(np.mean([outcome.waited_pod_hours for outcome in members])),
     )
 
 

@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from console.output import JSON, TABLE, emit, json_text, require_format, stdout, write_whole
+from console.output import (
+    JSON,
+    TABLE,
+    emit,
+    json_text,
+    require_format,
+    require_writable,
+    stdout,
+    write_whole,
+)
 
 OUT = Path("out/demo")
 
@@ -27,14 +36,14 @@ def demo(
     from console.placement_demo import run_demo  # loads the simulator and its libraries
 
     form = require_format(output, (TABLE, JSON))
+    require_writable(directory / "result.json")
     result = run_demo(seed, time.perf_counter)
     write_whole(directory / "result.json", json_text(result.document))
     write_whole(directory / "index.html", result.page)
     if form == JSON:
         emit(json_text(result.document), None)
         return
-    console = stdout()
-    console.print(result.table)
+    stdout().print(result.table)
     for sentence in result.sentences:
-        console.print(f"• {sentence}", highlight=False)
-    console.print(f"\nAll figures are simulated. Plots: {directory}/index.html", highlight=False)
+        typer.echo(f"• {sentence}")
+    typer.echo(f"\nAll figures are simulated. Plots: {directory}/index.html")

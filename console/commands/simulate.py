@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from console.output import HTML, JSON, MARKDOWN, TABLE, require_format
+from console.output import HTML, JSON, MARKDOWN, TABLE, require_format, require_writable
 from energy.errors import InputError
 
 simulate = typer.Typer(help="Run scenarios on simulated nodes.", no_args_is_help=True)
@@ -38,19 +38,21 @@ def place(  # noqa: PLR0913, PLR0917 - one parameter per option
         str, typer.Option(help="Comma-separated policies; `bound` adds the lower bound.")
     ] = DEFAULT_POLICIES,
     sleep: Annotated[
-        str, typer.Option(help="`never`, or `empty`: nodes without pods sleep.")
-    ] = "never",
+        str | None,
+        typer.Option(help="`never` (the default), or `empty`: nodes without pods sleep."),
+    ] = None,
     usage_ratio: Annotated[
-        float, typer.Option(help="What pods use of the CPU they request, 0-1.")
-    ] = 1.0,
+        float | None, typer.Option(help="What pods use of the CPU they request, 0-1 (default 1).")
+    ] = None,
     seed: Annotated[str, typer.Option(help="Seed, or several: 1,2,3.")] = "1",
     load: Annotated[
         float | None,
-        typer.Option(help="Compress time to this mean requested share of the fleet, 0-1."),
+        typer.Option(help="Scale time to this mean requested share of the fleet, 0-1."),
     ] = None,
     scenario: Annotated[
-        str, typer.Option(help="`stream`, or `standard`: the burst of 600 pods.")
-    ] = STREAM,
+        str | None,
+        typer.Option(help="`stream` (the default), or `standard`: the burst of 600 pods."),
+    ] = None,
     fleet: Annotated[
         str | None,
         typer.Option(help="A named fleet instead of --nodes, such as 20/30/10 or mixed."),
@@ -67,33 +69,34 @@ def place(  # noqa: PLR0913, PLR0917 - one parameter per option
 ) -> None:
     """Place pods under each policy and compare the energy. All figures are simulated."""
     from console import placement  # loads the simulator and its libraries
+    from console import placement_requests as requests
 
-    if suite is not None:
-        if suite != GROUND:
-            raise InputError(f"there is no suite {suite!r}", where="--suite", mend=f"use {GROUND}")
+    require_writable(file)
+    options = requests.PlaceOptions(
+        pods=pods,
+        nodes=nodes,
+        fleet=fleet,
+        policy=policy,
+        seed=seed,
+        sleep=sleep,
+        usage_ratio=usage_ratio,
+        load=load,
+    )
+    which = suite or scenario or STREAM
+    if suite is not None and (suite != GROUND or scenario is not None):
+        raise InputError(f"--suite {suite} cannot be run", mend=f"use --suite {GROUND} alone")
+    if which == GROUND:
         form = require_format(output, (TABLE, JSON, HTML, MARKDOWN))
-        placement.show_suite(placement.SuiteRequest.parse(policy, seed), form, file)
-        return
-    if scenario == STANDARD:
+        placement.show_suite(requests.SuiteRequest.parse(options), form, file)
+    elif which == STANDARD:
         form = require_format(output, (TABLE, JSON, HTML, MARKDOWN))
-        request = placement.StandardRequest.parse(pods, fleet, policy, seed)
-        placement.show_standard(request, form, file)
-    elif scenario == STREAM:
+        placement.show_standard(requests.StandardRequest.parse(options), form, file)
+    elif which == STREAM:
         form = require_format(output, (TABLE, JSON, HTML))
-        stream = placement.StreamRequest.parse(
-            pods=pods,
-            nodes=nodes,
-            fleet=fleet,
-            policy=policy,
-            seed=seed,
-            sleep=sleep,
-            usage_ratio=usage_ratio,
-            load=load,
-        )
-        placement.show_stream(stream, form, file)
+        placement.show_stream(requests.StreamRequest.parse(options), form, file)
     else:
         raise InputError(
-            f"there is no scenario {scenario!r}",
+            f"there is no scenario {which!r}",
             where="--scenario",
             mend=f"use {STREAM} or {STANDARD}",
         )

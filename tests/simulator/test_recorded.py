@@ -79,14 +79,14 @@ def test_rows_that_were_never_scheduled_are_counted():
         PodFile(records=records, is_openb=False), fleet_of((1, 8, 8, NEW)), None
     )
 
-    assert recorded.skipped_pods == 1
+    assert recorded.unscheduled_pods == 1
     assert len(recorded.stream) == 2
 
 
 def test_a_load_that_cannot_be_reached_is_refused_in_a_line():
     """Too few pods for the load: the error says what all of them request."""
     records = (record(0, 0, 50), record(1, 100, 50))
-    with pytest.raises(InputError, match="all pods at once request 25%"):
+    with pytest.raises(InputError, match=r"all pods at once request 25\.0%"):
         recorded_stream(PodFile(records=records, is_openb=False), fleet_of((1, 8, 8, NEW)), 0.9)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from console.commands.energy.lookup import profile_named
 from console.output import JSON, TABLE, json_text, require_format, stdout
@@ -87,7 +88,7 @@ def _table(drifts: dict[str, Drift]) -> Table:
         table.add_column(heading, justify="right")
     for node, each in drifts.items():
         table.add_row(
-            node,
+            Text(node),
             "-" if each.residual_watts is None else f"{each.residual_watts:+.1f}",
             f"{each.error_ratio:+.1%}" if each.used else "-",
             f"{each.correction_ratio:.3f}",
