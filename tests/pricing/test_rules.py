@@ -10,6 +10,7 @@ from small_fleets import NEW, OLD, fleet_of
 
 from cluster.scheduling.feasibility import feasible
 from cluster.scheduling.table import NodeTable
+from energy.cost import marginal_watts
 from energy.errors import InputError
 from energy.power_curve import PowerCurve
 from energy.profile import NodePowerProfile
@@ -49,21 +50,23 @@ def test_power_table_agrees_with_each_curve(ratios):
     assert table.watts_at(np.array(ratios)) == pytest.approx(expected)
 
 
-@given(load=st.lists(st.integers(0, 4000), min_size=2, max_size=2), added=st.integers(0, 4000))
+@given(load=st.lists(st.integers(0, 9000), min_size=2, max_size=2), added=st.integers(0, 9000))
 def test_marginal_watts_are_the_difference_of_two_loads(load, added):
-    """What a pod adds equals the watts after it minus the watts before it."""
+    """The table's marginal watts are those of `energy.cost`, overload included."""
     fleet = fleet_of((1, 4, 8, U_SHAPED), (1, 8, 8, NEW))
     table = power_of(fleet).power
     requested = np.array(load)
-    cores = np.array([4000.0, 8000.0])
+    cores = (4.0, 8.0)
 
-    marginal = table.marginal_watts(requested, added, 0.5)
-    after = table.watts_at(0.5 * (requested + added) / cores)
-    assert after - table.watts_at(0.5 * requested / cores) == pytest.approx(marginal)
+    expected = [
+        marginal_watts(profile, size, 0.5 * used / 1000, 0.5 * added / 1000)
+        for profile, size, used in zip(fleet.profiles, cores, load, strict=True)
+    ]
+    assert table.marginal_watts(requested, added, 0.5) == pytest.approx(expected, abs=1e-9)
 
 
 def test_an_overloaded_node_never_looks_free():
-    """Beyond full load the marginal watts are those of the last piece, not zero."""
+    """Beyond full load the marginal watts are those of the steepest piece, not zero."""
     fleet = fleet_of((1, 4, 8, U_SHAPED))
 
     assert power_of(fleet).power.marginal_watts(np.array([4000]), 400, 1.0)[0] == pytest.approx(30)

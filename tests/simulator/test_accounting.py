@@ -61,6 +61,16 @@ def test_sleeping_nodes_cost_sleeping_watts_and_their_transitions():
     assert result.idle_joules == pytest.approx(50 * 100 + 5 * 100 + transitions)
 
 
+def test_a_node_that_changes_hands_within_a_moment_never_slept():
+    """A waiting pod that takes the place of one that leaves costs no wake and no shutdown."""
+    fleet = fleet_of((1, 4, 8, NEW))
+    rows = [(50, 50, 4000, 1), (60, 40, 4000, 1)]
+    result = energy(fleet, placed(fleet, rows, 200), sleep=True)
+
+    assert result.wakes == 1
+    assert result.transition_joules == pytest.approx(NEW.wake_joules + NEW.shutdown_joules)
+
+
 def test_warm_up_is_not_counted():
     """What happens before the start leaves the account, its wakes too."""
     fleet = fleet_of((1, 4, 8, NEW))

@@ -41,6 +41,14 @@ def test_waiting_pods_keep_their_order():
     assert place(fleet, stream_of(rows), 1000).node_of_pod.tolist() == [0, 0, NOWHERE]
 
 
+def test_a_small_pod_need_not_wait_for_a_large_one():
+    """Room that the first in line cannot use goes to the next that can."""
+    fleet = fleet_of((1, 4, 8, NEW))
+    rows = [(0, 100, 2000, 1), (0, INF, 2000, 1), (10, INF, 4000, 1), (20, INF, 1500, 1)]
+
+    assert place(fleet, stream_of(rows), 1000).node_of_pod.tolist() == [0, 0, NOWHERE, 0]
+
+
 def test_a_pod_larger_than_every_node_stays_pending_and_harms_nobody():
     """It is counted, and the others are placed."""
     fleet = fleet_of((1, 4, 8, NEW))
@@ -62,7 +70,10 @@ def test_pods_after_the_end_are_left_out():
     """What arrives later than the end is not placed."""
     fleet = fleet_of((1, 4, 8, NEW))
 
-    assert place(fleet, stream_of([(0, 5, 1, 1), (70, 5, 1, 1)]), 60).decisions == 1
+    record = place(fleet, stream_of([(0, 5, 1, 1), (70, 5, 1, 1)]), 60)
+
+    assert record.decisions == 1
+    assert record.pending_pods == 0
 
 
 @given(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,32 @@ def test_the_model_costs_what_the_real_scheduler_cost(mean, policy):
     ours = [mean[policy]["bound_ratio"][column] for column in COLUMNS]
 
     assert ours == pytest.approx(MEASURED[policy], rel=0.03)
+
+
+@pytest.mark.shared
+def test_the_drawn_pods_are_the_benchmarks():
+    """The pods of seed 1 are pinned: another draw or rounding would be another benchmark."""
+    fleet = named_fleet("20/30/10", Catalogue.shipped())
+    stream = standard_burst(read_pods(PODS).records, fleet, seed=1)
+    text = ";".join(
+        f"{pod.name},{pod.requests.cpu_millicores},{pod.requests.memory_bytes}"
+        for pod in stream.pods
+    )
+
+    assert max(stream.cpu_cores()) == 18.81
+    assert sha256(text.encode()).hexdigest()[:16] == "cfd9973112a4ba39"
+
+
+@pytest.mark.shared
+def test_the_bound_of_the_standard_burst():
+    """The four bounds of seed 1, solved once with another build of the same program."""
+    fleet = named_fleet("20/30/10", Catalogue.shipped())
+    seed = compare_standard(read_pods(PODS).records, fleet, [], 1, clock=int)
+
+    assert list(seed.bound_watts.values()) == pytest.approx(
+        [8270.4, 6086.1, 6488.6, 4241.9], rel=0.002
+    )
+    assert max(seed.bound_gap_ratio.values()) <= 0.001
 
 
 @pytest.mark.shared
