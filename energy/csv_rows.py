@@ -37,7 +37,7 @@ class Row:
     def number(self, column: str) -> float:
         """Return a cell as a finite number."""
         try:
-            value = float(self.text(column))
+            value = plain_float(self.text(column))
         except ValueError:
             raise self.error(column, "a number") from None
         if not math.isfinite(value):
@@ -57,6 +57,17 @@ class Row:
         if value != int(value):
             raise self.error(column, "a whole number")
         return int(value)
+
+
+def plain_float(text: str) -> float:
+    """Return a number, but not Python's `1_000`: in a file an underscore is a slip.
+
+    Raises:
+        ValueError: the text is no number.
+    """
+    if "_" in text:
+        raise ValueError(text)
+    return float(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,8 @@ _MONTHS: Final = (
 #: What SPEC and tables derived from it write for "not stated".
 _UNSTATED: Final = frozenset({"", "-", "--", "n/a", "na", "none", "nc"})
 #: Above this no single server exists; a value beyond it is a slip of the unit.
+#: Below this no server runs: 0.1 W, 1 MiB of memory, a clock of 1 MHz.
+_LOWEST: Final = {"GB": 1 / 1024, "MHz": 1.0, "W": 0.1, "ssj_ops": 0.0}
 _LIMITS: Final = {"cores": 8192, "threads": 32768, "GB": 1_048_576, "GHz": 20.0, "W": 100_000.0}
 
 
@@ -68,11 +70,13 @@ def _server(row: Row) -> CatalogueServer:
         raise row.error("cpuname", "a CPU model, which decides whether the model has seen it")
     cores, chips = _cores_and_chips(row)
     threads = _leading_count(row, "hardwarethreads", _LIMITS["threads"])
-    megahertz = _optional(row, "cpufreq", _LIMITS["GHz"] * 1000)
+    megahertz = _optional(row, "cpufreq", _LOWEST["MHz"], _LIMITS["GHz"] * 1000)
     watts = tuple(row.number(column) for column in WATT_COLUMNS)
-    if max(watts) > _LIMITS["W"]:
-        raise InputError(f"{max(watts):g} W", where=row.where, mend="give one server's watts")
-    ssj_ops = _optional(row, "ssj_ops_100", 1e12) if "ssj_ops_100" in row.cells else None
+    for column, value in zip(WATT_COLUMNS, watts, strict=True):
+        if not _LOWEST["W"] <= value <= _LIMITS["W"]:
+            raise row.error(column, f"one server's watts, {_LOWEST['W']:g} to {_LIMITS['W']:g}")
+    stated = "ssj_ops_100" in row.cells
+    ssj_ops = _optional(row, "ssj_ops_100", _LOWEST["ssj_ops"], 1e12) if stated else None
     return CatalogueServer(
         slug=server_slug(row.text("vendor"), row.text("model"), cpu),
         vendor=vendor_name(row.text("vendor")),
@@ -82,7 +86,7 @@ def _server(row: Row) -> CatalogueServer:
         cores=cores,
         threads=threads,
         base_gigahertz=megahertz / 1000 if megahertz else None,
-        memory_gigabytes=_optional(row, "memamountgb", _LIMITS["GB"]),
+        memory_gigabytes=_optional(row, "memamountgb", _LOWEST["GB"], _LIMITS["GB"]),
         hardware_available=_date(row, "hardware_availability"),
         published=_date(row, "publication"),
         curve=require_load_curve(watts, where=row.where),
@@ -90,12 +94,12 @@ def _server(row: Row) -> CatalogueServer:
     )
 
 
-def _optional(row: Row, column: str, limit: float) -> float | None:
+def _optional(row: Row, column: str, lowest: float, highest: float) -> float | None:
     if row.text(column).lower() in _UNSTATED:
         return None
     value = row.number(column)
-    if not 0 < value <= limit:
-        raise row.error(column, f"a number above 0, at most {limit:g}")
+    if not (value > 0 and lowest <= value <= highest):
+        raise row.error(column, f"a number above 0, from {lowest:.3g} to {highest:g}")
     return value
 
 

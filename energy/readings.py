@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from energy.csv_rows import Row, read_rows
+from energy.csv_rows import Row, plain_float, read_rows
 from energy.drift import LIMITS, Drift, DriftLimits, WallReading, observe
 from energy.errors import InputError
 from energy.profile import NodePowerProfile
@@ -76,7 +76,7 @@ def _wall_watts(row: Row) -> float | None:
     if not text or text.lower() == "nan":
         return None
     try:
-        value = float(text)
+        value = plain_float(text)
     except ValueError:
         raise row.error("wall_watts", "watts, or empty for a missed reading") from None
     return value if math.isfinite(value) else None

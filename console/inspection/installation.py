@@ -23,6 +23,8 @@ class Extra:
 
     enables: str
     optional: bool = False
+    #: What else to try where its libraries are there and cannot be loaded.
+    mend_broken: str = ""
 
 
 EXTRAS = {
@@ -30,7 +32,11 @@ EXTRAS = {
     "regressor": Extra(enables="predicting a server's watts with the shipped model"),
     "report": Extra(enables="HTML pages and plots"),
     "simulate": Extra(enables="the lower bound that policies are compared with"),
-    "energy-training": Extra(enables="`negawatt energy train` and `evaluate`", optional=True),
+    "energy-training": Extra(
+        enables="`negawatt energy train` and `evaluate`",
+        optional=True,
+        mend_broken="LightGBM needs libgomp.so.1: `apt-get install libgomp1`",
+    ),
     "forecaster-training": Extra(enables="training forecasters (TensorFlow)", optional=True),
 }
 UNKNOWN_EXTRA = Extra(enables="a part of Negawatt", optional=True)
@@ -71,13 +77,16 @@ def extra_finding(
         state, found = State.MISSING, f"not installed: {', '.join(absent)}"
     else:
         state, found = State.PRESENT, ", ".join(distributions)
+    get = f"install the extra: `.venv/bin/uv sync --frozen --inexact --extra {name}`"
+    if broken and extra.mend_broken:
+        get = extra.mend_broken
     return Finding(
         topic="extras",
         name=name,
         state=state,
         found=found,
         enables=extra.enables,
-        get=f"install the extra: `.venv/bin/uv sync --frozen --inexact --extra {name}`",
+        get=get,
         optional=extra.optional,
     )
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self, cast
 
 import numpy as np
-from lightgbm import LGBMRegressor
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 from sklearn.exceptions import ConvergenceWarning
@@ -26,6 +25,7 @@ from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeRegressor
 from threadpoolctl import threadpool_limits
 
+from energy.errors import UnavailableError
 from energy.power_curve import LOAD_LEVELS
 from energy.regressor.facts import ServerFacts, facts_of
 from energy.regressor.features import (
@@ -203,9 +203,30 @@ def _gaussian_process(width: int = len(FEATURE_NAMES)) -> Pipeline:
     return make_pipeline(StandardScaler(), process)
 
 
+def light_gbm() -> Any:  # noqa: ANN401 - an untyped library's module
+    """Import LightGBM, whose wheel expects the system's OpenMP library where the others bring one.
+
+    Raises:
+        UnavailableError: it is not installed, or that library is missing.
+    """
+    try:
+        import lightgbm
+    except ImportError:
+        raise UnavailableError(
+            "training needs lightgbm", mend="install negawatt with the extra `energy-training`"
+        ) from None
+    except OSError as error:
+        reason = str(error).partition(":")[0]
+        raise UnavailableError(
+            f"LightGBM cannot load a system library ({reason})",
+            mend="install it: `apt-get install libgomp1`",
+        ) from None
+    return lightgbm
+
+
 def _gradient_boosting() -> MultiOutputRegressor:
     return MultiOutputRegressor(
-        LGBMRegressor(
+        light_gbm().LGBMRegressor(
             n_estimators=200,
             learning_rate=0.05,
             num_leaves=15,

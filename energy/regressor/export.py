@@ -154,15 +154,16 @@ def _add_converted(graph: _Graph, estimator: Any, features: str, width: int) -> 
 
 
 def _converted(estimator: Any, width: int) -> onnx.ModelProto:  # noqa: ANN401 - untyped library
-    from lightgbm import LGBMRegressor
-    from onnxmltools.convert import convert_lightgbm
-    from onnxmltools.convert.common.data_types import FloatTensorType as LightGbmTensor
+    if type(estimator).__module__.partition(".")[0] == "lightgbm":
+        # Only here, as LightGBM needs a system library that no other candidate needs.
+        from onnxmltools.convert import convert_lightgbm
+        from onnxmltools.convert.common.data_types import FloatTensorType as LightGbmTensor
+
+        kind = [(INPUT, LightGbmTensor([None, width]))]
+        return cast("onnx.ModelProto", convert_lightgbm(estimator, None, kind, target_opset=15))
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
 
-    if isinstance(estimator, LGBMRegressor):
-        kind = [(INPUT, LightGbmTensor([None, width]))]
-        return cast("onnx.ModelProto", convert_lightgbm(estimator, None, kind, target_opset=15))
     kind = [(INPUT, FloatTensorType([None, width]))]
     model = convert_sklearn(estimator, initial_types=kind, target_opset=OPSETS)
     return cast("onnx.ModelProto", model)

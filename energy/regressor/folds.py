@@ -11,6 +11,8 @@ from energy.errors import InputError
 from energy.servers import CatalogueServer
 
 FOLDS = 10
+#: An estimator needs two points at least.
+MIN_TRAINING_SERVERS = 2
 
 
 def cpu_folds(

@@ -15,7 +15,7 @@ import numpy as np
 from energy.errors import InputError
 from energy.regressor.facts import ServerFacts, facts_of
 from energy.regressor.features import Matrix, curves_of
-from energy.regressor.folds import FOLDS, cpu_folds, fold_sides, unseen
+from energy.regressor.folds import FOLDS, MIN_TRAINING_SERVERS, cpu_folds, fold_sides, unseen
 from energy.regressor.scores import Score, score
 from energy.servers import CatalogueServer
 
@@ -101,6 +101,12 @@ def cross_predict(
 ) -> dict[str, Matrix]:
     """Watts that each model predicts for servers of its test fold: (servers, 11) by model."""
     sides = list(fold_sides(cpu_folds(servers)))
+    fewest = min(len(train) for train, _ in sides)
+    if fewest < MIN_TRAINING_SERVERS:
+        raise InputError(
+            f"a fold of these {len(servers)} servers leaves {fewest} to train on",
+            mend=f"give servers of more CPU models, so that {MIN_TRAINING_SERVERS} are left",
+        )
     facts = facts_to_predict(servers, blind=blind)
     predicted = {name: np.empty((len(servers), 11)) for name in models}
     for name, make in models.items():
@@ -129,7 +135,7 @@ def validate_forward(
     new = [server for server in servers if server.hardware_year >= test_from_year]
     new_keys = {server.cpu_key for server in new}
     old, excluded = unseen(old, new_keys)
-    if len(old) < 2:  # noqa: PLR2004 - an estimator needs two points
+    if len(old) < MIN_TRAINING_SERVERS:
         raise InputError(
             f"{len(old)} servers with hardware up to {train_until_year} to train on",
             mend="give a later year or a longer file",

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from command_line import negawatt
-from load_level_files import HEADER, row, write
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from light_gbm import without_light_gbm
+from load_level_files import CELLS, HEADER, row, write
 from power_profile_files import document_of
 
 READINGS = "at_seconds,node,wall_watts,predicted_watts\n"
@@ -197,8 +202,64 @@ def test_a_bad_file_of_servers_is_one_line_and_exit_code_2(
     assert one_line(done.stderr)
 
 
-def test_one_cpu_model_cannot_be_cross_validated(tmp_path: Path) -> None:
-    """One line rather than a fold without training servers."""
-    done = negawatt("energy", "evaluate", "--servers", write(tmp_path, row()), "--cross-validate")
+@pytest.mark.parametrize("rows", [(row(),), (row(), row(cpuname="Intel Xeon Unheard-1234"))])
+@without_light_gbm
+def test_too_few_cpu_models_cannot_be_cross_validated(tmp_path: Path, rows: tuple[str]) -> None:
+    """One line rather than a fold with no training server, or with one."""
+    file = write(tmp_path, *rows)
+    done = negawatt("energy", "evaluate", "--servers", file, "--cross-validate")
     assert done.returncode == 2
     assert one_line(done.stderr)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("evaluate", "--cross-validate"), ("train",), ("report",)],
+)
+def test_a_missing_system_library_is_one_line_before_any_training(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """LightGBM's wheel needs libgomp; exit 1 names the package."""
+    pytest.importorskip("sklearn", reason="the extra `energy-training` is not installed")
+    fake = "raise OSError('libgomp.so.1: cannot open shared object file: x')\n"
+    (tmp_path / "lightgbm.py").write_text(fake)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "lightgbm", raising=False)
+    monkeypatch.chdir(tmp_path)
+    done = negawatt("energy", *arguments)
+    assert done.returncode == 1
+    assert one_line(done.stderr)
+    assert "apt-get install libgomp1" in done.stderr
+
+
+_MUTATED = st.one_of(
+    st.text(alphabet="0123456789.eE-+_", max_size=8),
+    st.floats(min_value=0).map(repr),
+    st.integers(0, 10**6).map(str),
+)
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.dictionaries(st.sampled_from(list(CELLS)), _MUTATED, min_size=1, max_size=3))
+@example({"memamountgb": "1e-323"})
+@example(dict.fromkeys([name for name in CELLS if name.startswith("watts")][:10], "1e-300"))
+@example({"watts_idle": "1e-300"})
+@example({"cpufreq": "1e-310"})
+@example({"watts_100": "1_000"})
+def test_whatever_a_row_holds_the_shipped_model_scores_it_or_one_line_refuses_it(
+    tmp_path: Path, cells: dict[str, str]
+) -> None:
+    """No traceback and no warning of numpy's, from the file to the figures."""
+    mutated = row(**{"cpuname": "Intel Xeon Unheard-1234 v9", **cells})
+    file = write(tmp_path, row(cpuname="Intel Xeon Unheard-5678 v9"), mutated)
+    for options in ((), ("--blind",)):
+        done = negawatt("energy", "evaluate", "--servers", file, "--output", "json", *options)
+        if done.returncode:
+            assert (done.returncode, one_line(done.stderr)) == (2, True)
+            continue
+        figures = [
+            each for model in json.loads(done.stdout)["models"].values() for each in model.values()
+        ]
+        assert all(each is None or math.isfinite(each) for each in figures)

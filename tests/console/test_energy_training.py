@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 from command_line import negawatt
+from light_gbm import without_light_gbm
 
 from energy.catalogue import Catalogue
 from energy.regressor.artefact import Regressor, verified
 
 pytest.importorskip("sklearn", reason="the extra `energy-training` is not installed")
+pytestmark = without_light_gbm
 
 GENERATED = Path(__file__).parents[2] / "docs/reference/energy-regressor.md"
 

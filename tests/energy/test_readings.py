@@ -47,6 +47,8 @@ def test_a_load_is_put_on_a_given_curve(tmp_path: Path) -> None:
         "0,,100,100",
         "0,a,many,100",
         "0,a,100,0",
+        "0,a,1_00,100",
+        "0,a,100,1_00",
         "0,a,100,",
         "0,a,100,-3",
         "0,a,100",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,18 +15,30 @@ from energy.regressor.features import curves_of, feature_matrix, size_matrix
 pytest.importorskip("sklearn", reason="the extra `energy-training` is not installed")
 
 import onnxruntime
+from light_gbm import without_light_gbm
 
-from energy.regressor.candidates import CANDIDATES, LINEAR, PAPER, PaperPipeline, ShapeModel
+from energy.errors import UnavailableError
+from energy.regressor.candidates import (
+    CANDIDATES,
+    LINEAR,
+    PaperPipeline,
+    ShapeModel,
+    light_gbm,
+)
 from energy.regressor.export import levels_graph, shape_graph
 from energy.regressor.scores import mape_ratio
 from energy.regressor.validation import facts_to_predict, validate_forward
 
 SERVERS = list(Catalogue.shipped().servers.values())
 TRAIN, TEST = SERVERS[::4], SERVERS[1::8]
-SHAPES = [name for name in CANDIDATES if name not in (LINEAR, PAPER)]
+NAMES = [
+    pytest.param(name, marks=without_light_gbm) if name == "gradient-boosting" else name
+    for name in CANDIDATES
+]
+SHAPES = NAMES[2:]
 
 
-@pytest.mark.parametrize("name", CANDIDATES)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("blind", [False, True])
 def test_every_candidate_predicts_positive_watts_from_facts(name: str, *, blind: bool) -> None:
     """With idle and peak known and without."""
@@ -93,3 +108,25 @@ def test_forward_validation_trains_on_no_cpu_model_that_it_tests() -> None:
     tested = {server.cpu_key for server in SERVERS if server.hardware_year >= 2017}
     assert tested.isdisjoint(seen)
     assert (evaluation.servers, evaluation.excluded) == (88, 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "mend"),
+    [
+        ("raise OSError('libgomp.so.1: cannot open shared object file: x')", "libgomp1"),
+        ("import absent_library_of_lightgbm", "energy-training"),
+    ],
+)
+def test_a_light_gbm_that_cannot_be_loaded_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: str, mend: str
+) -> None:
+    """Its wheel needs a system library; only the candidate that uses it fails, and says so."""
+    (tmp_path / "lightgbm.py").write_text(f"{body}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "lightgbm", raising=False)
+    with pytest.raises(UnavailableError, match=mend) as caught:
+        CANDIDATES["gradient-boosting"]().fit(TRAIN)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UnavailableError, match=mend):
+        light_gbm()
+    assert CANDIDATES["extra-trees"]().fit(TRAIN)
