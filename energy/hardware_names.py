@@ -20,15 +20,50 @@ _MARKS: Final = re.compile(r"\((?:r|tm|c)\)|[®™©]", re.IGNORECASE)
 _CORE_COUNT: Final = re.compile(
     r"\b(?:\d+|single|dual|two|quad|four|six|eight|twelve|sixteen)[- ]cores?\b", re.IGNORECASE
 )
-_FILLERS: Final = frozenset({"processor", "processors", "cpu", "cpus", "series", "inc.", "the"})
+_FILLERS: Final = frozenset(
+    {"processor", "processors", "cpu", "cpus", "series", "inc.", "the", "model", "scalable", "mp"}
+    | {"dp", "generation", "tdp", "cache"}
+)
 _COUNT_PREFIX: Final = re.compile(r"^\s*\d+\s*(?:x|×)\s+", re.IGNORECASE)
-_GENERATION: Final = re.compile(r"(?<=[\dlhmpwktuq])\s*v\s*(\d)(?=\s|$)", re.IGNORECASE)
+_GENERATION: Final = re.compile(r"(?<=[\dlhmpwktuq])[\s-]*v\s*(\d)(?=\s|$)", re.IGNORECASE)
 #: Linux appends Intel's version as a lone zero: "E5-2660 0 @ 2.20GHz".
-_FIRST_VERSION: Final = re.compile(r"(?<=\d[\dl])\s+0(?=\s|$)", re.IGNORECASE)
+_FIRST_VERSION: Final = re.compile(r"(?<=\d[\dl])(?:\s+|[\s-]*v\s*)0(?=\s|$)", re.IGNORECASE)
+#: "28C", "32C/64T", "205W" and "38.5MB L3": never four digits, which are models (6230C, 2687W).
+_SIZES: Final = re.compile(
+    r"(?<![\w.-])(?:\d{1,3}\s?c(?:\s?/\s?\d{1,3}\s?t)?|\d{1,3}(?:\.\d+)?\s?(?:w|mi?b))(?![\w.-])"
+    r"|\bl3\b",
+    re.IGNORECASE,
+)
+_ORDINAL_GENERATION: Final = re.compile(
+    r"\b(?:first|second|third|fourth|fifth|sixth|\d(?:st|nd|rd|th))[\s-]gen(?:eration)?\b",
+    re.IGNORECASE,
+)
+_DASHES: Final = re.compile("[\u2010-\u2015\u2212]")
+#: "Xeon-Platinum", "EPYC-7601": the name of a family ends at a hyphen.
+_FAMILY_HYPHEN: Final = re.compile(
+    r"\b(xeon|platinum|gold|silver|bronze|epyc|opteron|pentium|core|intel|amd)-(?=\w)",
+    re.IGNORECASE,
+)
+#: "E5 2660", "i3 540" take a hyphen; "L-5420", "X 5570", "E 5345" none, but E-2176G is a model.
+_APART: Final = re.compile(
+    r"(?<![\w-])(e[357]|i[3579])\s+(?=\d{3,5}[a-z]{0,2}(?:\s|-|v|$))", re.IGNORECASE
+)
+_TOGETHER: Final = re.compile(
+    r"(?<![\w-])([lx]|e(?=[\s-]+[3457]))[\s-]+(?=\d{4}(?:\s|$))", re.IGNORECASE
+)
 _POWER_GRADE: Final = re.compile(r"(?<=\d)\s+(he|ee|se|hs)(?=\s|$)", re.IGNORECASE)
 
 _AMD_FAMILIES: Final = frozenset({"epyc", "opteron", "ryzen", "threadripper"})
-_INTEL_FAMILIES: Final = frozenset({"xeon", "pentium", "core", "celeron", "atom"})
+_INTEL_FAMILIES: Final = frozenset(
+    {"xeon", "pentium", "core", "celeron", "atom", "platinum", "gold", "silver", "bronze"}
+)
+#: Numbers that only one maker ever sold. Others (8380, 6276) name no maker by themselves.
+_INTEL_NUMBER: Final = re.compile(
+    r"e[357]-\d{4}[a-z]*|e-2\d{3}[a-z]?|[elx]\d{4}|i[3579]-\d{3,5}[a-z]*"
+    r"|(?:5\d{3}|81\d{2})[a-z]{0,2}",
+    re.IGNORECASE,
+)
+_AMD_NUMBER: Final = re.compile(r"7[2-7f][\df][1-3][px]?|9[\df]\d[45][a-z]?", re.IGNORECASE)
 #: Words that some results write and others leave out, so that the key must not hold them.
 _OPTIONAL_WORDS: Final = frozenset(
     {"intel", "amd", "xeon", "epyc", "opteron", "platinum", "gold", "silver", "bronze"}
@@ -95,13 +130,15 @@ def clock_gigahertz(cpu_name: str) -> float | None:
 def cpu_label(name: str) -> str:
     """Return a CPU's name without marks, clock, core count and remarks: `Intel Xeon E5-2660 v2`."""
     text = _MARKS.sub(" ", _MARKS.sub(" ", name))
-    text = unicodedata.normalize("NFKC", text).replace("_", " ")
-    text = _COUNT_PREFIX.sub("", _BRACKETS.sub(" ", text))
-    text = _CORE_COUNT.sub(" ", text)
+    text = unicodedata.normalize("NFKC", _DASHES.sub("-", text)).replace("_", " ")
+    text = _COUNT_PREFIX.sub("", _BRACKETS.sub(" ", _DASHES.sub("-", text)))
+    text = _ORDINAL_GENERATION.sub(" ", _CORE_COUNT.sub(" ", text))
     clock = _CLOCK.search(text)
     text = re.sub(r"[,;@]", " ", _CLOCK.sub(" ", text))
+    text = _FAMILY_HYPHEN.sub(r"\1 ", _SIZES.sub(" ", text))
     words = [word for word in text.split() if word.lower() not in _FILLERS]
-    label = _POWER_GRADE.sub(lambda match: match[1].upper(), " ".join(words))
+    label = _TOGETHER.sub(r"\1", _APART.sub(r"\1-", " ".join(words)))
+    label = _POWER_GRADE.sub(lambda match: match[1].upper(), label)
     label = _FIRST_VERSION.sub("", label)
     label = _GENERATION.sub(lambda match: f" v{match[1]}", label)
     if clock and not any(character.isdigit() for character in label):
@@ -139,6 +176,10 @@ def _with_maker(label: str) -> str:
     maker = "AMD" if lowered & (_AMD_FAMILIES | {"amd"}) else ""
     if not maker and (lowered & (_INTEL_FAMILIES | {"intel"})):
         maker = "Intel"
+    if not maker and any(_INTEL_NUMBER.fullmatch(word) for word in label.split()):
+        maker = "Intel"
+    if not maker and any(_AMD_NUMBER.fullmatch(word) for word in label.split()):
+        maker = "AMD"
     if not maker:
         return label
     rest = [word for word in label.split() if word.lower() != maker.lower()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,3 +58,14 @@ def test_servers_of_the_training_list_are_left_out_and_counted() -> None:
     assert len(kept) + excluded == len(SERVERS)
     assert all(server.cpu_key != SERVERS[0].cpu_key for server in kept)
     assert excluded >= 1
+
+
+def test_a_number_without_a_maker_counts_as_seen_and_shares_the_fold_of_every_maker() -> None:
+    """8380 is an Opteron and a Xeon: whoever leaves the maker out tests on neither."""
+    named = next(server for server in SERVERS if server.cpu_key == "intel 8380")
+    bare = replace(named, cpu="8380 270W")
+    assert unseen([bare], {"intel 8380"}) == ([], 1)
+    assert unseen([bare], {"intel 8280"}) == ([bare], 0)
+    others = [server for server in SERVERS if server.cpu_key == "amd 7601"]
+    numbers = cpu_folds([named, *others, bare])
+    assert numbers[0] == numbers[-1] != numbers[1]
