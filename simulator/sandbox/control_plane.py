@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,17 +15,21 @@ from typing import Self
 from energy.errors import UnavailableError
 from simulator.sandbox.kwokctl_configuration import ControlPlaneOptions, kwokctl_configuration
 from simulator.sandbox.ports import accepts, free_ports
-from simulator.sandbox.processes import end, running
+from simulator.sandbox.processes import end, running, treat_sigterm_as_interrupt
 from simulator.sandbox.toolchain import Toolchain
 
 NAME = "negawatt"
 READY_SECONDS_MAX = 120  # 5 s on an idle machine; a busy one with two cores needs many more
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 1.0
+KUBECTL_SECONDS_MAX = 180.0  # a server that hangs must not hold its caller for ever
 
 
 class ControlPlane:
     """A control plane that lives as long as its `with` block; nothing of it stays behind.
+
+    Entered on the main thread, it makes SIGTERM do what Ctrl-C does, so that the block is left then
+    too; a handler that the program has set itself is kept.
 
     Attributes:
         kubeconfig: the file with an administrator's credentials.
@@ -37,6 +41,7 @@ class ControlPlane:
         self._options = options or ControlPlaneOptions()
         self._programs: dict[str, Path] = {}
         self._folder = Path()
+        self._restore_sigterm: Callable[[], object] = lambda: None
         self.ports: dict[str, int] = {}
         self.kubeconfig = Path()
 
@@ -51,10 +56,12 @@ class ControlPlane:
         self._programs = self._options.programs(self._toolchain)
         self._folder = Path(tempfile.mkdtemp(prefix="negawatt-control-plane-")).resolve()
         self.kubeconfig = self._folder / "kubeconfig.yaml"
+        self._restore_sigterm = treat_sigterm_as_interrupt()
         try:
             self._start()
         except BaseException as error:
             self._end_processes()
+            self._restore_sigterm()
             if isinstance(error, _StartError) and any(self._logs.glob("*")):
                 raise UnavailableError(
                     f"the control plane did not start: {error}",
@@ -76,6 +83,7 @@ class ControlPlane:
         """End all processes and remove the folder."""
         self._end_processes()
         shutil.rmtree(self._folder, ignore_errors=True)
+        self._restore_sigterm()
 
     def process_ids(self) -> list[int]:
         """Give the ids of the processes that run for this control plane."""
@@ -89,19 +97,24 @@ class ControlPlane:
         """Run kubectl against it; `manifest` (JSON-ready) goes to its input. Gives its output.
 
         Raises:
-            UnavailableError: kubectl failed; the message holds what it said.
+            UnavailableError: kubectl failed, and the message holds what it said; or it was not
+                done after KUBECTL_SECONDS_MAX.
         """
-        kubectl = self._toolchain.program("kubectl")
-        answer = subprocess.run(  # noqa: S603 - our own program, arguments not from a shell
-            [str(kubectl), f"--kubeconfig={self.kubeconfig}", *arguments],
-            input=None if manifest is None else json.dumps(manifest),
-            stdin=subprocess.DEVNULL if manifest is None else None,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        kubectl, spoken = self._toolchain.program("kubectl"), f"kubectl {' '.join(arguments)}"
+        try:
+            answer = subprocess.run(  # noqa: S603 - our own program, arguments not from a shell
+                [str(kubectl), f"--kubeconfig={self.kubeconfig}", *arguments],
+                input=None if manifest is None else json.dumps(manifest),
+                stdin=subprocess.DEVNULL if manifest is None else None,
+                capture_output=True,
+                text=True,
+                timeout=KUBECTL_SECONDS_MAX,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise UnavailableError(f"{spoken}: not done after {KUBECTL_SECONDS_MAX:g} s") from None
         if answer.returncode:
-            raise UnavailableError(f"kubectl {' '.join(arguments)}: {answer.stderr.strip()}")
+            raise UnavailableError(f"{spoken}: {answer.stderr.strip()}")
         return answer.stdout
 
     @property
@@ -161,8 +174,7 @@ class ControlPlane:
         """Wait until it accepts connections: kwokctl does not notice a component that ended."""
         while not accepts(port):
             if not running([self._programs[component]], self._folder):
-                said = self.log(component).read_text(encoding="utf-8", errors="replace")
-                raise _StartError(f"{component} ended: {_last_line(said)}")
+                raise _StartError(f"{component} ended: {_last_line(_text_of(self.log(component)))}")
             if time.monotonic() > deadline:
                 raise _StartError(f"{component} does not listen on port {port}")
             time.sleep(POLL_SECONDS)
@@ -187,6 +199,14 @@ class ControlPlane:
 
 class _StartError(Exception):
     """Why it did not come up."""
+
+
+def _text_of(log: Path) -> str:
+    """Read a log; a component that could not be started has written none."""
+    try:
+        return log.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _last_line(text: str) -> str:

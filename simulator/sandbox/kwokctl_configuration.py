@@ -21,6 +21,15 @@ PORTS = {
     "kubeSchedulerPort": "kube-scheduler",
     "kwokControllerPort": "kwok-controller",
 }
+# Program, as kwokctl names it -> as we name it.
+BINARIES = {
+    "etcdBinary": "etcd",
+    "kubeApiserverBinary": "kube-apiserver",
+    "kubeControllerManagerBinary": "kube-controller-manager",
+    "kubeSchedulerBinary": "kube-scheduler",
+    "kubectlBinary": "kubectl",
+    "kwokControllerBinary": "kwok",
+}
 METRICS_PORTS = {"metricsServerPort": "metrics-server"}
 PROMETHEUS_PORTS = {"prometheusPort": "prometheus"}
 
@@ -91,13 +100,7 @@ def kwokctl_configuration(
         UnavailableError: the toolchain lacks something.
     """
     programs = options.programs(toolchain)
-    extras: dict[str, object] = {}
-    if options.metrics_server:
-        manifests = toolchain.shared("metrics-server/kustomization.yaml").parent
-        extras["metricsServerBinary"] = str(programs["metrics-server"])
-        extras["metricsServerManifests"] = [str(manifests)]
-    if options.prometheus:
-        extras["prometheusBinary"] = str(programs["prometheus"])
+    extras = _extras(options, toolchain, programs)
     head = {
         "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
         "kind": "KwokctlConfiguration",
@@ -106,12 +109,7 @@ def kwokctl_configuration(
             "bindAddress": LOOPBACK,
             "disableQPSLimits": not options.qps_limits,
             "cacheDir": str(cache_folder),
-            "etcdBinary": str(programs["etcd"]),
-            "kubeApiserverBinary": str(programs["kube-apiserver"]),
-            "kubeControllerManagerBinary": str(programs["kube-controller-manager"]),
-            "kubeSchedulerBinary": str(programs["kube-scheduler"]),
-            "kubectlBinary": str(programs["kubectl"]),
-            "kwokControllerBinary": str(programs["kwok"]),
+            **{option: str(programs[name]) for option, name in BINARIES.items()},
             "enable": [name for name in ("metrics-server", "prometheus") if name in programs],
             **extras,
             **ports,
@@ -125,3 +123,17 @@ def kwokctl_configuration(
             for name in ("metrics-resource", "usage-from-annotation")
         ]
     return "\n---\n".join(documents)
+
+
+def _extras(
+    options: ControlPlaneOptions, toolchain: Toolchain, programs: Mapping[str, Path]
+) -> dict[str, object]:
+    """Say where the components are that a control plane may do without."""
+    extras: dict[str, object] = {}
+    if options.metrics_server:
+        manifests = toolchain.shared("metrics-server/kustomization.yaml").parent
+        extras["metricsServerBinary"] = str(programs["metrics-server"])
+        extras["metricsServerManifests"] = [str(manifests)]
+    if options.prometheus:
+        extras["prometheusBinary"] = str(programs["prometheus"])
+    return extras

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -44,6 +45,22 @@ def end(process_ids: Iterable[int], *, grace_seconds: float = 5.0) -> None:
     _signalled(left, signal.SIGKILL)
     while any(_is_alive(process_id) for process_id in left):
         time.sleep(POLL_SECONDS)
+
+
+def treat_sigterm_as_interrupt() -> Callable[[], object]:
+    """Let SIGTERM raise KeyboardInterrupt, so that `with` blocks are left; give what undoes it.
+
+    Does nothing where the program has a handler of its own, and off the main thread, where Python
+    allows none to be set.
+    """
+    ours_to_set = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if not ours_to_set:
+        return lambda: None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _signalled(process_ids: Iterable[int], number: signal.Signals) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,9 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from simulator.sandbox.processes import end, running
+from simulator.sandbox.processes import end, running, treat_sigterm_as_interrupt
 
 PYTHON = Path(sys.executable).resolve()
+CLEANS_UP = """
+import sys, time
+from simulator.sandbox.processes import treat_sigterm_as_interrupt
+restore = treat_sigterm_as_interrupt()
+try:
+    print("ready", flush=True)
+    time.sleep(600)
+finally:
+    restore()
+    print("cleaned up", flush=True)
+"""
 WAIT = "import sys, time; print('ready', flush=True); time.sleep(600)"
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + WAIT
 
@@ -71,3 +83,32 @@ def test_process_that_has_already_ended_is_no_error(started: list[subprocess.Pop
     gone.wait()
 
     end([gone.pid])
+
+
+def test_sigterm_leaves_the_block_that_cleans_up(started: list[subprocess.Popen[str]]) -> None:
+    """Whoever ends the process politely leaves nothing of the sandbox behind."""
+    process = start(CLEANS_UP)
+    started.append(process)
+    assert process.stdout is not None
+
+    process.terminate()
+
+    assert process.stdout.readline() == "cleaned up\n"
+    assert process.wait() != 0
+
+
+def test_handler_of_the_program_is_kept_and_ours_is_undone() -> None:
+    """The signal belongs to the program; we only fill a gap, and only for a while."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        treat_sigterm_as_interrupt()()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        restore = treat_sigterm_as_interrupt()
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+        restore()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
