@@ -26,6 +26,19 @@ UNSTATED_CPU_MILLICORES = 100
 UNSTATED_MEMORY_BYTES = 200 * 1024 * 1024
 
 
+# A quadrillion bytes is more than any node has. Thousands of such pods on one node do not wrap a
+# sum of 64 bits, and a node whose sum wraps would look empty.
+AMOUNT_MAX = 2**50
+
+
+def _amount(value: object, what: str) -> int:
+    """`value` as a whole number that a node could have."""
+    number = _whole(value, what)
+    if number > AMOUNT_MAX:
+        raise InputError(f"{what} must be at most 2^50, not {number}")
+    return number
+
+
 def _whole(value: object, what: str) -> int:
     """`value` as a non-negative Python int; refuses fractions, NaN, booleans and text."""
     try:
@@ -42,7 +55,7 @@ class Resources:
     """Amounts of CPU (millicores), memory (bytes) and extended resources (their own units).
 
     `extended` also carries `ephemeral-storage` and huge pages, in bytes. A resource with
-    amount 0 is the same as one not named, so it is dropped.
+    amount 0 is the same as one not named, so it is dropped. No amount may exceed `AMOUNT_MAX`.
     """
 
     cpu_millicores: int = 0
@@ -51,10 +64,10 @@ class Resources:
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__
-        set_field(self, "cpu_millicores", _whole(self.cpu_millicores, "CPU millicores"))
-        set_field(self, "memory_bytes", _whole(self.memory_bytes, "memory bytes"))
+        set_field(self, "cpu_millicores", _amount(self.cpu_millicores, "CPU millicores"))
+        set_field(self, "memory_bytes", _amount(self.memory_bytes, "memory bytes"))
         if self.extended:
-            amounts = {name: _whole(amount, name) for name, amount in self.extended.items()}
+            amounts = {name: _amount(amount, name) for name, amount in self.extended.items()}
             set_field(self, "extended", {name: n for name, n in amounts.items() if n})
 
 

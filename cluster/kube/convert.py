@@ -97,7 +97,11 @@ def _node(found: wire.WireNode, doubts: _Doubts) -> Node:
 
 
 def read_pod(item: JsonObject) -> Reading[Pod]:
-    """A pod with its effective requests."""
+    """A pod with its effective requests.
+
+    `default_spread_selector` stays None: neither Services nor ReplicaSets or StatefulSets are
+    read, so pods without constraints of their own are not spread as kube-scheduler would.
+    """
     key, doubts = object_key(item), _Doubts()
     value = None
     try:

@@ -12,6 +12,7 @@ The client library's exceptions stop here; callers see only this tree:
     + UnauthorizedError         401: the server does not know who we are
     + ForbiddenError            403: it knows, and says no; names the rule to add
     + RejectedError             400, 422 and the rest: the request itself is wrong
+    + UnexpectedError           a fault of ours, which an informer survives and reports
 * energy.errors.InputError
   x KubeconfigError             a kubeconfig that cannot be used
 """
@@ -19,6 +20,7 @@ The client library's exceptions stop here; callers see only this tree:
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -30,11 +32,16 @@ from typing import ClassVar
 
 import urllib3.exceptions
 from kubernetes.client.exceptions import ApiException, OpenApiException
+from kubernetes.config import ConfigException
 
 from energy.errors import InputError, UnavailableError
 
 # What the API server writes in a 403; the words around the name have been stable since 1.8.
 _DENIED_USER = re.compile(r'User "(?P<user>[^"]+)"')
+# A server under load asks for seconds. Whatever asks for a day is wrong, and the copy would be a
+# day old.
+RETRY_AFTER_SECONDS_MAX = 300.0
+_FOLLOWING = ("list", "watch")
 _SERVICE_ACCOUNT = re.compile(r"system:serviceaccount:(?P<namespace>[^:]+):(?P<name>.+)")
 
 
@@ -118,6 +125,12 @@ class RejectedError(KubeError):
     """The server understood the request and found it wrong."""
 
 
+class UnexpectedError(KubeError):
+    """Something in this program failed while it dealt with an answer."""
+
+    transient = True
+
+
 class UnreadableAnswerError(Exception):
     """An answer that is not what the API promises; `translating` makes it an UnreachableError."""
 
@@ -135,7 +148,14 @@ def translating(request: KubeRequest) -> Iterator[None]:
         raise translate(error, request) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise _unreachable(_cause(error), request) from error
-    except (OpenApiException, UnreadableAnswerError, JSONDecodeError) as error:
+    except ConfigException as error:  # the library renews expiring tokens before a request
+        why = " ".join(str(error).split())
+        raise UnauthorizedError(
+            f"cannot {request.spoken}: the credentials cannot be renewed ({why})",
+            where=request.server,
+            mend=_RENEW,
+        ) from error
+    except (OpenApiException, UnreadableAnswerError, JSONDecodeError, RecursionError) as error:
         why = " ".join(str(error).split())
         raise _unreachable(f"the answer cannot be read ({why})", request) from error
 
@@ -162,11 +182,9 @@ def translate(error: ApiException, request: KubeRequest) -> KubeError:
     return kind(f"cannot {request.spoken}: {message or status}", where=request.server, mend=mend)
 
 
+_RENEW = "renew the credentials of this context (kubectl --context … get nodes must work)"
 _BY_STATUS: Mapping[int, tuple[type[KubeError], str]] = {
-    HTTPStatus.UNAUTHORIZED: (
-        UnauthorizedError,
-        "renew the credentials of this context (kubectl --context … get nodes must work)",
-    ),
+    HTTPStatus.UNAUTHORIZED: (UnauthorizedError, _RENEW),
     HTTPStatus.NOT_FOUND: (NotFoundError, "check the name, or that this API is installed"),
     HTTPStatus.CONFLICT: (ConflictError, "read it again and retry"),
     HTTPStatus.GONE: (GoneError, "list again"),
@@ -181,12 +199,14 @@ def _forbidden(message: str, request: KubeRequest) -> ForbiddenError:
     subject = (
         f"ServiceAccount {account['namespace']}/{account['name']}" if account else f"user {user}"
     )
+    # Whoever lists follows: naming only what was refused would bring the next refusal at once.
+    verbs = _FOLLOWING if request.verb in _FOLLOWING else (request.verb,)
     kind = f"Role in namespace {request.namespace}" if request.namespace else "ClusterRole"
     return ForbiddenError(
         f"{subject} may not {request.spoken}",
         where=request.server,
         mend=f'bind to it a {kind} with the rule {{apiGroups: ["{request.group}"], '
-        f'resources: ["{request.resource}"], verbs: ["{request.verb}"]}}',
+        f'resources: ["{request.resource}"], verbs: {json.dumps(verbs)}}}',
     )
 
 
@@ -209,11 +229,14 @@ def _message(error: ApiException) -> str:
 
 
 def _retry_after_seconds(headers: Mapping[str, str] | None) -> float:
-    """Read Retry-After in seconds; one second when it is missing or is a date."""
+    """Read Retry-After in seconds, bounded; one second when it is missing, a date or nonsense."""
     try:
-        return max(0.0, float((headers or {}).get("Retry-After", "1")))
+        wished_seconds = float((headers or {}).get("Retry-After", "1"))
     except ValueError:
         return 1.0
+    if math.isnan(wished_seconds):
+        return 1.0
+    return min(max(0.0, wished_seconds), RETRY_AFTER_SECONDS_MAX)
 
 
 def _cause(error: BaseException) -> str:

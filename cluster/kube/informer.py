@@ -14,7 +14,13 @@ from threading import Condition, Event, Thread
 from typing import Generic, Self, TypeVar
 
 from cluster.kube.client import JsonObject, KubeClient, Resource, WatchEvent, WatchStream
-from cluster.kube.errors import GoneError, KubeError, TooManyRequestsError, UnreachableError
+from cluster.kube.errors import (
+    GoneError,
+    KubeError,
+    TooManyRequestsError,
+    UnexpectedError,
+    UnreachableError,
+)
 from cluster.kube.pacing import Backoff
 from cluster.kube.settings import WatchSettings
 from cluster.kube.store import Change, Entry, ObjectStore
@@ -184,15 +190,29 @@ class Informer(Generic[T]):
                     self._list()
                 self._follow()
                 in_a_row = 0
-            except KubeError as error:
+            except Exception as error:  # noqa: BLE001 - a thread that dies makes a silent, stale copy
                 if self._stopping.is_set():
                     return
+                failure = error if isinstance(error, KubeError) else self._unexpected(error)
                 lasted_seconds = self._client.monotonic() - began_at
                 in_a_row = (
                     1 if lasted_seconds > self._settings.backoff_max_seconds else in_a_row + 1
                 )
-                self._failed(error)
-                self._wait_after(error, in_a_row)
+                self._failed(failure)
+                self._wait_after(failure, in_a_row)
+
+    def _unexpected(self, error: Exception) -> UnexpectedError:
+        """Make a fault of ours a failure like others, after which everything is listed afresh."""
+        _log.error("an informer of %s failed", self._resource.plural, exc_info=error)
+        # Taking the watch up again would meet the same event, and each opening would call the
+        # copy fresh.
+        self._resource_version = ""
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        return UnexpectedError(
+            f"cannot follow {self._resource.plural}: {said}",
+            where=self._client.server,
+            mend="this looks like a fault of ours; the log has the details",
+        )
 
     def _wait_after(self, error: KubeError, in_a_row: int) -> None:
         if isinstance(error, GoneError):

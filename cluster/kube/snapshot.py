@@ -17,7 +17,7 @@ from cluster.kube.convert import (
     read_node,
     read_pod,
 )
-from cluster.kube.errors import UnreachableError
+from cluster.kube.errors import KubeError, UnreachableError
 from cluster.kube.informer import Informer
 from cluster.kube.settings import WatchSettings
 from cluster.model import ClusterSnapshot, Node, Pod
@@ -32,11 +32,14 @@ class ObservedCluster:
         age_seconds: how long ago that was. On a quiet cluster usually up to 60, at most 120.
         doubts: what could not be understood, one line each. A node that may hold more than we
             know is unschedulable in the snapshot.
+        errors: why what is followed is not up to date, such as a permission that was taken away;
+            empty while all is well.
     """
 
     snapshot: ClusterSnapshot
     age_seconds: float
     doubts: tuple[str, ...]
+    errors: tuple[KubeError, ...] = ()
 
 
 class ClusterObserver:
@@ -105,6 +108,7 @@ class ClusterObserver:
             self.namespaces.values(),
             age_seconds=age_seconds,
             now_seconds=now_seconds,
+            errors=tuple(status.error for status in statuses if status.error),
         )
 
 
@@ -115,6 +119,7 @@ def assemble(
     *,
     age_seconds: float,
     now_seconds: float,
+    errors: tuple[KubeError, ...] = (),
 ) -> ObservedCluster:
     """Put readings together; close every node whose load is not fully known. Pure."""
     nodes, pods, namespaces = tuple(nodes), tuple(pods), tuple(namespaces)
@@ -145,4 +150,5 @@ def assemble(
             for reading in readings
             for doubt in reading.doubts
         ),
+        errors=errors,
     )

@@ -19,6 +19,7 @@ from cluster.constraints import (
     TopologySpreadConstraint,
 )
 from cluster.model import (
+    AMOUNT_MAX,
     UNSTATED_CPU_MILLICORES,
     UNSTATED_MEMORY_BYTES,
     ClusterSnapshot,
@@ -45,6 +46,17 @@ def test_amounts_are_whole_and_not_negative(amount: Any) -> None:
             Resources(**fields)
     with pytest.raises(InputError, match="whole number"):
         Node(name="n", allocatable=ROOM, pods_max=amount)
+
+
+@pytest.mark.parametrize("field", ["cpu_millicores", "memory_bytes"])
+def test_amounts_that_could_wrap_a_sum_are_refused(field: str) -> None:
+    """Two of 2^63 - 1 would add up to -2, and a node that holds both would look empty."""
+    for amount in (AMOUNT_MAX + 1, 2**63 - 1, 2**70):
+        with pytest.raises(InputError, match=r"at most 2\^50"):
+            Resources(**{field: amount})
+        with pytest.raises(InputError, match=r"at most 2\^50"):
+            Resources(extended={"example.com/gpu": amount})
+    assert getattr(Resources(**{field: AMOUNT_MAX}), field) == AMOUNT_MAX
 
 
 def test_numpy_integers_become_python_integers() -> None:

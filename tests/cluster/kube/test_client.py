@@ -7,10 +7,13 @@ from threading import Event
 
 import pytest
 from follower import PATIENCE_SECONDS
+from kubernetes.client import Configuration
+from kubernetes.config import ConfigException
 from scripted_api import ScriptedApi, ScriptedRequest, node, node_list, status, write_kubeconfig
 
 from cluster.kube.client import NODES, UNFINISHED_PODS, KubeClient, connect
 from cluster.kube.errors import (
+    RETRY_AFTER_SECONDS_MAX,
     ConflictError,
     ForbiddenError,
     GoneError,
@@ -93,6 +96,56 @@ def test_load_shedding_carries_the_servers_wish(api: ScriptedApi, client: KubeCl
     assert len(api.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("wish", "heeded_seconds"),
+    [
+        ("86400", RETRY_AFTER_SECONDS_MAX),
+        ("1e10", RETRY_AFTER_SECONDS_MAX),
+        ("inf", RETRY_AFTER_SECONDS_MAX),
+        ("nan", 1.0),
+        ("-5", 0.0),
+        ("Sun, 22 Nov 2026 05:00:00 GMT", 1.0),
+    ],
+)
+def test_absurd_wish_to_wait_is_bounded(
+    api: ScriptedApi, client: KubeClient, wish: str, heeded_seconds: float
+) -> None:
+    """No header makes a copy a day old, or a number that no clock can wait for."""
+    api.lists.append(
+        lambda request: request.answer(429, status(429, "Busy", "busy"), {"Retry-After": wish})
+    )
+
+    with pytest.raises(TooManyRequestsError) as caught:
+        first_page(client)
+
+    assert caught.value.retry_after_seconds == heeded_seconds <= 600.0
+
+
+def test_credentials_that_cannot_be_renewed_are_unauthorized(
+    api: ScriptedApi, client: KubeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library renews a token inside a request, and complains in its own words."""
+
+    def refuse(_: Configuration) -> None:
+        raise ConfigException("exec: process returned 1.\nlog in again")
+
+    api.lists.append(lambda request: request.answer(200, node_list(version=1)))
+    configuration = client.api.configuration
+    monkeypatch.setitem(configuration.api_key, "authorization", "Bearer expired")
+    monkeypatch.setattr(configuration, "refresh_api_key_hook", refuse)
+
+    with pytest.raises(UnauthorizedError, match=r"process returned 1\. log in again"):
+        first_page(client)
+
+
+def test_answer_nested_too_deeply_is_unreadable(api: ScriptedApi, client: KubeClient) -> None:
+    """A parser that gives up is one more answer that cannot be read."""
+    api.lists.append(lambda request: request.answer(200, b"[" * 200_000))
+
+    with pytest.raises(UnreachableError, match="cannot be read"):
+        first_page(client)
+
+
 def test_a_refusal_without_a_user_still_names_the_rule(
     api: ScriptedApi, client: KubeClient
 ) -> None:
@@ -102,7 +155,8 @@ def test_a_refusal_without_a_user_still_names_the_rule(
     with pytest.raises(ForbiddenError) as caught:
         first_page(client)
 
-    assert 'rule {apiGroups: [""], resources: ["nodes"], verbs: ["list"]}' in str(caught.value)
+    rule = 'rule {apiGroups: [""], resources: ["nodes"], verbs: ["list", "watch"]}'
+    assert rule in str(caught.value)
 
 
 @pytest.mark.parametrize(

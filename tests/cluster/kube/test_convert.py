@@ -311,6 +311,18 @@ def test_a_node_without_allocatable_takes_nothing() -> None:
     assert reading.doubts == ("node n1: states no allocatable resources",)
 
 
+def test_a_pod_of_absurd_size_closes_its_node() -> None:
+    """A request that would wrap a sum of 64 bits is a doubt, and no empty node."""
+    reading = read_pod(pod_json(container("1", "8191Pi"), nodeName="n1"))
+    node = Node(name="n1", allocatable=Resources(cpu_millicores=4000, memory_bytes=MEBIBYTE))
+    observed = assemble(
+        [Reading(key="n1", value=node)], [reading], age_seconds=0.0, now_seconds=0.0
+    )
+
+    assert "at most 2^50" in observed.doubts[0]
+    assert observed.snapshot.nodes[0].unschedulable
+
+
 def test_a_pod_that_cannot_be_read_closes_its_node_only() -> None:
     """Nobody knows what it takes, so the snapshot offers its node to nobody."""
     item = pod_json(container("minus one"), nodeName="n1")

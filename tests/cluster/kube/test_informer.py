@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from queue import Queue
 from random import Random
 from threading import Event
 
@@ -11,10 +14,16 @@ from follower import PATIENCE_SECONDS, Follower
 from scripted_api import ScriptedApi, ScriptedRequest, node, node_list, status
 
 from cluster.kube.client import NODES, JsonObject, KubeClient
-from cluster.kube.errors import ForbiddenError, UnreachableError
+from cluster.kube.errors import (
+    RETRY_AFTER_SECONDS_MAX,
+    ForbiddenError,
+    UnexpectedError,
+    UnreachableError,
+)
 from cluster.kube.informer import Informer, object_key
 from cluster.kube.settings import WatchSettings
-from cluster.kube.store import ChangeKind
+from cluster.kube.snapshot import ClusterObserver
+from cluster.kube.store import Change, ChangeKind
 
 
 @pytest.fixture
@@ -36,6 +45,14 @@ def follow(client: KubeClient) -> Iterator[Callable[..., Follower]]:
 def event(kind: str, item: JsonObject) -> JsonObject:
     """Return a line of a watch."""
     return {"type": kind, "object": item}
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for a state that nobody announces."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def quiet(request: ScriptedRequest) -> None:
@@ -153,6 +170,116 @@ def test_load_shedding_is_honoured(api: ScriptedApi, follow: Callable[..., Follo
     )
 
     assert follow().next_wait() == 11.0
+
+
+@pytest.mark.parametrize("wish", ["86400", "1e10"])
+def test_absurd_retry_after_does_not_end_or_hold_up_an_informer(
+    api: ScriptedApi, client: KubeClient, wish: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own wait takes what the server wished, bounded, and the next list is read."""
+    monkeypatch.setattr("cluster.kube.errors.RETRY_AFTER_SECONDS_MAX", 0.05)
+    api.lists.append(
+        lambda request: request.answer(429, status(429, "Busy", "busy"), {"Retry-After": wish})
+    )
+    api.lists.append(lambda request: request.answer(200, node_list(node("a", 1), version=5)))
+    api.watches.append(quiet)
+    settings = WatchSettings(backoff_initial_seconds=0.01)
+
+    with Informer(client, NODES, object_key, settings=settings, rng=Random(1)) as informer:
+        informer.wait_until_synced(timeout_seconds=PATIENCE_SECONDS)
+        assert informer.values() == ("a",)
+    assert RETRY_AFTER_SECONDS_MAX < 86400.0
+
+
+def test_a_fault_of_ours_is_reported_and_everything_listed_again(
+    api: ScriptedApi, client: KubeClient
+) -> None:
+    """Whatever a reading lets out, the thread lives, waits, says what it was and goes on."""
+    api.lists.append(lambda request: request.answer(200, node_list(node("a", 1), version=5)))
+    api.lists.append(
+        lambda request: request.answer(200, node_list(node("a", 1), node("c", 7), version=7))
+    )
+    api.watches.append(lambda request: request.stream(event("ADDED", node("b", 6))))
+    api.watches.append(quiet)
+
+    def read(item: JsonObject) -> str:
+        if object_key(item) == "b":
+            raise RecursionError("too\ndeep")
+        return object_key(item)
+
+    seen: Queue[Change[str]] = Queue()
+    failed: list[str] = []
+    informer: Informer[str] = Informer(
+        client,
+        NODES,
+        read,
+        settings=WatchSettings(),
+        rng=Random(1),
+        sleep=lambda _: failed.append(str(informer.status().error)),
+    )
+    informer.subscribe(seen.put)
+    with informer:
+        changes = [seen.get(timeout=PATIENCE_SECONDS) for _ in range(2)]
+        reached = informer.status()
+
+    assert [change.key for change in changes] == ["a", "c"]
+    assert (reached.lists, reached.failures) == (2, 1)
+    assert failed == [str(failed[0])]
+    assert "cannot follow nodes: RecursionError: too deep" in failed[0]
+
+
+def test_waiting_for_a_copy_that_we_cannot_make_says_why(
+    api: ScriptedApi, client: KubeClient
+) -> None:
+    """Who waits for the first list learns of our own fault, not of a time-out alone."""
+    api.lists.append(lambda request: request.answer(200, node_list(node("a", 1), version=5)))
+    failed = Event()
+    informer: Informer[float] = Informer(
+        client,
+        NODES,
+        lambda item: 1 / (len(item) - len(item)),
+        settings=WatchSettings(),
+        rng=Random(1),
+        sleep=lambda _: (failed.set(), time.sleep(0.01)),
+    )
+    with informer:
+        assert failed.wait(PATIENCE_SECONDS)
+        with pytest.raises(UnexpectedError, match="ZeroDivisionError"):
+            informer.wait_until_synced(timeout_seconds=0.01)
+
+
+def test_a_permission_that_is_taken_away_is_seen_in_what_is_observed(
+    api: ScriptedApi, client: KubeClient
+) -> None:
+    """The copy is still there and ages; the observation carries the reason."""
+    message = 'nodes is forbidden: User "reader" cannot watch'
+    api.lists.append(lambda request: request.answer(200, node_list(version=5)))
+    api.watches.append(lambda request: request.answer(403, status(403, "Forbidden", message)))
+
+    with ClusterObserver(client, rng=Random(1)) as observer:
+        observer.wait_until_synced(timeout_seconds=PATIENCE_SECONDS)
+        until(lambda: bool(observer.observe(now_seconds=0.0).errors))
+        errors = observer.observe(now_seconds=0.0).errors
+
+    assert all(isinstance(error, ForbiddenError) for error in errors)
+    assert 'verbs: ["list", "watch"]' in str(errors[0])
+
+
+def test_watches_opened_together_do_not_end_together(api: ScriptedApi, client: KubeClient) -> None:
+    """Informers with other seeds ask for other lengths, between once and twice the setting."""
+    api.lists.append(lambda request: request.answer(200, node_list(version=5)))
+    api.watches.append(quiet)
+    for seed in (1, 2):
+        informer: Informer[str] = Informer(
+            client, NODES, object_key, settings=WatchSettings(), rng=Random(seed)
+        )
+        with informer:
+            informer.wait_until_synced(timeout_seconds=PATIENCE_SECONDS)
+            until(partial(lambda one: one.status().watches == 1, informer))
+
+    asked = [int(r.query["timeoutSeconds"]) for r in api.requests if "watch" in r.query]
+    assert len(set(asked)) == 2
+    assert all(300 <= seconds <= 600 for seconds in asked)
 
 
 def test_a_watch_that_ends_at_once_without_a_word_counts_as_a_failure(

@@ -256,7 +256,8 @@ def test_a_service_account_without_rights_reads_which_rule_to_add(
 
             message = str(caught.value)
             assert f"ServiceAccount default/{name} may not list nodes" in message
-            assert 'rule {apiGroups: [""], resources: ["nodes"], verbs: ["list"]}' in message
+            rule = 'rule {apiGroups: [""], resources: ["nodes"], verbs: ["list", "watch"]}'
+            assert rule in message
             assert "\n" not in message
 
             verbs = ("--verb=list,watch", "--resource=nodes")

@@ -1,18 +1,24 @@
-"""kube-scheduler 1.36's own decisions, replayed (see ../golden/decisions.go)."""
+"""kube-scheduler 1.36's own decisions, replayed (see ../golden/decisions.go).
+
+The recorded objects are read as the product reads a cluster's. Only the siblings that built-in
+spreading looks at come from the tests' own reading of the recorded Services.
+"""
 
 from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from kube_objects import node_of, pod_of
+from kube_objects import pod_of
 
-from cluster.model import Pod
+from cluster.kube.convert import read_node, read_pod
+from cluster.model import Node, Pod
 from cluster.scheduling.feasibility import feasible, reasons
 from cluster.scheduling.node_order import node_order
 from cluster.scheduling.profile import (
@@ -49,15 +55,32 @@ with gzip.open(GOLDEN, "rt", encoding="utf-8") as lines:
     CLUSTERS: list[dict[str, Any]] = [json.loads(line) for line in lines]
 
 
+def node_read(json: dict[str, Any]) -> Node:
+    """Read a recorded Node as the product does."""
+    reading = read_node(json)
+    assert reading.value is not None
+    assert not reading.doubts
+    return reading.value
+
+
+def pod_read(json: dict[str, Any], services: Iterable[dict[str, Any]]) -> Pod:
+    """Read a recorded Pod as the product does, and what spreads it by its Services."""
+    reading = read_pod(json)
+    assert reading.value is not None
+    assert not reading.doubts
+    siblings = pod_of(json, services).default_spread_selector
+    return replace(reading.value, default_spread_selector=siblings)
+
+
 def replay(cluster: dict[str, Any]) -> Iterator[tuple[NodeTable, Pod, dict[str, Any]]]:
     """Give the state, the pod and kube-scheduler's verdict before each decision."""
     services = cluster.get("services", ())
-    nodes = node_order([node_of(node) for node in cluster["nodes"]])
+    nodes = node_order([node_read(node) for node in cluster["nodes"]])
     table = NodeTable.of(nodes, cluster["namespaces"])
     for placed in cluster["placed"] or ():
-        table.assign(pod_of(placed, services), table.index_of[placed["spec"]["nodeName"]])
+        table.assign(pod_read(placed, services), table.index_of[placed["spec"]["nodeName"]])
     for decision in cluster["decisions"]:
-        pod = pod_of(decision["pod"], services)
+        pod = pod_read(decision["pod"], services)
         yield table, pod, decision
         if decision["chosen"]:
             table.assign(pod, table.index_of[decision["chosen"]])

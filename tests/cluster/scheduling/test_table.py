@@ -6,7 +6,7 @@ import pytest
 from model_objects import node, pod, table_of
 
 from cluster.constraints import Taint
-from cluster.model import ClusterSnapshot
+from cluster.model import AMOUNT_MAX, ClusterSnapshot
 from cluster.scheduling import placed_pods
 from cluster.scheduling.feasibility import feasible
 from cluster.scheduling.table import NodeTable
@@ -20,7 +20,17 @@ def test_a_table_needs_nodes_with_different_names() -> None:
     with pytest.raises(InputError, match="same name"):
         NodeTable.of([node("a"), node("a")])
     with pytest.raises(InputError, match="more than 2"):
-        NodeTable.of([node("a", 2**63)])
+        NodeTable.of([node("a", pods_max=2**63)])
+
+
+def test_the_largest_requests_do_not_wrap_a_sum() -> None:
+    """A node that is full beyond all measure never looks empty."""
+    table = table_of([node("a")], {"a": [pod(AMOUNT_MAX, AMOUNT_MAX, gpu=AMOUNT_MAX)] * 1000})
+
+    assert table.requested_memory_bytes.tolist() == [1000 * AMOUNT_MAX]
+    assert (table.free_cpu_millicores < 0).all()
+    assert (table.free_extended("example.com/gpu") < 0).all()
+    assert not feasible(table, pod(1)).any()
 
 
 def test_what_was_not_assigned_cannot_be_released() -> None:
