@@ -22,3 +22,14 @@ def test_the_readme_shows_the_table_that_the_demo_prints(tmp_path):
 
     for name, row in rows.items():
         assert "| " + " | ".join([name, *stream_cells(row)]) + " |" in text
+
+
+@pytest.mark.parametrize(
+    "page", ["placement-suite", "placement-standard-20-30-10", "placement-standard-20-20-20"]
+)
+def test_generated_tables_come_from_a_clean_tree(page):
+    """A figure that names a commit can be made again from it."""
+    text = (README.parent / "docs/reference" / f"{page}.md").read_text(encoding="utf-8")
+
+    assert "Commit `" in text
+    assert "+changes" not in text
