@@ -16,12 +16,13 @@ from types import MappingProxyType
 from typing import Final, Self, TypeAlias
 
 from energy.cloud import CloudInstance, shipped_instances
-from energy.generic import generic_profile, typical_shape
+from energy.generic import SINCE_HARDWARE_YEAR, generic_profile, typical_shape
 from energy.hardware_names import cpu_maker, cpu_model_key
 from energy.power_curve import PowerCurve
 from energy.power_profile import PowerProfile, curve_between
 from energy.profile import NodePowerProfile, ProfileSource, Scope
 from energy.regressor.facts import ServerFacts
+from energy.regressor.features import DEFAULT_THREADS_PER_CORE
 from energy.servers import CatalogueServer, read_table
 
 __all__ = ["Catalogue", "CatalogueServer", "NodeFacts"]
@@ -98,21 +99,36 @@ class Catalogue:
             return None
         # The most specific selector wins; among equals the first name, so that it never flaps.
         walls.sort(key=lambda profile: (-len(profile.spec.nodeSelector), profile.metadata.name))
-        if not walls[0].idle_and_peak_only:
-            return walls[0].node_profile()
-        return walls[0].node_profile(self._curve_between(facts, walls[0]))
+        return self.written(walls[0], facts)
 
-    def _curve_between(self, facts: NodeFacts, profile: PowerProfile) -> PowerCurve:
+    def written(self, profile: PowerProfile, facts: NodeFacts | None = None) -> NodePowerProfile:
+        """Return what an operator wrote, its curve drawn where only idle and peak are written.
+
+        Without facts (of what size the node is) the typical shape draws it; a note says what did.
+        """
         line = profile.node_profile()
-        if self.predict_curve is None:
-            return curve_between(line.idle_watts, line.peak_watts, self._typical_shape())
-        server = ServerFacts(
-            cores=max(1, round(facts.cpu_cores)),
+        if not profile.idle_and_peak_only:
+            return line
+        if self.predict_curve is None or facts is None:
+            curve = curve_between(line.idle_watts, line.peak_watts, self._typical_shape())
+            note = f"between idle and peak the typical shape since {SINCE_HARDWARE_YEAR}"
+        else:
+            curve = self.predict_curve(self._server_facts(facts, line))
+            note = "between idle and peak as the energy regressor predicts"
+        return replace(profile.node_profile(curve), notes=(note,))
+
+    def _server_facts(self, facts: NodeFacts, line: NodePowerProfile) -> ServerFacts:
+        # The regressor was trained on physical cores; a node counts hardware threads.
+        known = self.with_cpu_model(facts.cpu_model) if facts.cpu_model else []
+        per_core = known[0].cpu_threads / known[0].cores if known else DEFAULT_THREADS_PER_CORE
+        cores = max(1, round(facts.cpu_cores / per_core))
+        return ServerFacts(
+            cores=cores,
+            threads=max(cores, round(facts.cpu_cores)),
             idle_watts=line.idle_watts,
             peak_watts=line.peak_watts,
             cpu_maker=cpu_maker(facts.cpu_model) if facts.cpu_model else None,
         )
-        return self.predict_curve(server)
 
     def _by_instance_type(self, facts: NodeFacts, notes: list[str]) -> NodePowerProfile | None:
         if not facts.instance_type:
@@ -142,14 +158,14 @@ class Catalogue:
         profile = replace(server.profile(), source=ProfileSource.CATALOGUE_CPU_MODEL)
         if _size_distance(server, facts.cpu_cores) == 0:
             return profile
-        share_ratio = facts.cpu_cores / (server.threads or server.cores)
+        share_ratio = facts.cpu_cores / server.cpu_threads
         share = profile.with_curve(profile.curve.scaled(share_ratio))
         note = f"{share_ratio:.3g} of {server.slug}, by hardware threads"
         return replace(share, trust=SHARE_TRUST, notes=(note,))
 
 
 def _size_distance(server: CatalogueServer, cpu_cores: float) -> float:
-    sizes = (server.cores, server.threads or server.cores)
+    sizes = (server.cores, server.cpu_threads)
     return min(abs(size - cpu_cores) for size in sizes)
 
 

@@ -29,11 +29,15 @@ class Scope(StrEnum):
 
 
 class ProfileSource(StrEnum):
-    """The links of the chain that answers "what does this node draw", best first."""
+    """The links of the chain that answers "what does this node draw", best first.
+
+    `PREDICTED` is what the energy regressor answers where it is asked; the chain itself does not.
+    """
 
     MEASURED_WALL = "measured-wall"
     MEASURED_PACKAGE = "measured-package"
     POWER_PROFILE = "power-profile"
+    PREDICTED = "predicted"
     CATALOGUE_INSTANCE_TYPE = "catalogue-instance-type"
     CATALOGUE_CPU_MODEL = "catalogue-cpu-model"
     GENERIC_CORES = "generic-cores"

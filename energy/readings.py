@@ -16,7 +16,7 @@ from typing import Final
 from energy.csv_rows import Row, plain_float, read_rows
 from energy.drift import LIMITS, Drift, DriftLimits, WallReading, observe
 from energy.errors import InputError
-from energy.profile import NodePowerProfile
+from energy.profile import NodePowerProfile, Scope
 
 REQUIRED_COLUMNS: Final = ("at_seconds", "node", "wall_watts")
 
@@ -31,6 +31,12 @@ class NodeReading:
 
 def read_readings(path: Path, profile: NodePowerProfile | None = None) -> list[NodeReading]:
     """Read all readings of a file, in order of time."""
+    if profile and profile.scope is not Scope.WALL:
+        raise InputError(
+            f"the profile {profile.name!r} has scope {profile.scope}, the readings are of the wall",
+            where=str(path),
+            mend="compare wall readings with a wall profile",
+        )
     column = "utilisation_ratio" if profile else "predicted_watts"
     rows = read_rows(path, (*REQUIRED_COLUMNS, column), "wall readings")
     readings = [_reading(row, profile) for row in rows]

@@ -69,6 +69,11 @@ class CatalogueServer:
         return cpu_model_key(self.cpu)
 
     @property
+    def cpu_threads(self) -> int:
+        """Hardware threads, which is what Kubernetes counts as CPUs; cores where unstated."""
+        return self.threads or self.cores
+
+    @property
     def cpu_maker(self) -> str:
         """Who made the CPU."""
         return cpu_maker(self.cpu)

@@ -25,13 +25,3 @@ def joules(watts: float, seconds: float) -> Joules:
 def kilowatt_hours(energy_joules: float) -> float:
     """Energy in kilowatt hours, for reports, of an energy in joules."""
     return energy_joules / JOULES_PER_KILOWATT_HOUR
-
-
-def joules_of_kilowatt_hours(energy_kilowatt_hours: float) -> Joules:
-    """Energy in joules of an energy in kilowatt hours."""
-    return Joules(energy_kilowatt_hours * JOULES_PER_KILOWATT_HOUR)
-
-
-def kilograms(mass_grams: float) -> float:
-    """Mass in kilograms of a mass in grams (of carbon dioxide, here)."""
-    return mass_grams / 1000.0

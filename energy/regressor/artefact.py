@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Self, cast
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from energy.errors import InputError, UnavailableError
 from energy.power_curve import LOAD_LEVELS, PowerCurve
@@ -59,11 +60,11 @@ class Regressor:
     def load(cls, directory: Traversable | Path) -> Self:
         """Load an artefact from a directory, after checking it against its checksums."""
         contents = verified(directory)
-        description = _description(contents[DESCRIPTION_FILE], str(directory))
+        described, description = _description(contents[DESCRIPTION_FILE], str(directory))
         return cls(
-            name=description["model"],
+            name=described.model,
             description=description,
-            training_cpu_models=tuple(description["training_cpu_models"]),
+            training_cpu_models=tuple(described.training_cpu_models),
             shape_session=_session(contents[SHAPE_FILE], f"{directory}/{SHAPE_FILE}"),
             levels_session=_session(contents[LEVELS_FILE], f"{directory}/{LEVELS_FILE}"),
         )
@@ -146,14 +147,36 @@ def _read(directory: Traversable | Path, name: str) -> bytes:
         raise UnavailableError(reason, where=f"{directory}/{name}", mend=_TRAIN_AGAIN) from None
 
 
-def _description(content: bytes, directory: str) -> dict[str, Any]:
-    description = json.loads(content)
-    made_for = description.get("schema_version"), tuple(description.get("feature_names", ()))
-    if made_for != (SCHEMA_VERSION, FEATURE_NAMES):
+class _Description(BaseModel):
+    """What loading needs of an artefact's description; there may be more in it."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    schema_version: int
+    model: str = Field(min_length=1)
+    training_cpu_models: list[str] = Field(min_length=1)
+    feature_names: list[str]
+
+
+def _description(content: bytes, directory: str) -> tuple[_Description, dict[str, Any]]:
+    where = f"{directory}/{DESCRIPTION_FILE}"
+    try:
+        described = _Description.model_validate_json(content)
+        everything = json.loads(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "document"
+        raise InputError(f"{place}: {first['msg']}", where=where, mend=_TRAIN_AGAIN) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"no JSON: {error}", where=where, mend=_TRAIN_AGAIN) from None
+    if (described.schema_version, tuple(described.feature_names)) != (
+        SCHEMA_VERSION,
+        FEATURE_NAMES,
+    ):
         raise InputError(
-            "was made for other features than this version's", where=directory, mend=_TRAIN_AGAIN
+            "was made for other features than this version's", where=where, mend=_TRAIN_AGAIN
         )
-    return dict(description)
+    return described, everything
 
 
 def _session(content: bytes, where: str) -> Any:  # noqa: ANN401 - onnxruntime is untyped

@@ -23,7 +23,7 @@ def predicted_profile(regressor: Regressor, facts: ServerFacts) -> NodePowerProf
         name=f"predicted-{facts.cores}-cores",
         curve=regressor.curve(facts),
         scope=Scope.WALL,
-        source=ProfileSource.POWER_PROFILE if both else ProfileSource.GENERIC_CORES,
+        source=ProfileSource.PREDICTED,
         trust=TWO_POINTS_TRUST if both else SIZE_ONLY_TRUST,
         notes=(basis,),
     )

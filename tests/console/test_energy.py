@@ -74,6 +74,7 @@ def test_a_core_has_a_price_on_a_server_that_was_never_measured() -> None:
     assert answer["fill_cost_always_on_watts_per_core"] == pytest.approx(300 / 64)
     assert answer["marginal_watts"] == pytest.approx((watts[6] - watts[5]) * 10 * 2 / 64)
     assert "idle_watts and peak_watts" in answer["profile"]["notes"][0]
+    assert answer["profile"]["source"] == "predicted"
 
 
 def test_the_shipped_model_is_scored_on_cpu_models_it_has_not_seen(tmp_path: Path) -> None:
@@ -144,8 +145,56 @@ def test_drift_is_shown_in_three_forms(tmp_path: Path) -> None:
     assert document["nodes"]["a"]["off"] is True
     assert document["nodes"]['b "x"']["residual_watts"] is None
     samples = [line for line in metrics.splitlines() if not line.startswith("#")]
-    assert samples == ['negawatt_power_residual_watts{node="a"} 20']
-    assert "# TYPE negawatt_power_residual_watts gauge" in metrics
+    correction = document["nodes"]["a"]["correction_ratio"]
+    assert 1.1 < correction < 1.2
+    assert samples == [
+        'negawatt_power_residual_watts{node="a"} 20',
+        f'negawatt_power_correction_ratio{{node="a"}} {correction:.10g}',
+        'negawatt_power_profile_off{node="a"} 1',
+    ]
+    for name in ("residual_watts", "correction_ratio", "profile_off"):
+        assert f"# TYPE negawatt_power_{name} gauge" in metrics
+
+
+def test_a_node_whose_readings_stopped_keeps_its_flag_and_has_no_residual(tmp_path: Path) -> None:
+    """A residual is of now; what was learnt stays."""
+    file = tmp_path / "readings.csv"
+    file.write_text(f"{READINGS}0,a,101,100\n0,b,101,100\n3600,b,101,100\n")
+    metrics = negawatt("energy", "drift", "--readings", file, "--output", "prometheus").stdout
+    assert 'residual_watts{node="a"}' not in metrics
+    assert 'residual_watts{node="b"} 1' in metrics
+    assert 'negawatt_power_profile_off{node="a"} 0' in metrics
+
+
+def test_drift_and_catalogue_draw_one_curve_between_two_written_watts(tmp_path: Path) -> None:
+    """What is compared with the meter is what nodes are priced by."""
+    profiles, readings = tmp_path / "rack.yaml", tmp_path / "readings.csv"
+    document = document_of("rack", {"rack": "7"}, idle_watts=50.0, peak_watts=150.0)
+    profiles.write_text(yaml.safe_dump(document))
+    readings.write_text("at_seconds,node,wall_watts,utilisation_ratio\n0,a,100,0.1\n")
+    drifted = negawatt(
+        "energy", "drift", "--readings", readings, "--profile", profiles, "--output", "json"
+    )
+    found = negawatt(
+        "energy", "catalogue", "--profiles", profiles, "--label", "rack=7", "--cores", 8,
+        "--output", "json",
+    )  # fmt: skip
+    at_a_tenth = json.loads(found.stdout)["load_level_watts"][1]
+    residual = json.loads(drifted.stdout)["nodes"]["a"]["residual_watts"]
+    assert at_a_tenth > 61
+    assert residual == pytest.approx(100 - at_a_tenth)
+
+
+def test_a_package_profile_is_not_compared_with_wall_readings(tmp_path: Path) -> None:
+    """Exit 2 and one line that names the scope."""
+    profiles, readings = tmp_path / "rapl.yaml", tmp_path / "readings.csv"
+    spec = {"idle_watts": 5.0, "peak_watts": 15.0, "scope": "package"}
+    profiles.write_text(yaml.safe_dump(document_of("rapl", {"rack": "7"}, **spec)))
+    readings.write_text("at_seconds,node,wall_watts,utilisation_ratio\n0,a,100,0.1\n")
+    done = negawatt("energy", "drift", "--readings", readings, "--profile", profiles)
+    assert done.returncode == 2
+    assert one_line(done.stderr)
+    assert "scope package" in done.stderr
 
 
 def test_readings_by_utilisation_need_a_profile_and_take_one(tmp_path: Path) -> None:

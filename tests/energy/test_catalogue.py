@@ -73,11 +73,35 @@ def test_nothing_but_cores_leads_to_the_dear_generic_curve() -> None:
     alike = [
         server
         for server in SHIPPED.servers.values()
-        if server.cores == 32 and server.hardware_year >= 2012
+        if server.threads == 32 and server.hardware_year >= 2012
     ]
     cheaper = [server for server in alike if server.curve.peak_watts <= profile.peak_watts]
     assert len(cheaper) >= 0.6 * len(alike)
     assert len(profile.notes) == 3
+
+
+@pytest.mark.parametrize("cpu_cores", [16, 32, 64, 128, 256])
+def test_a_generic_node_draws_what_measured_servers_with_as_many_threads_draw(
+    cpu_cores: int,
+) -> None:
+    """Kubernetes counts hardware threads: more than most of them, and less than any worst."""
+    profile = SHIPPED.resolve(NodeFacts(name="node", cpu_cores=cpu_cores))
+    alike = [
+        server.curve
+        for server in SHIPPED.servers.values()
+        if server.threads == cpu_cores and server.hardware_year >= 2012
+    ]
+    for level in (0.0, 0.5, 1.0):
+        watts = sorted(curve.watts_at(level) for curve in alike)
+        assert watts[len(watts) // 2] <= profile.curve.watts_at(level) <= watts[-1]
+
+
+def test_two_epyc_7763_are_not_taken_for_256_physical_cores() -> None:
+    """A server of 256 threads was measured at about 400 W, not at two kilowatts."""
+    profile = SHIPPED.resolve(NodeFacts(name="node", cpu_cores=256))
+    measured = SHIPPED.servers["lenovo-thinksystem-sr645-7763"]
+    assert measured.cpu_threads == 256
+    assert measured.curve.peak_watts < profile.peak_watts < 1.5 * measured.curve.peak_watts
 
 
 @given(st.floats(0.1, 4096))
@@ -122,16 +146,37 @@ def test_two_written_watts_get_a_bowed_curve_between_them() -> None:
     """Idle and peak stay, the middle is the typical shape's or the regressor's."""
     rack = profile_of("rack", {"rack": "7"}, idle_watts=50.0, peak_watts=150.0)
     facts = NodeFacts(name="n", cpu_cores=8, labels={"rack": "7"})
-    typical = SHIPPED.with_power_profiles([rack]).resolve(facts).curve
+    written = SHIPPED.with_power_profiles([rack])
+    typical = written.resolve(facts).curve
     assert (typical.idle_watts, typical.peak_watts) == (50, 150)
     assert typical.watts_at(0.1) > 60
+    assert "typical shape" in written.resolve(facts).notes[-1]
+    assert written.written(rack).curve == typical
 
     def predict(server: ServerFacts) -> PowerCurve:
         assert (server.idle_watts, server.peak_watts) == (50, 150)
+        assert (server.cores, server.threads) == (4, 8)
         return PowerCurve.linear(50, 151)
 
-    predicted = SHIPPED.with_power_profiles([rack], predict).resolve(facts).curve
+    predicted = SHIPPED.with_power_profiles([rack], predict).resolve(facts)
     assert predicted.peak_watts == 151
+    assert "regressor" in predicted.notes[-1]
+
+
+def test_a_cpu_model_without_hyperthreading_has_a_core_for_each_thread() -> None:
+    """The regressor is asked with physical cores."""
+    rack = profile_of("rack", {"rack": "7"}, idle_watts=50.0, peak_watts=150.0)
+    asked: list[ServerFacts] = []
+
+    def predict(server: ServerFacts) -> PowerCurve:
+        asked.append(server)
+        return PowerCurve.linear(50, 150)
+
+    catalogue = SHIPPED.with_power_profiles([rack], predict)
+    for cpu_model in ("Intel Xeon E5440", "AMD EPYC 7763"):
+        facts = NodeFacts(name="n", cpu_cores=8, cpu_model=cpu_model, labels={"rack": "7"})
+        catalogue.resolve(facts)
+    assert [(each.cores, each.threads) for each in asked] == [(8, 8), (4, 8)]
 
 
 def test_a_package_profile_never_stands_for_the_wall() -> None:

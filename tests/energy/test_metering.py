@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy.errors import InputError
-from energy.metering import MeterReading, Observation, PackageRange, present_watts
+from energy.metering import (
+    ABSURD_FACTOR,
+    MeterReading,
+    Observation,
+    PackageRange,
+    present_watts,
+)
 from energy.power_curve import PowerCurve
 from energy.profile import NodePowerProfile, ProfileSource, Scope
 
@@ -59,6 +65,7 @@ def test_a_package_reading_moves_the_load_point_and_never_stands_for_the_wall() 
         wall(math.nan),
         wall(math.inf),
         wall(200_000),
+        wall(6 * NODE.peak_watts),
         package(210),
     ],
 )
@@ -69,6 +76,12 @@ def test_a_reading_that_cannot_be_believed_falls_down_the_chain_visibly(
     value = present_watts(NODE, Observation(wall=reading, utilisation_ratio=0.5), NOW)
     assert (value.watts, value.source) == (200, ProfileSource.CATALOGUE_CPU_MODEL)
     assert any(note.startswith("wall meter:") for note in value.notes)
+
+
+def test_a_reading_of_some_times_the_peak_is_still_believed() -> None:
+    """Profiles may be wrong by far; only beyond five times the peak is the meter."""
+    value = present_watts(NODE, Observation(wall=wall(ABSURD_FACTOR * NODE.peak_watts)), NOW)
+    assert value.source is ProfileSource.MEASURED_WALL
 
 
 def test_packages_of_unknown_range_say_nothing_of_the_load() -> None:

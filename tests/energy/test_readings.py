@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from energy.errors import InputError
 from energy.power_curve import PowerCurve
-from energy.profile import NodePowerProfile
+from energy.profile import NodePowerProfile, Scope
 from energy.readings import read_readings, replay
 
 HEADER = "at_seconds,node,wall_watts,predicted_watts"
@@ -37,6 +37,15 @@ def test_a_load_is_put_on_a_given_curve(tmp_path: Path) -> None:
     header = "at_seconds,node,wall_watts,utilisation_ratio"
     file = _file(tmp_path, "0,a,210,0.5", header=header)
     assert dict(replay(read_readings(file, profile)))["a"].residual_watts == 10
+
+
+def test_wall_readings_are_not_compared_with_the_watts_of_packages(tmp_path: Path) -> None:
+    """Scopes are never mixed."""
+    curve = PowerCurve.linear(10, 30)
+    profile = NodePowerProfile(name="rapl", curve=curve, scope=Scope.PACKAGE)
+    file = _file(tmp_path, "0,a,210,0.5", header="at_seconds,node,wall_watts,utilisation_ratio")
+    with pytest.raises(InputError, match="scope package"):
+        read_readings(file, profile)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +33,8 @@ def drift(
 ) -> None:
     """Compare wall readings with what profiles predict: residual, correction and flag.
 
+    The prediction must be the uncorrected profile's, or the correction would correct itself.
+
     Readings that are missing, stale, repeated or absurd correct nothing; they are counted.
     """
     form = require_format(output, (TABLE, JSON, PROMETHEUS))
@@ -48,20 +51,35 @@ def drift(
 
 
 def exposition(drifts: dict[str, Drift], now_seconds: float) -> str:
-    """Return the residuals as Prometheus text; a node without a fresh reading has no sample."""
-    lines = [
-        "# HELP negawatt_power_residual_watts Measured wall watts less those of the profile.",
-        "# TYPE negawatt_power_residual_watts gauge",
-    ]
-    for node, each in drifts.items():
-        fresh = each.last_seconds is not None and (
-            now_seconds - each.last_seconds <= LIMITS.stale_seconds
+    """Return residuals, corrections and flags as Prometheus text.
+
+    A node without a fresh reading has no residual, one that was never measured no sample at all.
+    """
+    measured = {node: each for node, each in drifts.items() if each.used}
+    fresh = {
+        node: each.residual_watts
+        for node, each in measured.items()
+        if each.residual_watts is not None
+        and each.last_seconds is not None
+        and now_seconds - each.last_seconds <= LIMITS.stale_seconds
+    }
+    corrections = {node: each.correction_ratio for node, each in measured.items()}
+    flags = {node: float(each.is_off()) for node, each in measured.items()}
+    return (
+        _gauge("residual_watts", "Measured wall watts less those of the profile.", fresh)
+        + _gauge(
+            "correction_ratio",
+            "Factor by which the profile's watts are to be multiplied.",
+            corrections,
         )
-        if fresh and each.residual_watts is not None:
-            lines.append(
-                f'negawatt_power_residual_watts{{node="{_label(node)}"}} {each.residual_watts:.10g}'
-            )
-    return "\n".join(lines) + "\n"
+        + _gauge("profile_off", "1 where no correction mends the profile, else 0.", flags)
+    )
+
+
+def _gauge(name: str, meaning: str, values: Mapping[str, float]) -> str:
+    metric = f"negawatt_power_{name}"
+    samples = (f'{metric}{{node="{_label(node)}"}} {each:.10g}\n' for node, each in values.items())
+    return f"# HELP {metric} {meaning}\n# TYPE {metric} gauge\n{''.join(samples)}"
 
 
 def _label(value: str) -> str:

@@ -14,9 +14,9 @@ from energy.profile import NodePowerProfile
 
 def profile_named(name: str) -> NodePowerProfile:
     """Return a server of the catalogue by its short name, or the one profile of a file."""
-    servers = Catalogue.shipped().servers
-    if name in servers:
-        return servers[name].profile()
+    catalogue = Catalogue.shipped()
+    if name in catalogue.servers:
+        return catalogue.servers[name].profile()
     if not Path(name).exists():
         raise InputError(
             f"{name!r} is no server of the catalogue and no file",
@@ -28,7 +28,7 @@ def profile_named(name: str) -> NodePowerProfile:
         raise InputError(
             f"{len(profiles)} profiles in the file", where=name, mend="give a file with one"
         )
-    return profiles[0].node_profile()
+    return catalogue.written(profiles[0])
 
 
 def profile_document(profile: NodePowerProfile) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 
 from energy.catalogue import Catalogue
 from energy.errors import InputError, UnavailableError
+from energy.profile import ProfileSource
 from energy.regressor.artefact import (
     CHECKSUM_FILE,
     DESCRIPTION_FILE,
@@ -77,16 +78,57 @@ def test_a_spoilt_list_of_checksums_is_refused(copy: Path, text: str) -> None:
         Regressor.load(copy)
 
 
+def _describe(copy: Path, content: bytes) -> None:
+    """Replace an artefact's description, with a checksum that matches."""
+    contents = {name: (copy / name).read_bytes() for name in (SHAPE_FILE, LEVELS_FILE)}
+    contents[DESCRIPTION_FILE] = content
+    (copy / DESCRIPTION_FILE).write_bytes(content)
+    (copy / CHECKSUM_FILE).write_text(checksum_lines(contents))
+
+
 def test_an_artefact_of_other_features_is_refused(copy: Path) -> None:
     """Checksums that match are not enough: the numbers would mean something else."""
     description = json.loads((copy / DESCRIPTION_FILE).read_text())
     description["feature_names"] = description["feature_names"][::-1]
-    contents = {name: (copy / name).read_bytes() for name in (SHAPE_FILE, LEVELS_FILE)}
-    contents[DESCRIPTION_FILE] = json.dumps(description).encode()
-    (copy / DESCRIPTION_FILE).write_bytes(contents[DESCRIPTION_FILE])
-    (copy / CHECKSUM_FILE).write_text(checksum_lines(contents))
+    _describe(copy, json.dumps(description).encode())
     with pytest.raises(InputError, match="other features"):
         Regressor.load(copy)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{", b"{}", b"null", b"3", b'"text"', b"\xff\xfe", b"[" * 100_000]
+)
+def test_a_description_that_is_none_is_refused(copy: Path, content: bytes) -> None:
+    """One line names the file, though its checksum matches."""
+    _describe(copy, content)
+    with pytest.raises(InputError, match=DESCRIPTION_FILE) as caught:
+        Regressor.load(copy)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("schema_version", None),
+        ("model", None),
+        ("model", 3),
+        ("training_cpu_models", None),
+        ("training_cpu_models", "all"),
+        ("training_cpu_models", []),
+        ("training_cpu_models", [1]),
+        ("feature_names", None),
+    ],
+)
+def test_a_field_that_is_missing_or_of_another_type_is_named(
+    copy: Path, field: str, value: object
+) -> None:
+    """None stands for a field that is left out."""
+    description = json.loads((copy / DESCRIPTION_FILE).read_text())
+    del description[field]
+    _describe(copy, json.dumps(description | ({} if value is None else {field: value})).encode())
+    with pytest.raises(InputError, match=field) as caught:
+        Regressor.load(copy)
+    assert "\n" not in str(caught.value)
 
 
 def test_bytes_that_are_no_graph_are_refused(copy: Path) -> None:
@@ -126,6 +168,7 @@ def test_a_server_without_any_watts_is_trusted_less() -> None:
     blind = predicted_profile(Regressor.shipped(), metered.without_watts())
     assert blind.trust < profile.trust
     assert "size alone" in blind.notes[0]
+    assert {profile.source, blind.source} == {ProfileSource.PREDICTED}
     assert 0 < blind.idle_watts < blind.peak_watts
 
 
