@@ -1,10 +1,11 @@
-# The only menu. `make demo` and `make test` need make and Python 3.11 to 3.14, nothing else: they
-# install what uv.lock names into .venv once and use no network after that.
+# The only menu. `make demo` and `make test` need Linux, make and Python 3.11 to 3.14: they install
+# what uv.lock names into .venv once and use no network after that.
 
 # The first interpreter that the lock file has wheels for and that can make an environment.
 PYTHON ?= $(shell for candidate in python3.14 python3.13 python3.12 python3.11 python3; do \
 	$$candidate -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
 		>/dev/null 2>&1 && echo $$candidate && break; done)
+SYSTEM := $(shell uname -s)
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.synced
@@ -42,6 +43,7 @@ bench: $(READY) ## Measurements, printed as tables
 # openb's pod list does not travel with the repository (no licence is visible).
 PODS ?= ../shared/data/alibaba-openb-2023/openb_pod_list_default.csv
 docs: $(READY) ## The generated tables of docs/reference (half an hour)
+	$(BIN)/negawatt energy report --into docs/reference
 	$(BIN)/negawatt simulate place --suite ground --policy all --seed 1,2,3,4,5 \
 		--output markdown --file docs/reference/placement-suite.md
 	for fleet in 20/30/10 20/20/20; do \
@@ -78,7 +80,10 @@ $(READY): uv.lock pyproject.toml
 	@touch $@
 
 define need_python
-if [ -z "$(PYTHON)" ]; then \
+if [ "$(SYSTEM)" != Linux ]; then \
+	echo "make: this is $(SYSTEM); uv.lock names wheels for Linux alone, so use a Linux machine or container" >&2; \
+	exit 1; \
+elif [ -z "$(PYTHON)" ]; then \
 	echo "make: no Python 3.11 to 3.14 with its venv module on PATH;" \
 		"on Debian 12: apt-get install python3-venv (or name one: make PYTHON=/path/to/python3)" >&2; \
 	exit 1; \

@@ -1,8 +1,8 @@
 """Real components: skip what needs an absent one, say so at the end, or fail where required.
 
-NEGAWATT_REQUIRE_COMPONENTS=1 turns every such skip into a failure (`shared` excepted: that data
-does not travel with the repository). HYPOTHESIS_PROFILE is `dev` (random), `ci` (the same examples
-each time) or `night` (many).
+NEGAWATT_REQUIRE_COMPONENTS=1 turns every skip into a failure, whether of a test or of a file that
+skips itself (`shared` excepted: that data does not travel with the repository).
+HYPOTHESIS_PROFILE is `dev` (random), `ci` (the same examples each time) or `night` (many).
 """
 
 from __future__ import annotations
@@ -55,16 +55,32 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Where components are required, a test must not find another reason to skip itself."""
     report = yield
-    required = [name for name in _markers(item) if name not in components.NEVER_REQUIRED]
-    if REQUIRED and required and report.skipped and not hasattr(report, "wasxfail"):
-        report.outcome = "failed"
-        report.longrepr = f"skipped, though {', '.join(required)} is required: {report.longrepr}"
+    if not hasattr(report, "wasxfail"):
+        _refuse_skip(report)
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Nor must a file skip itself before it has any tests, as pytest.importorskip lets it."""
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    said = str(report.longrepr)
+    if REQUIRED and report.skipped and not _is_excused(said):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, though every component is required: {said}"
+
+
+def _is_excused(said: str) -> bool:
+    lacks = (components.lack(marker) for marker in components.NEVER_REQUIRED)
+    return any(lack and lack in said for lack in lacks)
 
 
 def pytest_terminal_summary(

@@ -86,6 +86,13 @@ def report(findings: Sequence[Finding]) -> dict[str, object]:
 
 def _show(findings: Sequence[Finding]) -> None:
     console = stdout()
+    console.print(_found_table(findings))
+    console.print()
+    lacks = lacking(findings)
+    console.print(_lacking_table(lacks) if lacks else "Everything is there.")
+
+
+def _found_table(findings: Sequence[Finding]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("topic")
     table.add_column("name", no_wrap=True)
@@ -100,12 +107,10 @@ def _show(findings: Sequence[Finding]) -> None:
             escape(finding.found),
         )
         topic = finding.topic
-    console.print(table)
-    console.print()
-    lacks = lacking(findings)
-    if not lacks:
-        console.print("Everything is there.")
-        return
+    return table
+
+
+def _lacking_table(lacks: Sequence[Finding]) -> Table:
     wanting = Table(box=None, pad_edge=False)
     wanting.add_column("lacking", overflow="fold", ratio=1)
     wanting.add_column("would enable", overflow="fold", ratio=1)
@@ -114,7 +119,7 @@ def _show(findings: Sequence[Finding]) -> None:
         wanting.add_row(
             f"{', '.join(names)}{' (optional)' if optional else ''}", enables, escape(get)
         )
-    console.print(wanting)
+    return wanting
 
 
 def alike(findings: Sequence[Finding]) -> dict[tuple[str, str, bool], list[str]]:

@@ -56,3 +56,8 @@ def lacking(findings: Sequence[Finding]) -> list[Finding]:
 def one_line(text: str) -> str:
     """Put a text of several lines into one."""
     return " ".join(text.split())
+
+
+def dotted(version: Sequence[int]) -> str:
+    """Write a version as one reads it: (3, 11) as `3.11`."""
+    return ".".join(map(str, version))

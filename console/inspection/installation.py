@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
 
-from console.inspection.finding import Finding, State, one_line
+from console.inspection.finding import Finding, State, dotted, one_line
 
 DISTRIBUTION = "negawatt"
 PACKAGES = ("cluster", "console", "energy", "pricing", "simulator")
-PYTHON_MINIMUM = (3, 11)
+PYTHON_MINIMUM, PYTHON_MAXIMUM = (3, 11), (3, 14)  # what uv.lock has wheels for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +23,6 @@ class Extra:
 
     enables: str
     optional: bool = False
-    #: What else to try where its libraries are there and cannot be loaded.
-    mend_broken: str = ""
 
 
 EXTRAS = {
@@ -33,25 +31,31 @@ EXTRAS = {
     "report": Extra(enables="HTML pages and plots"),
     "simulate": Extra(enables="the lower bound that policies are compared with"),
     "energy-training": Extra(
-        enables="`negawatt energy train` and `evaluate`",
+        enables="`negawatt energy train`, `report` and `evaluate --cross-validate`",
         optional=True,
-        mend_broken="LightGBM needs libgomp.so.1: `apt-get install libgomp1`",
     ),
     "forecaster-training": Extra(enables="training forecasters (TensorFlow)", optional=True),
 }
+# What a wheel loads and does not bring -> how to get it.
+SYSTEM_LIBRARIES = {"libgomp.so.1": "LightGBM needs it; on Debian: apt-get install libgomp1"}
 UNKNOWN_EXTRA = Extra(enables="a part of Negawatt", optional=True)
 
 
 def python_finding(version: tuple[int, int, int], executable: str) -> Finding:
     """Judge the interpreter."""
-    suffices = version[:2] >= PYTHON_MINIMUM
+    found = f"{dotted(version)} ({executable})"
+    problem = ""
+    if version[:2] < PYTHON_MINIMUM:
+        problem = f"too old: {dotted(PYTHON_MINIMUM)} or later is needed"
+    elif version[:2] > PYTHON_MAXIMUM:
+        problem = f"too new: the lock file ends at {dotted(PYTHON_MAXIMUM)}"
     return Finding(
         topic="python",
         name="Python",
-        state=State.PRESENT if suffices else State.BROKEN,
-        found=f"{'.'.join(map(str, version))} ({executable})",
+        state=State.BROKEN if problem else State.PRESENT,
+        found=f"{found} is {problem}" if problem else found,
         enables="everything",
-        get="install Python 3.11 or later",
+        get=f"install Python {dotted(PYTHON_MINIMUM)} to {dotted(PYTHON_MAXIMUM)}",
     )
 
 
@@ -77,18 +81,22 @@ def extra_finding(
         state, found = State.MISSING, f"not installed: {', '.join(absent)}"
     else:
         state, found = State.PRESENT, ", ".join(distributions)
-    get = f"install the extra: `.venv/bin/uv sync --frozen --inexact --extra {name}`"
-    if broken and extra.mend_broken:
-        get = extra.mend_broken
     return Finding(
         topic="extras",
         name=name,
         state=state,
         found=found,
         enables=extra.enables,
-        get=get,
+        get=_how_to_get(name, found),
         optional=extra.optional,
     )
+
+
+def _how_to_get(extra: str, found: str) -> str:
+    for library, mend in SYSTEM_LIBRARIES.items():
+        if library in found:
+            return mend
+    return f"install the extra: `.venv/bin/uv sync --frozen --inexact --extra {extra}`"
 
 
 def by_extra(requirements: Sequence[str]) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from console.inspection.finding import Finding, State, one_line
+from console.inspection.finding import Finding, State, dotted, one_line
 from energy.errors import UnavailableError
 from simulator.sandbox.toolchain import HOW_TO_GET, BuiltComponent, Toolchain
 
@@ -39,11 +39,15 @@ ENABLES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A program of the system: how it says its version, what it is for, how to get it."""
+    """A program of the system: how it says its version, what it is for, how to get it.
+
+    `minimum` is the oldest version that will do, such as (1, 26); empty: any.
+    """
 
     arguments: tuple[str, ...]
     enables: str
     get: str
+    minimum: tuple[int, ...] = ()
     optional: bool = False
 
 
@@ -52,6 +56,7 @@ PROGRAMS = {
         arguments=("-version",),
         enables="Kafka and JMeter",
         get="on Debian: apt-get install openjdk-17-jdk-headless",
+        minimum=(17,),
     ),
     "prometheus": Program(
         arguments=("--version",),
@@ -72,6 +77,7 @@ PROGRAMS = {
         arguments=("version",),
         enables="`make toolchain`",
         get="Go 1.26 or later from https://go.dev/dl/",
+        minimum=(1, 26),
         optional=True,
     ),
     "mvn": Program(
@@ -125,13 +131,16 @@ def program_findings(environ: Mapping[str, str]) -> Iterator[Finding]:
 def program_finding(name: str, program: Program, path: str | None) -> Finding:
     """Judge one program by running it for its version."""
     said = answer([path, *program.arguments]) if path else ""
-    version = re.search(r"\d+(\.\d+)+", said)
+    version = version_in(said)
     if path is None:
         state, found = State.MISSING, "not on PATH"
-    elif version is None:
+    elif not version:
         state, found = State.BROKEN, f"{path} says {said or 'nothing'} when asked for its version"
+    elif version < program.minimum:
+        needed = f"too old: {dotted(program.minimum)} or later is needed"
+        state, found = State.BROKEN, f"{dotted(version)} ({path}) is {needed}"
     else:
-        state, found = State.PRESENT, f"{version[0]} ({path})"
+        state, found = State.PRESENT, f"{dotted(version)} ({path})"
     return Finding(
         topic="programs",
         name=name,
@@ -141,6 +150,12 @@ def program_finding(name: str, program: Program, path: str | None) -> Finding:
         get=program.get,
         optional=program.optional,
     )
+
+
+def version_in(said: str) -> tuple[int, ...]:
+    """Find the first version in what a program says; Java's may be one number, such as `"21"`."""
+    found = re.search(r'"(\d+(?:\.\d+)*)|(\d+(?:\.\d+)+)', said)
+    return tuple(map(int, (found[1] or found[2]).split("."))) if found else ()
 
 
 def answer(command: Sequence[str | Path]) -> str:

@@ -20,10 +20,12 @@ from typer.testing import CliRunner
 
 from console.cli import app
 from console.commands.doctor import alike, inspect, report
-from console.inspection.finding import Finding, State, lacking
+from console.inspection.finding import Finding, State, dotted, lacking
 from console.inspection.installation import (
     EXTRAS,
     NOT_INSTALLED,
+    PYTHON_MAXIMUM,
+    PYTHON_MINIMUM,
     by_extra,
     extra_finding,
     package_finding,
@@ -33,6 +35,7 @@ from console.inspection.installation import (
 )
 from console.inspection.programs import (
     ENABLES,
+    PROGRAMS,
     Program,
     component_finding,
     program_finding,
@@ -104,6 +107,7 @@ def test_library_that_is_installed_and_cannot_be_imported_is_broken(
 
     assert finding.state is State.BROKEN
     assert finding.found == "lightgbm: OSError: libgomp.so.1: cannot open shared object file"
+    assert finding.get.endswith("apt-get install libgomp1")
 
 
 def test_extra_with_one_library_absent_is_missing() -> None:
@@ -149,10 +153,15 @@ def test_our_own_packages_are_where_they_should_be() -> None:
 
 @pytest.mark.parametrize(
     ("version", "state"),
-    [((3, 10, 9), State.BROKEN), ((3, 11, 0), State.PRESENT), ((3, 14, 2), State.PRESENT)],
+    [
+        ((3, 10, 9), State.BROKEN),
+        ((3, 11, 0), State.PRESENT),
+        ((3, 14, 2), State.PRESENT),
+        ((3, 15, 0), State.BROKEN),
+    ],
 )
 def test_python_is_judged_by_its_version(version: tuple[int, int, int], state: State) -> None:
-    """3.10 sorts before 3.11, as numbers and not as texts."""
+    """3.10 sorts before 3.11, as numbers and not as texts; the lock file ends at 3.14."""
     assert python_finding(version, "python3").state is state
 
 
@@ -242,6 +251,49 @@ def test_program_must_say_its_version(tmp_path: Path, text: str | None, state: S
     path = str(script(tmp_path, text)) if text else None
 
     assert program_finding("prometheus", PROGRAM, path).state is state
+
+
+JAVA_11 = """echo 'openjdk version "11.0.24" 2024-07-16' >&2"""
+JAVA_17 = """echo 'openjdk version "17.0.12" 2024-07-16' >&2"""
+JAVA_21 = """printf 'openjdk version "21" 2023-09-19\nOpenJDK Server VM (build 21+35)\n' >&2"""
+JAVA_8 = """echo 'java version "1.8.0_411"' >&2"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "state", "said"),
+    [
+        ("java", JAVA_8, State.BROKEN, "is too old: 17 or later is needed"),
+        ("java", JAVA_11, State.BROKEN, "11.0.24"),
+        ("java", JAVA_17, State.PRESENT, "17.0.12"),
+        ("java", JAVA_21, State.PRESENT, "21 ("),
+        ("go", "echo go version go1.19.8 linux/amd64", State.BROKEN, "1.26 or later is needed"),
+        ("go", "echo go version go1.26.8 linux/amd64", State.PRESENT, "1.26.8"),
+        ("go", "echo go version go1.26 linux/amd64", State.PRESENT, "1.26"),
+        ("go", "echo go version go2.0 linux/amd64", State.PRESENT, "2.0"),
+        ("mvn", "echo Apache Maven 3.8.7", State.PRESENT, "3.8.7"),
+    ],
+)
+def test_program_that_is_too_old_is_broken(
+    tmp_path: Path, name: str, text: str, state: State, said: str
+) -> None:
+    """Debian's own Go and an old Java answer and will not do; the reason stands beside them."""
+    finding = program_finding(name, PROGRAMS[name], str(script(tmp_path, text)))
+
+    assert finding.state is state
+    assert said in finding.found
+
+
+def test_oldest_versions_are_those_that_the_recipes_need() -> None:
+    """Whoever raises Kubernetes, Kafka or Python raises what the doctor asks for."""
+    module = (components.CHECKOUT / "deploy/local/kubernetes/go.mod").read_text()
+    go = re.search(r"^go (\d+)\.(\d+)", module, re.MULTILINE)
+    assert go is not None
+
+    assert PROGRAMS["go"].minimum == tuple(map(int, go.groups()))
+    assert PROGRAMS["java"].minimum == (components.JAVA_VERSION_MINIMUM,)
+    assert PYPROJECT["project"]["requires-python"] == f">={dotted(PYTHON_MINIMUM)}"
+    markers = tomllib.loads((components.CHECKOUT / "uv.lock").read_text())["supported-markers"]
+    assert f"'{PYTHON_MAXIMUM[0]}.{PYTHON_MAXIMUM[1] + 1}'" in markers[0]
 
 
 def test_address_that_is_not_ours_cannot_be_listened_on() -> None:

@@ -49,6 +49,29 @@ def test_wrong_python_is_one_clear_line(tmp_path: Path, target: str) -> None:
     assert not (tmp_path / ".venv").exists()
 
 
+@pytest.mark.parametrize("target", ["demo", "test", "toolchain"])
+def test_other_system_than_linux_is_one_clear_line(tmp_path: Path, target: str) -> None:
+    """The lock file names wheels for Linux alone: say so before anything is installed."""
+    for name in ("Makefile", "uv.lock", "pyproject.toml"):
+        (tmp_path / name).symlink_to(CHECKOUT / name)
+    answer = make(target, "SYSTEM=Darwin", folder=tmp_path)
+
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("make: this is Darwin; uv.lock names wheels for Linux alone")
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_packages_that_wheels_and_tests_load_are_installed() -> None:
+    """LightGBM loads libgomp.so.1 and a test runs openssl; neither comes with anything else."""
+    packages = re.search(
+        r"^PACKAGES=\((.*?)^\)", (CHECKOUT / ".ci/run").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert packages is not None
+    names = re.sub(r"#.*", "", packages[1]).split()
+
+    assert {"libgomp1", "openssl"} <= set(names)
+
+
 def test_continuous_integration_script_is_sound_shell() -> None:
     """It is executable, parses, stops at errors and never reads its input."""
     script = CHECKOUT / ".ci/run"
