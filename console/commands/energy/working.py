@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from console.output import stderr
 from energy.errors import UnavailableError
 
-TRAINING_LIBRARIES = ("sklearn", "lightgbm", "onnx", "onnxmltools", "skl2onnx")
+TRAINING_LIBRARIES = ("sklearn", "lightgbm", "onnx", "onnxmltools", "skl2onnx", "threadpoolctl")
 
 
 @contextmanager
