@@ -42,16 +42,21 @@ bench: $(READY) ## Measurements, printed as tables
 
 # openb's pod list does not travel with the repository (no licence is visible).
 PODS ?= ../shared/data/alibaba-openb-2023/openb_pod_list_default.csv
-docs: $(READY) ## The generated tables of docs/reference (half an hour)
-	$(BIN)/negawatt energy report --into docs/reference
+# Each page names the commit it comes from; writing the first in place would change the tree of the
+# second, hence the copy at the end.
+GENERATED := out/docs
+docs: $(READY) ## The generated pages of docs/reference (half an hour)
+	rm -rf $(GENERATED)
+	$(BIN)/negawatt energy report --into $(GENERATED)
 	$(BIN)/negawatt simulate place --suite ground --policy all --seed 1,2,3,4,5 \
-		--output markdown --file docs/reference/placement-suite.md
+		--output markdown --file $(GENERATED)/placement-suite.md
 	for fleet in 20/30/10 20/20/20; do \
 		$(BIN)/negawatt simulate place --scenario standard --fleet $$fleet --pods $(PODS) \
 			--policy default,most-allocated,efficiency-order,random,round-robin,fill-cost,marginal,marginal-idle,bound \
-			--seed 1,2,3 --output markdown --file docs/reference/placement-standard-$$(echo $$fleet | tr / -).md \
+			--seed 1,2,3 --output markdown --file $(GENERATED)/placement-standard-$$(echo $$fleet | tr / -).md \
 			|| exit 1; \
 	done
+	cp $(GENERATED)/* docs/reference/
 
 ##@ Install and remove
 toolchain: ## Kubernetes, KWOK, Helm, Kafka and JMeter into ~/.cache/negawatt (first time 10 to 15 minutes)
