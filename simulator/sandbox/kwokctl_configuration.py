@@ -117,11 +117,7 @@ def kwokctl_configuration(
     }
     documents = [json.dumps(head, indent=1)]
     if extras:
-        # What metrics-server and Prometheus read of fake nodes: KWOK serves it when told how.
-        documents += [
-            toolchain.shared(f"kwok/{name}.yaml").read_text(encoding="utf-8")
-            for name in ("metrics-resource", "usage-from-annotation")
-        ]
+        documents += _metrics_of_fake_nodes(toolchain)
     return "\n---\n".join(documents)
 
 
@@ -137,3 +133,11 @@ def _extras(
     if options.prometheus:
         extras["prometheusBinary"] = str(programs["prometheus"])
     return extras
+
+
+def _metrics_of_fake_nodes(toolchain: Toolchain) -> list[str]:
+    """Give what metrics-server and Prometheus read: KWOK serves it when told how."""
+    return [
+        toolchain.shared(f"kwok/{name}.yaml").read_text(encoding="utf-8")
+        for name in ("metrics-resource", "usage-from-annotation")
+    ]
