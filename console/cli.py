@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from typer.exceptions import TyperException
@@ -52,12 +53,18 @@ def _options(
     """Energy-aware placement and scaling for Kubernetes."""
 
 
+def _stop(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run the command line; print one line and exit 1 or 2 when something is wrong."""
     # A terminal that cannot show a dash or a sign gets a question mark, not a traceback.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    # As Ctrl-C: what was started is ended, what was begun is not left half done.
+    signal.signal(signal.SIGTERM, _stop)
     try:
         # Not standalone: typer would print a usage error over several lines.
         sys.exit(app(standalone_mode=False))

@@ -15,6 +15,8 @@ from rich.console import Console
 
 from energy.errors import InputError
 
+PIPE_COLUMNS = 160
+COLUMNS_MIN = 84
 TABLE, JSON, HTML, MARKDOWN = "table", "json", "html", "markdown"
 
 
@@ -32,12 +34,13 @@ def require_format(text: str, allowed: Sequence[str]) -> str:
 
 
 def stdout() -> Console:
-    """For results. Wide enough for every column where the output is not a terminal.
+    """For results. Wide enough for every column: on a narrow terminal lines wrap, no figure is cut.
 
     It reads markup: names from users' files go into a table as `rich.text.Text`.
     """
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(width=160, highlight=False)
+    wanted = 0 if console.is_terminal else PIPE_COLUMNS
+    return Console(width=max(console.width, wanted, COLUMNS_MIN), highlight=False)
 
 
 def stderr() -> Console:

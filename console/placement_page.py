@@ -58,7 +58,7 @@ def stream_page(
             lines=[
                 *lines,
                 tables.stream_caption(document),
-                f"Fleet: {composition(scenario.fleet)}.",
+                f"Fleet of seed {scenario.seed}: {composition(scenario.fleet)}.",
                 f"Commit {document['commit']}.",
             ],
             headings=["policy", *tables.STREAM_HEADINGS],

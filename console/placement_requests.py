@@ -14,10 +14,8 @@ from energy.errors import InputError
 from simulator.comparison import StreamScenario
 from simulator.fleet import Fleet, named_fleet, read_fleet
 from simulator.pod_file import PodRecord, read_pods
-from simulator.policies import BOUND, POLICIES, Setting, policy_names
+from simulator.policies import BOUND, Setting, policy_names
 from simulator.recorded import RecordedStream, recorded_stream
-
-SUITE_POLICIES = (*POLICIES, BOUND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +173,7 @@ class SuiteRequest:
         """Check the options."""
         ignored = ("pods", "nodes", "fleet", "sleep", "usage_ratio", "load")
         options.refuse(*ignored, scenario="the suite")
-        names = SUITE_POLICIES if options.policy == "all" else policy_names(options.policy)
+        names = policy_names(options.policy)
         if names == (BOUND,):
             raise InputError(
                 "the suite needs a policy that places pods", where="--policy", mend="name one"

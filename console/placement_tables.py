@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any, TypeAlias
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -46,13 +47,15 @@ every node on; *sleep*: a node without pods costs its sleeping watts; *req*: pod
 they request; *half*: half of it.
 """
 
+# Less would print as 0.0.
+WAITED_HOURS_SHOWN = 0.05
 STREAM_HEADINGS = (
     "kWh",
     "idle",
     "dynamic",
     "to bound",
-    "W at end",
-    "awake at end",
+    "end W",
+    "awake",
     "wakes",
     "pending",
 )
@@ -147,7 +150,13 @@ def policies_of(document: Document) -> Mapping[str, Mapping[str, float | None]]:
 def stream_table(document: Document) -> Table:
     """Energy, its parts, and what the nodes did, by policy."""
     # Text, not str: a file's name may hold what rich would read as markup.
-    table = Table(title=Text(stream_title(document)), caption=Text(stream_caption(document)))
+    table = Table(
+        title=Text(stream_title(document)),
+        caption=Text(stream_caption(document)),
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
     table.add_column("policy")
     headings = (
         "kWh",
@@ -184,7 +193,10 @@ def stream_cells(row: Mapping[str, float | None]) -> list[str]:
 
 def stream_title(document: Document) -> str:
     """The scenario in a line."""
-    return f"{document['scenario']}, seed {document['seed']} (simulated)"
+    seeds = document["seed"]
+    if isinstance(seeds, list):
+        return f"{document['scenario']}, mean of seeds {', '.join(map(str, seeds))} (simulated)"
+    return f"{document['scenario']}, seed {seeds} (simulated)"
 
 
 def stream_caption(document: Document) -> str:
@@ -197,6 +209,11 @@ def stream_caption(document: Document) -> str:
     ]
     if "load_ratio" in document:
         parts.append(f"mean requested share {document['load_ratio']:.0%}")
+    if document.get("time_factor", 1.0) != 1.0:
+        parts.append(
+            f"time between arrivals × {document['time_factor']:.3g}, "
+            f"{document['standing_pods']} pods stand there at the start"
+        )
     if document.get("unscheduled_pods"):
         parts.append(f"{document['unscheduled_pods']} rows were never scheduled and are left out")
     if document.get("departed_pods"):
@@ -261,7 +278,8 @@ def _suite_cell(row: Mapping[str, Any]) -> str:
         half = (interval["high"] - interval["low"]) / 2
         text = f"{interval['mean']:.3f} ± {half:.3f}"
     pending, waited = row["pending_pods_mean"], row["waited_pod_hours_mean"]
-    return f"{text} / {pending:.1f}, {waited:.1f} h" if pending or waited else text
+    shown = f"{text} / {pending:.1f}, {waited:.1f} h"
+    return shown if pending or waited >= WAITED_HOURS_SHOWN else text
 
 
 def _markdown_row(cells: Sequence[str]) -> str:

@@ -29,7 +29,7 @@ def svg_of(figure: Figure) -> str:
 
 def over_time(series: Mapping[str, Series], start_seconds: float) -> str:
     """Watts and awake nodes over the hours of a run; the warm-up is shaded."""
-    figure = Figure(figsize=(10, 6))
+    figure = Figure(figsize=(10, 6.5), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
     for colour, (name, one) in zip(COLOURS, series.items(), strict=False):
         hours = one.seconds / SECONDS_PER_HOUR
@@ -43,7 +43,8 @@ def over_time(series: Mapping[str, Series], start_seconds: float) -> str:
     upper.set_ylabel("kilowatts, whole fleet")
     lower.set_ylabel("nodes that carry pods")
     lower.set_xlabel("hours (shaded: warm-up, not counted)" if start_seconds > 0 else "hours")
-    upper.legend(ncols=4, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, 1.16))
+    handles, labels = upper.get_legend_handles_labels()
+    figure.legend(handles, labels, ncols=4, fontsize="small", loc="outside upper center")
     return svg_of(figure)
 
 

@@ -49,6 +49,7 @@ class NodePowerProfile:
 
     `trust` runs from 0 (a guess) to 1 (measured on this very node). `wake_joules` is by default
     the peak watts over `wake_seconds`, `shutdown_joules` the idle watts over `shutdown_seconds`.
+    `sleep_watts` never exceed the idle watts: a node that drew more asleep would be left awake.
     `notes` says, link by link, why a better source was not used.
     """
 
@@ -77,6 +78,7 @@ class NodePowerProfile:
                     where=f"power profile {self.name!r}",
                     mend="give a finite number from 0 up, or leave it out for the default",
                 )
+        object.__setattr__(self, "sleep_watts", min(self.sleep_watts, self.idle_watts))
         if self.trust > 1:
             raise InputError(
                 f"trust is {self.trust}",

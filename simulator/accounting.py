@@ -79,7 +79,7 @@ def account(
         active_node_seconds=float(spans.seconds[awake].sum()),
         wakes=wakes,
         end_watts=float((standing + dynamic)[final].sum()),
-        end_awake_nodes=int(awake[final].sum()),
+        end_awake_nodes=int(awake[final].sum()) if nodes_may_sleep else len(profiles),
     )
 
 

@@ -167,7 +167,9 @@ def read_fleet(path: Path, catalogue: Catalogue, rng: np.random.Generator) -> Fl
             raise row.error(name_column, "a name of its own")
         slug = "" if is_openb else row.text("server")
         if slug and slug not in catalogue.servers:
-            raise row.error("server", "a server of `negawatt energy catalogue`")
+            raise row.error("server", "a server of `negawatt energy catalogue --servers`")
+        if slug and size.cpu_millicores > _millicores(catalogue.servers[slug]):
+            raise row.error(cpu_column, f"at most the CPUs of {slug}")
         nodes[name] = Node(name=name, allocatable=size)
         profiles.append(catalogue.servers[slug].profile() if slug else draw.profile(size))
     if not nodes:
@@ -206,6 +208,11 @@ class _ServerDraw:
             NodePowerProfile(name=server.slug, curve=server.curve.scaled(cores / server.cores)),
             trust=server.profile().trust / 2,
         )
+
+
+def _millicores(server: CatalogueServer) -> int:
+    """All that Kubernetes could see of a server: its hardware threads."""
+    return CPU_MILLICORES_PER_CORE * (server.threads or server.cores)
 
 
 def _distance(server_cores: int, node_cores: float) -> float:

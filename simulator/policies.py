@@ -144,11 +144,13 @@ POLICIES: Mapping[str, Policy] = {
 
 
 def policy_names(text: str) -> tuple[str, ...]:
-    """Policies of a comma-separated list; `bound` may stand among them.
+    """Policies of a comma-separated list, or `all`; `bound` may stand among them.
 
     Raises:
         InputError: the list is empty or names an unknown policy.
     """
+    if text.strip() == "all":
+        return (*POLICIES, BOUND)
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     unknown = [name for name in names if name not in POLICIES and name != BOUND]
     if unknown or not names:

@@ -100,8 +100,12 @@ def outcomes(
         # Spawned, not forked: HiGHS and numpy hold threads that a fork would copy half alive.
         with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
             futures = [pool.submit(_run_listed, task) for task in work]
-            for _ in as_completed(futures):
-                advance(1)
+            try:
+                for _ in as_completed(futures):
+                    advance(1)
+            finally:
+                # Whatever ends the wait, tasks that have not begun must not begin.
+                pool.shutdown(wait=False, cancel_futures=True)
             results = [future.result() for future in futures]
     return [outcome for result in results for outcome in result]
 

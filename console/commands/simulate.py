@@ -35,7 +35,7 @@ def place(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = None,
     nodes: Annotated[Path | None, typer.Option(help="Nodes: openb's CSV, or ours.")] = None,
     policy: Annotated[
-        str, typer.Option(help="Comma-separated policies; `bound` adds the lower bound.")
+        str, typer.Option(help="Comma-separated policies, or `all`; `bound` adds the lower bound.")
     ] = DEFAULT_POLICIES,
     sleep: Annotated[
         str | None,
@@ -82,21 +82,26 @@ def place(  # noqa: PLR0913, PLR0917 - one parameter per option
         usage_ratio=usage_ratio,
         load=load,
     )
-    which = suite or scenario or STREAM
-    if suite is not None and (suite != GROUND or scenario is not None):
-        raise InputError(f"--suite {suite} cannot be run", mend=f"use --suite {GROUND} alone")
+    which = _which(suite, scenario)
     if which == GROUND:
         form = require_format(output, (TABLE, JSON, HTML, MARKDOWN))
         placement.show_suite(requests.SuiteRequest.parse(options), form, file)
     elif which == STANDARD:
         form = require_format(output, (TABLE, JSON, HTML, MARKDOWN))
         placement.show_standard(requests.StandardRequest.parse(options), form, file)
-    elif which == STREAM:
+    else:
         form = require_format(output, (TABLE, JSON, HTML))
         placement.show_stream(requests.StreamRequest.parse(options), form, file)
-    else:
+
+
+def _which(suite: str | None, scenario: str | None) -> str:
+    """What is to be run: the suite, or a scenario."""
+    if suite is not None and (suite != GROUND or scenario is not None):
+        raise InputError(f"--suite {suite} cannot be run", mend=f"use --suite {GROUND} alone")
+    if suite is None and scenario not in (None, STREAM, STANDARD):
         raise InputError(
-            f"there is no scenario {which!r}",
+            f"there is no scenario {scenario!r}",
             where="--scenario",
             mend=f"use {STREAM} or {STANDARD}",
         )
+    return suite or scenario or STREAM

@@ -44,3 +44,10 @@ def test_trust_above_one_is_refused() -> None:
     """Trust is a ratio."""
     with pytest.raises(InputError, match="trust"):
         NodePowerProfile(name="node", curve=CURVE, trust=1.5)
+
+
+def test_a_node_never_draws_more_asleep_than_awake() -> None:
+    """The default of 5 W asleep gives way to the idle watts of a small share of a server."""
+    profile = NodePowerProfile(name="share", curve=PowerCurve.linear(3.0, 10.0))
+
+    assert profile.sleep_watts == 3.0

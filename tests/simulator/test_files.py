@@ -136,3 +136,10 @@ def test_nodes_without_a_server_get_a_curve_scaled_to_their_cores(tmp_path):
         first.profiles[0].trust
         < Catalogue.shipped().servers[first.profiles[0].name].profile().trust
     )
+
+
+def test_a_node_larger_than_its_server_is_refused(tmp_path):
+    """Watts of a small server over many CPUs would make the node look good."""
+    path = written(tmp_path, NODES + "a,64000,65536,dell-poweredge-r720-e5-2660\n")
+    with pytest.raises(InputError, match="at most the CPUs of dell-poweredge-r720-e5-2660"):
+        read_fleet(path, Catalogue.shipped(), np.random.default_rng(1))

@@ -10,7 +10,7 @@ import typer
 
 from console.commands.energy.evaluate import figures
 from console.commands.energy.working import needs_training_extra, steps
-from console.output import stderr, write_whole
+from console.output import require_writable, stderr, write_whole
 from energy.catalogue import Catalogue
 from energy.regressor.features import Matrix, curves_of
 from energy.regressor.folds import FOLDS
@@ -74,6 +74,7 @@ def report(
     ] = DEFAULT_DIRECTORY,
 ) -> None:
     """Score every model on the table that travels with the package; write a page with plots."""
+    require_writable(into / PAGE)
     servers = list(Catalogue.shipped().servers.values())
     with needs_training_extra():
         from energy.regressor.candidates import CANDIDATES
