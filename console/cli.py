@@ -16,7 +16,7 @@ from typer.exceptions import TyperException
 from console.provenance import commit
 from energy.errors import InputError, NegawattError
 
-EXIT_DONE, EXIT_FAILED, EXIT_BAD_INPUT = 0, 1, 2
+EXIT_DONE, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_STOPPED = 0, 1, 2, 130
 
 app = typer.Typer(
     name="negawatt",
@@ -67,7 +67,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _stop)
     try:
         # Not standalone: typer would print a usage error over several lines.
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False)
+        if code == EXIT_STOPPED:  # what typer makes of an interrupt
+            typer.echo("negawatt: stopped; nothing was half written", err=True)
+        sys.exit(code)
     except TyperException as error:
         # Empty where only a command was missing: its help is printed already.
         if message := " ".join(error.format_message().split()).rstrip("."):
@@ -83,6 +86,3 @@ def main() -> None:
     except OSError as error:
         typer.echo(f"negawatt: {error.strerror or error}; see where the output goes", err=True)
         sys.exit(EXIT_FAILED)
-    except KeyboardInterrupt:
-        typer.echo("negawatt: stopped; nothing was half written", err=True)
-        sys.exit(130)

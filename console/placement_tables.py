@@ -158,17 +158,7 @@ def stream_table(document: Document) -> Table:
         pad_edge=False,
     )
     table.add_column("policy")
-    headings = (
-        "kWh",
-        "idle",
-        "dynamic",
-        "to bound",
-        "W at end",
-        "awake at end",
-        "wakes",
-        "pending",
-    )
-    for heading in headings:
+    for heading in STREAM_HEADINGS:
         table.add_column(heading, justify="right")
     for name, row in policies_of(document).items():
         table.add_row(name, *stream_cells(row))
