@@ -32,3 +32,19 @@ def test_a_usage_error_is_one_line_and_exit_2(arguments, complaint):
     assert not done.stdout
     assert complaint in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--cpu", "abacus"], "no CPU 'abacus'"),
+        (["--instance-type", "abacus"], "no instance type 'abacus'"),
+        (["--servers", "--cpu", "abacus"], "no measured server has the CPU 'abacus'"),
+    ],
+)
+def test_what_the_catalogue_does_not_have_is_named(arguments, complaint):
+    """An unknown name is said to be unknown, not only that a size is missing."""
+    done = negawatt("energy", "catalogue", *arguments)
+
+    assert done.returncode == 2
+    assert complaint in done.stderr

@@ -42,7 +42,14 @@ def catalogue(  # noqa: PLR0913 - one parameter for each option
     form = require_format(output, (TABLE, JSON))
     shipped = Catalogue.shipped()
     if servers:
-        _list(shipped.with_cpu_model(cpu) if cpu else list(shipped.servers.values()), form)
+        found = shipped.with_cpu_model(cpu) if cpu else list(shipped.servers.values())
+        if not found:
+            raise InputError(
+                f"no measured server has the CPU {cpu!r}",
+                where="--cpu",
+                mend="list all of them without --cpu",
+            )
+        _list(found, form)
         return
     if profiles:
         shipped = shipped.with_power_profiles(read_power_profiles(profiles))
@@ -91,8 +98,11 @@ def _cores(
     instance = shipped.instances.get((instance_type or "").lower())
     if instance:
         return instance.vcpus
+    asked = [f"CPU {cpu!r}"] if cpu else []
+    asked += [f"instance type {instance_type!r}"] if instance_type else []
+    unknown = f"the catalogue has no {' and no '.join(asked)}, so " if asked else ""
     raise InputError(
-        "the node's size is not known", where="--cores", mend="give its number of cores"
+        f"{unknown}the node's size is not known", where="--cores", mend="give its number of cores"
     )
 
 
