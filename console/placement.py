@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import RenderableType
 
@@ -14,11 +15,11 @@ from console.output import HTML, JSON, MARKDOWN, TABLE, emit, json_text, say, st
 from console.placement_requests import StandardRequest, StreamRequest, SuiteRequest
 from console.progress import live_steps
 from console.provenance import commit
-from energy.units import SECONDS_PER_HOUR
 from pricing.program import RELATIVE_GAP
 from simulator.comparison import Comparison, compare, oversized_pods
+from simulator.seeds import mean_over_seeds
 from simulator.standard import standard_burst
-from simulator.standard_comparison import StandardSeed, compare_standard, mean_over_seeds
+from simulator.standard_comparison import StandardSeed, compare_standard
 from simulator.suite import cell_json, cells, outcomes, tasks
 
 NAMES_SHOWN = 5
@@ -59,20 +60,21 @@ def standard_document(
     fleet: str, seeds: Mapping[int, StandardSeed], made_by: str
 ) -> dict[str, object]:
     """The standard scenario's JSON."""
+    by_seed: dict[str, dict[str, Any]] = {
+        str(seed): {
+            "policies": {name: result.to_json() for name, result in one.policies.items()},
+            "bound_watts": dict(one.bound_watts),
+            "bound_gap_ratio": dict(one.bound_gap_ratio),
+        }
+        for seed, one in seeds.items()
+    }
     return {
         "scenario": "standard",
         "fleet": fleet,
         "commit": made_by,
         "simulated": True,
-        "seeds": {
-            str(seed): {
-                "policies": {name: result.to_json() for name, result in one.policies.items()},
-                "bound_watts": dict(one.bound_watts),
-                "bound_gap_ratio": dict(one.bound_gap_ratio),
-            }
-            for seed, one in seeds.items()
-        },
-        "mean": {"policies": mean_over_seeds(seeds)},
+        "seeds": by_seed,
+        "mean": {"policies": mean_over_seeds([one["policies"] for one in by_seed.values()])},
     }
 
 
@@ -108,23 +110,18 @@ def stream_document(
     """A stream's JSON: of one seed flat, of several by seed and with their mean."""
     scenario = request.scenarios[0]
     head: dict[str, object] = {
-        "scenario": scenario.name,
+        **scenario.facts(),
         "seed": scenario.seed if len(compared) == 1 else list(compared),
         "commit": made_by,
-        "simulated": True,
-        "sleep": "empty" if scenario.setting.nodes_may_sleep else "never",
-        "usage_ratio": scenario.setting.usage_ratio,
-        "nodes": len(scenario.fleet.nodes),
-        "hours": scenario.end_seconds / SECONDS_PER_HOUR,
         **request.recorded[0].facts(),
     }
-    by_seed = {
+    by_seed: dict[str, dict[str, Any]] = {
         str(seed): {"policies": {name: result.to_json() for name, result in one.results.items()}}
         for seed, one in compared.items()
     }
     if len(by_seed) == 1:
         return {**head, **next(iter(by_seed.values()))}
-    mean = placement_tables.mean_policies([one["policies"] for one in by_seed.values()])
+    mean = mean_over_seeds([one["policies"] for one in by_seed.values()])
     return {**head, "seeds": by_seed, "mean": {"policies": mean}}
 
 

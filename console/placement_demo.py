@@ -47,14 +47,8 @@ def run_demo(seed: int, clock: Callable[[], float]) -> DemoResult:
     hours = (scenario.end_seconds - scenario.start_seconds) / SECONDS_PER_HOUR
     sentences = [sentence(name, results, len(scenario.fleet.nodes), hours) for name in POLICIES]
     document = {
-        "scenario": scenario.name,
-        "seed": seed,
+        **scenario.facts(),
         "commit": commit(),
-        "simulated": True,
-        "sleep": "empty",
-        "usage_ratio": scenario.setting.usage_ratio,
-        "nodes": len(scenario.fleet.nodes),
-        "hours": hours,
         "pods": len(scenario.stream),
         "policies": {name: result.to_json() for name, result in results.items()},
         "sentences": sentences,

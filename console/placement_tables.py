@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import fmean
 from typing import Any, TypeAlias
 
 from rich import box
@@ -76,20 +75,6 @@ def number(value: float | None, digits: int = 1) -> str:
     if value is None or value != value:  # noqa: PLR0124 - NaN is the one value unequal to itself
         return "–"
     return f"{value:,.{digits}f}"
-
-
-def mean_policies(
-    tables: Sequence[Mapping[str, Mapping[str, float | None]]],
-) -> dict[str, dict[str, float | None]]:
-    """The mean of every figure over seeds; None where a seed has none."""
-    means: dict[str, dict[str, float | None]] = {}
-    for name, figures in tables[0].items():
-        means[name] = {}
-        for figure in figures:
-            values = [table[name][figure] for table in tables]
-            known = [value for value in values if value is not None]
-            means[name][figure] = fmean(known) if len(known) == len(values) else None
-    return means
 
 
 def standard_table(document: Document) -> Table:

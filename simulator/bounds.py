@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pricing.program import Bound, PlacementProgram, Shapes
+from pricing.program import Bound, PlacementProgram
 from simulator.fleet import Fleet
 from simulator.policies import Setting
 from simulator.stream import Demand, PodStream, mean_demand, shapes_of
@@ -20,14 +19,6 @@ STEPS_MAX = 10_000
 BURST_DEADLINE_SECONDS = 60.0
 
 
-def fits_fleet(shapes: Shapes, fleet: Fleet) -> NDArray[np.bool_]:
-    """Whether each shape fits at least one empty node, one entry per shape."""
-    cpu = shapes.cpu_cores[:, None] <= fleet.cpu_cores[None, :]
-    memory = shapes.memory_bytes[:, None] <= fleet.memory_bytes[None, :]
-    fits: NDArray[np.bool_] = np.any(cpu & memory, axis=1)
-    return fits
-
-
 def burst_bound(stream: PodStream, fleet: Fleet, setting: Setting) -> Bound | None:
     """Watts of placing all pods at once, by the program with whole pods and nodes.
 
@@ -36,7 +27,7 @@ def burst_bound(stream: PodStream, fleet: Fleet, setting: Setting) -> Bound | No
     """
     shapes, shape_of_pod = shapes_of(stream)
     counts = np.bincount(shape_of_pod, minlength=len(shapes)).astype(np.float64)
-    counts[~fits_fleet(shapes, fleet)] = 0.0
+    counts[~fleet.fits(shapes.cpu_cores, shapes.memory_bytes)] = 0.0
     program = PlacementProgram(
         fleet.classes.classes,
         shapes,
@@ -60,7 +51,7 @@ def stream_demand(
         end_seconds=end_seconds,
         step_seconds=max(STEP_SECONDS, (end_seconds - start_seconds) / STEPS_MAX),
     )
-    demand.counts[:, ~fits_fleet(demand.shapes, fleet)] = 0.0
+    demand.counts[:, ~fleet.fits(demand.shapes.cpu_cores, demand.shapes.memory_bytes)] = 0.0
     return demand
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from energy.units import SECONDS_PER_HOUR, kilowatt_hours
 from simulator.accounting import EnergyAccount, account
-from simulator.bounds import burst_bound, fits_fleet, stream_bound_joules, stream_demand
+from simulator.bounds import burst_bound, stream_bound_joules, stream_demand
 from simulator.engine import Run, run
 from simulator.fleet import Fleet
 from simulator.policies import BOUND, POLICIES, Setting
@@ -25,6 +25,18 @@ class StreamScenario:
     seed: int
     start_seconds: float
     end_seconds: float
+
+    def facts(self) -> dict[str, object]:
+        """What the figures depend on, for reports."""
+        return {
+            "scenario": self.name,
+            "seed": self.seed,
+            "simulated": True,
+            "sleep": self.setting.sleep,
+            "usage_ratio": self.setting.usage_ratio,
+            "nodes": len(self.fleet.nodes),
+            "hours": (self.end_seconds - self.start_seconds) / SECONDS_PER_HOUR,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +191,7 @@ def result_of(
 def oversized_pods(stream: PodStream, fleet: Fleet) -> list[str]:
     """Names of pods that are larger than every node; they can only stay pending."""
     shapes, shape_of_pod = shapes_of(stream)
-    fits = fits_fleet(shapes, fleet)
+    fits = fleet.fits(shapes.cpu_cores, shapes.memory_bytes)
     return [
         pod.name for pod, shape in zip(stream.pods, shape_of_pod, strict=True) if not fits[shape]
     ]

@@ -81,6 +81,15 @@ class Fleet:
         """Allocatable memory, one per node."""
         return np.array([float(node.allocatable.memory_bytes) for node in self.nodes])
 
+    def fits(
+        self, cpu_cores: NDArray[np.float64], memory_bytes: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        """Whether each request fits at least one empty node, one entry per request."""
+        sizes = np.unique(np.column_stack([self.cpu_cores, self.memory_bytes]), axis=0)
+        room = (cpu_cores[:, None] <= sizes[:, 0]) & (memory_bytes[:, None] <= sizes[:, 1])
+        fits: NDArray[np.bool_] = np.any(room, axis=1)
+        return fits
+
     def with_tiers(self) -> Fleet:
         """The same fleet with tier labels by watts per core at full load, as an operator would."""
         tier_of_class = tiers(self.classes.classes)

@@ -33,6 +33,11 @@ class Setting:
     usage_ratio: float
     nodes_may_sleep: bool
 
+    @property
+    def sleep(self) -> str:
+        """The sleep mode by its name on the command line and in reports."""
+        return "empty" if self.nodes_may_sleep else "never"
+
 
 class RuleChooser:
     """A rule of `pricing` in the loop: cheapest feasible node, packed among equals."""

@@ -91,13 +91,14 @@ def recorded_stream(file: PodFile, fleet: Fleet, load_ratio: float | None) -> Re
         InputError: no row can be used, or no scaling of time reaches the load.
     """
     window = _window(file.records, OPENB_LEAD_QUANTILE if file.is_openb else 0.0)
-    shares = window.shares(fleet)
+    fits = fleet.fits(*window.sizes().T)
+    shares = window.shares(fleet, fits)
     if load_ratio is None and file.is_openb and window.span_seconds > 0:
         day_load = _load_over(window.lifetime_seconds, shares)(WINDOW_SECONDS_MIN)
         load_ratio = min(OPENB_LOAD_RATIO, day_load)
     if load_ratio is None:
         return _as_recorded(window, shares)
-    return _scaled(window, window.fits(fleet), shares, load_ratio)
+    return _scaled(window, fits, shares, load_ratio)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,20 +126,13 @@ class _Window:
             dtype=np.float64,
         )
 
-    def fits(self, fleet: Fleet) -> NDArray[np.bool_]:
-        """Whether each pod fits an empty node, one entry per pod."""
-        pods, nodes = self.sizes(), np.column_stack([fleet.cpu_cores, fleet.memory_bytes])
-        room = pods[:, None, :] <= np.unique(nodes, axis=0)[None, :, :]
-        fits: NDArray[np.bool_] = np.any(np.all(room, axis=2), axis=1)
-        return fits
-
-    def shares(self, fleet: Fleet) -> NDArray[np.float64]:
+    def shares(self, fleet: Fleet, fits: NDArray[np.bool_]) -> NDArray[np.float64]:
         """What each pod requests of the fleet's cores and memory, shape (pods, 2).
 
         A pod that fits no node cannot be load: it has no share.
         """
         whole = np.array([fleet.cpu_cores.sum(), fleet.memory_bytes.sum()])
-        return np.where(self.fits(fleet)[:, None], self.sizes() / whole, 0.0)
+        return np.where(fits[:, None], self.sizes() / whole, 0.0)
 
 
 def _window(records: Sequence[PodRecord], lead_quantile: float) -> _Window:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import TypeAlias
 
 import numpy as np
@@ -99,26 +98,6 @@ def _bound_grades(found: Mapping[str, Bound | None]) -> Grades:
     )
 
 
-def mean_over_seeds(
-    seeds: Mapping[int, StandardSeed],
-) -> dict[str, dict[str, dict[str, float | None]]]:
-    """Per policy the mean of every figure over the seeds; None where a seed has none."""
-    tables = [
-        {name: result.to_json() for name, result in seed.policies.items()}
-        for seed in seeds.values()
-    ]
-    return {
-        name: {
-            figure: {
-                column: _mean([table[name][figure].get(column) for table in tables])
-                for column in columns
-            }
-            for figure, columns in figures.items()
-        }
-        for name, figures in tables[0].items()
-    }
-
-
 def _grade(
     stream: PodStream,
     fleet: Fleet,
@@ -163,8 +142,3 @@ def _setting(column: Column) -> Setting:
 
 def _ratio(watts: float | None, bound: float | None) -> float | None:
     return None if watts is None or bound is None else watts / bound
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if len(known) == len(values) else None

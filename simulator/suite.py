@@ -222,6 +222,6 @@ def cell_json(cell: Cell) -> dict[str, object]:
         "fleet": cell.fleet,
         "load_ratio": cell.load_ratio,
         "usage_ratio": cell.setting.usage_ratio,
-        "sleep": "empty" if cell.setting.nodes_may_sleep else "never",
+        "sleep": cell.setting.sleep,
         "policies": {name: asdict(result) for name, result in cell.policies.items()},
     }

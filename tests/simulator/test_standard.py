@@ -12,8 +12,9 @@ from energy.catalogue import Catalogue
 from energy.errors import InputError
 from simulator.fleet import named_fleet
 from simulator.pod_file import PodRecord, read_pods
+from simulator.seeds import mean_over_seeds
 from simulator.standard import standard_burst
-from simulator.standard_comparison import compare_standard, mean_over_seeds
+from simulator.standard_comparison import compare_standard
 
 PODS = Path(__file__).parents[3] / "shared/data/alibaba-openb-2023/openb_pod_list_default.csv"
 # Real kube-scheduler 1.36.4 on simulated nodes, fleet 20/30/10, mean of three seeds: watts of its
@@ -37,7 +38,9 @@ def mean():
         )
         for seed in (1, 2, 3)
     }
-    return mean_over_seeds(seeds)
+    return mean_over_seeds(
+        [{name: row.to_json() for name, row in seed.policies.items()} for seed in seeds.values()]
+    )
 
 
 @pytest.mark.shared
