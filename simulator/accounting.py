@@ -1,7 +1,8 @@
 """From a run's record to energy, by each node's curve. It conserves: total = idle + dynamic.
 
 *Idle* is what nodes cost for being there: idle watts while awake, sleeping watts while asleep, and
-what waking and shutting down costs. *Dynamic* is what the pods add on top.
+what waking and shutting down costs. *Dynamic* is what the pods add on top, and what it costs to
+start again those that were moved.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from numpy.typing import NDArray
 
 from energy.profile import NodePowerProfile
 from energy.units import SECONDS_PER_HOUR, kilowatt_hours
+from pricing.moves.saving import START_CPU_RATIO, START_SECONDS
+from pricing.node_class import CPU_MILLICORES_PER_CORE
 from simulator.engine import Run
+
+SECONDS_PER_DAY = 24 * SECONDS_PER_HOUR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +34,15 @@ class EnergyAccount:
     wakes: int
     end_watts: float
     end_awake_nodes: int
+    evictions: int
+    move_joules: float
+    running_pod_seconds: float
+
+    @property
+    def evictions_per_pod_day(self) -> float:
+        """Pods that the policy moved, per pod and day that pods ran."""
+        pod_days = self.running_pod_seconds / SECONDS_PER_DAY
+        return self.evictions / pod_days if pod_days > 0 else 0.0
 
     @property
     def energy_joules(self) -> float:
@@ -68,18 +82,23 @@ def account(
     spans = _spans(run, len(profiles), start_seconds)
     awake = spans.pods > 0
     standing, dynamic = _span_watts(spans, profiles, cpu_cores, usage_ratio, nodes_may_sleep)
+    moves = run.move_seconds > start_seconds
+    move_joules = _move_joules(run, profiles, cpu_cores)[moves].sum()
     wakes, transition_joules = (0, 0.0)
     if nodes_may_sleep:
         wakes, transition_joules = _transitions(run, profiles, start_seconds)
     final = spans.last
     return EnergyAccount(
         idle_joules=float((standing * spans.seconds).sum()) + transition_joules,
-        dynamic_joules=float((dynamic * spans.seconds).sum()),
+        dynamic_joules=float((dynamic * spans.seconds).sum() + move_joules),
         transition_joules=transition_joules,
         active_node_seconds=float(spans.seconds[awake].sum()),
         wakes=wakes,
         end_watts=float((standing + dynamic)[final].sum()),
         end_awake_nodes=int(awake[final].sum()) if nodes_may_sleep else len(profiles),
+        evictions=int(moves.sum()),
+        move_joules=float(move_joules),
+        running_pod_seconds=float((spans.pods * spans.seconds).sum()),
     )
 
 
@@ -186,6 +205,17 @@ def _spans(run: Run, nodes: int, start_seconds: float) -> _Spans:
         seconds=seconds,
         last=last,
     )
+
+
+def _move_joules(
+    run: Run, profiles: Sequence[NodePowerProfile], cpu_cores: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What each move costs: the pod starts again, on its target, at the target's dearest core."""
+    peak_watts = np.array([profile.curve.peak_watts for profile in profiles])
+    watts_per_core = (peak_watts / cpu_cores)[run.move_target]
+    starting_cores = START_CPU_RATIO * run.move_cpu_millicores / CPU_MILLICORES_PER_CORE
+    joules: NDArray[np.float64] = starting_cores * watts_per_core * START_SECONDS
+    return joules
 
 
 def _transitions(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from typing_extensions import override
 
 from cluster.model import Pod
 from cluster.scheduling.feasibility import feasible
@@ -20,7 +21,7 @@ from cluster.scheduling.tie import TieRule, TieState
 from energy.errors import InputError
 from pricing.power_table import PowerTable
 from pricing.rules import FillCost, FleetPower, Marginal, MarginalIdle, Rule, packed_choice
-from simulator.engine import NOWHERE, Chooser
+from simulator.chooser import NOWHERE, Chooser
 from simulator.fleet import Fleet
 
 BOUND = "bound"
@@ -39,36 +40,39 @@ class Setting:
         return "empty" if self.nodes_may_sleep else "never"
 
 
-class RuleChooser:
+class RuleChooser(Chooser):
     """A rule of `pricing` in the loop: cheapest feasible node, packed among equals."""
 
     def __init__(self, rule: Rule) -> None:
         self._rule = rule
 
-    def choose(self, table: NodeTable, pod: Pod) -> int:
+    @override
+    def choose(self, table: NodeTable, pod: Pod, now_seconds: float) -> int:
         """Index of the chosen node, or `NOWHERE`."""
         return packed_choice(table, pod, feasible(table, pod), self._rule.costs(table, pod))
 
 
-class RandomChooser:
+class RandomChooser(Chooser):
     """Any feasible node, each as likely."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
 
-    def choose(self, table: NodeTable, pod: Pod) -> int:
+    @override
+    def choose(self, table: NodeTable, pod: Pod, now_seconds: float) -> int:
         """Index of the chosen node, or `NOWHERE`."""
         candidates = np.flatnonzero(feasible(table, pod))
         return int(self._rng.choice(candidates)) if len(candidates) else NOWHERE
 
 
-class RoundRobinChooser:
+class RoundRobinChooser(Chooser):
     """The next feasible node in the order of the fleet."""
 
     def __init__(self) -> None:
         self._next = 0
 
-    def choose(self, table: NodeTable, pod: Pod) -> int:
+    @override
+    def choose(self, table: NodeTable, pod: Pod, now_seconds: float) -> int:
         """Index of the chosen node, or `NOWHERE`."""
         candidates = np.flatnonzero(feasible(table, pod))
         if not len(candidates):
@@ -79,14 +83,15 @@ class RoundRobinChooser:
         return chosen
 
 
-class SchedulerChooser:
+class SchedulerChooser(Chooser):
     """kube-scheduler's own rules in the loop, its ties as without an extender."""
 
     def __init__(self, profile: SchedulerProfile) -> None:
         self._profile = profile
         self._ties = TieState(rule=TieRule.IN_TREE)
 
-    def choose(self, table: NodeTable, pod: Pod) -> int:
+    @override
+    def choose(self, table: NodeTable, pod: Pod, now_seconds: float) -> int:
         """Index of the chosen node, or `NOWHERE`."""
         placement = schedule_one(table, pod, self._profile, self._ties)
         return NOWHERE if placement is None else placement.index

@@ -9,6 +9,7 @@ import numpy as np
 from cluster.model import Node, Resources
 from energy.power_curve import PowerCurve
 from energy.profile import NodePowerProfile
+from simulator.chooser import Chooser
 from simulator.fleet import Fleet
 from simulator.pod_file import pod_of
 from simulator.stream import PodStream
@@ -41,10 +42,10 @@ def stream_of(rows: Sequence[tuple[float, float, int, int]]) -> PodStream:
     )
 
 
-class FirstFit:
+class FirstFit(Chooser):
     """A chooser for tests: the first node with room."""
 
-    def choose(self, table, pod):
+    def choose(self, table, pod, now_seconds):
         """Index of the first node with room, or -1."""
         for index in range(len(table)):
             cpu = table.free_cpu_millicores[index] >= pod.requests.cpu_millicores

@@ -1,0 +1,1 @@
+"""Moves of running pods: which few evictions save the most energy. Pure."""

@@ -1,0 +1,66 @@
+"""What a policy in the loop is told, and what it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from cluster.model import Pod
+from cluster.scheduling.table import NodeTable
+from pricing.moves.move import Move
+
+NOWHERE = -1
+
+
+class Chooser:
+    """A policy in the loop: which node takes the pod now. It may follow what happens besides."""
+
+    def choose(self, table: NodeTable, pod: Pod, now_seconds: float) -> int:
+        """Index of the chosen node, or ``NOWHERE`` when the pod fits no node."""
+        raise NotImplementedError
+
+    def queued(self, table: NodeTable, pods: Sequence[Pod], now_seconds: float) -> None:
+        """These pods are about to be placed, in this order."""
+
+    def placed(self, pod: Pod, node: int, now_seconds: float) -> None:
+        """A pod now runs on a node."""
+
+    def left(self, pod: Pod, node: int, now_seconds: float) -> None:
+        """A pod has left a node: finished, moved, or lost with it."""
+
+
+class Mover(Protocol):
+    """A policy that moves running pods, asked at regular intervals."""
+
+    @property
+    def interval_seconds(self) -> float:
+        """How often it is asked."""
+        ...
+
+    def moves(
+        self, table: NodeTable, pods_of_node: Sequence[Sequence[Pod]], now_seconds: float
+    ) -> Sequence[Move]:
+        """Moves to make now, in this order; the table must be left as it was."""
+        ...
+
+
+class NodeEventKind(StrEnum):
+    """What can happen to a node besides pods."""
+
+    FAIL = "fail"
+    DRAIN = "drain"
+    RETURN = "return"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeEvent:
+    """A node fails or is drained, and its pods are placed anew elsewhere; or it returns.
+
+    Either way the node takes no pod until it returns. A pod keeps the rest of its lifetime.
+    """
+
+    seconds: float
+    node: int
+    kind: NodeEventKind
