@@ -2,10 +2,11 @@
 
 openb (Alibaba cluster-trace-gpu-v2023): ``name, cpu_milli, memory_mib, …, creation_time,
 deletion_time, scheduled_time`` in seconds. GPU pods count by their CPU and memory. A pod's
-lifetime is deletion - scheduled; rows that were never scheduled have none.
+lifetime is deletion - scheduled; rows that were never scheduled have none. It names no workloads:
+pods of the same size and quality of service (``qos``) are taken for one's.
 
 Ours: ``name, cpu_millicores, memory_mebibytes, arrival_seconds, lifetime_seconds``; an empty
-lifetime means that the pod stays.
+lifetime means that the pod stays. Optional: ``workload``, what made the pod, and ``qos``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster.model import Pod, Resources
+from cluster.model import Owner, Pod, Resources
 from energy.csv_rows import CsvText, Row
 from energy.errors import InputError
 
@@ -36,6 +37,7 @@ class PodRecord:
     """One row: sizes, and when it came and how long it ran where the file says so.
 
     ``lifetime_seconds`` is infinite for a pod that stays, None for one that was never scheduled.
+    ``qos`` and ``owner`` are empty where the file names none.
     """
 
     name: str
@@ -43,10 +45,12 @@ class PodRecord:
     memory_mebibytes: int
     arrival_seconds: float
     lifetime_seconds: float | None
+    qos: str = ""
+    owner: Owner | None = None
 
     def pod(self) -> Pod:
-        """The pod that requests what the record says."""
-        return pod_of(self.name, self.cpu_millicores, self.memory_mebibytes)
+        """The pod that requests what the record says, made by what the file says made it."""
+        return pod_of(self.name, self.cpu_millicores, self.memory_mebibytes, self.owner)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +61,14 @@ class PodFile:
     is_openb: bool
 
 
-def pod_of(name: str, cpu_millicores: int, memory_mebibytes: int) -> Pod:
+def pod_of(
+    name: str, cpu_millicores: int, memory_mebibytes: int, owner: Owner | None = None
+) -> Pod:
     """A pod without constraints."""
     requests = Resources(
         cpu_millicores=cpu_millicores, memory_bytes=memory_mebibytes * BYTES_PER_MEBIBYTE
     )
-    return Pod(namespace="simulated", name=name, requests=requests)
+    return Pod(namespace="simulated", name=name, requests=requests, owner=owner)
 
 
 def read_pods(path: Path) -> PodFile:
@@ -90,23 +96,30 @@ def _openb_record(row: Row) -> PodRecord:
         lifetime = row.amount("deletion_time") - row.amount("scheduled_time")
         if lifetime < 0:
             raise row.error("deletion_time", "a time after scheduled_time")
+    cpu_millicores, memory_mebibytes = row.whole_amount("cpu_milli"), row.whole_amount("memory_mib")
+    qos = row.text("qos")
     return PodRecord(
         name=_name(row),
-        cpu_millicores=row.whole_amount("cpu_milli"),
-        memory_mebibytes=row.whole_amount("memory_mib"),
+        cpu_millicores=cpu_millicores,
+        memory_mebibytes=memory_mebibytes,
         arrival_seconds=arrival,
         lifetime_seconds=lifetime,
+        qos=qos,
+        owner=Owner(kind="Shape", name=f"{cpu_millicores}m-{memory_mebibytes}Mi-{qos}"),
     )
 
 
 def _record(row: Row) -> PodRecord:
     stays = not row.text("lifetime_seconds")
+    workload = row.text("workload")
     return PodRecord(
         name=_name(row),
         cpu_millicores=row.whole_amount("cpu_millicores"),
         memory_mebibytes=row.whole_amount("memory_mebibytes"),
         arrival_seconds=row.amount("arrival_seconds"),
         lifetime_seconds=math.inf if stays else row.amount("lifetime_seconds"),
+        qos=row.text("qos"),
+        owner=Owner(kind="Workload", name=workload) if workload else None,
     )
 
 
