@@ -9,12 +9,13 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cluster.model import Owner, Pod
 from energy.units import SECONDS_PER_HOUR
 from simulator.fleet import Fleet
 from simulator.pod_file import BYTES_PER_MEBIBYTE, pod_of
@@ -96,14 +97,47 @@ class ShapeTable:
             )
         )
 
+    def pods(
+        self, name: str, shape_of_pod: NDArray[np.int64], scale: float, owner: str = "shape"
+    ) -> list[Pod]:
+        """Pods of the given shapes, their requests scaled; all of a shape have one owner."""
+        return [
+            replace(
+                pod_of(
+                    f"{name}-{number:05d}",
+                    max(1, round(int(self.cpu_millicores[shape]) * scale)),
+                    max(1, round(int(self.memory_mebibytes[shape]) * scale)),
+                ),
+                owner=Owner(kind="Job", name=f"{owner}-{shape:03d}"),
+            )
+            for number, shape in enumerate(shape_of_pod.tolist())
+        ]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Churn:
-    """A stream's parameters: mean load of the scarcer resource, its daily swing, its length."""
+    """A stream's parameters: mean load of the scarcer resource, its daily swing, its length.
+
+    The load is the mean from the end of the warm-up on. ``rises_seconds`` is when the arrival rate
+    crosses its mean upwards. With ``mean_lifetime_seconds`` lifetimes are exponential, without it
+    each shape's own.
+    """
 
     load_ratio: float
     hours: float
     swing_ratio: float = SWING_RATIO
+    mean_lifetime_seconds: float | None = None
+    warm_up_seconds: float = 0.0
+    rises_seconds: float = 0.0
+
+    def draw(
+        self, table: ShapeTable, count: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Shapes and lifetimes in seconds of ``count`` pods, both of shape (count,)."""
+        shapes, lifetimes = table.draw(count, rng)
+        if self.mean_lifetime_seconds is not None:
+            lifetimes = rng.exponential(self.mean_lifetime_seconds, count)
+        return shapes, lifetimes
 
 
 def churn_stream(
@@ -111,44 +145,40 @@ def churn_stream(
 ) -> PodStream:
     """Pods that keep the fleet at the stated load: a population at time zero, then arrivals.
 
-    The load is the mean requested share of the fleet's scarcer resource over the whole stream, so
-    that memory-heavy pods do not ask for more than there is. Sizes are scaled to meet it, so a
+    The load is the mean requested share of the fleet's scarcer resource after the warm-up, so that
+    memory-heavy pods do not ask for more than there is. Sizes are scaled to meet it, so a
     seed that draws few long-lived pods is no lighter than another.
     """
     seconds = churn.hours * SECONDS_PER_HOUR
     pods = PODS_AT_FORTY_PERCENT * churn.load_ratio / 0.4
     # Little's law: pods at once = arrivals per second x mean lifetime. A large sample stands in
     # for the mean of a distribution that is only given by quantiles.
-    shapes, lifetimes = table.draw(20_000, rng)
+    shapes, lifetimes = churn.draw(table, 20_000, rng)
     standing = rng.choice(len(shapes), size=rng.poisson(pods), p=lifetimes / lifetimes.sum())
-    arrivals = _arrivals(pods / float(lifetimes.mean()), churn.swing_ratio, seconds, rng)
-    fresh, fresh_lifetimes = table.draw(len(arrivals), rng)
+    arrivals = _arrivals(pods / float(lifetimes.mean()), churn, rng)
+    fresh, fresh_lifetimes = churn.draw(table, len(arrivals), rng)
     shape_of_pod = np.concatenate([shapes[standing], fresh])
     arrival_seconds = np.concatenate([np.zeros(len(standing)), arrivals])
     residual = lifetimes[standing] * rng.random(len(standing))
     lifetime_seconds = np.concatenate([residual, fresh_lifetimes])
-    stays = np.minimum(lifetime_seconds, seconds - arrival_seconds)
-    scale = churn.load_ratio / table.load_ratio(shape_of_pod, stays / seconds, fleet)
+    departs = np.minimum(arrival_seconds + lifetime_seconds, seconds)
+    stays = np.maximum(departs - np.maximum(arrival_seconds, churn.warm_up_seconds), 0.0)
+    presence = stays / (seconds - churn.warm_up_seconds)
+    scale = churn.load_ratio / table.load_ratio(shape_of_pod, presence, fleet)
     return PodStream(
-        pods=tuple(
-            pod_of(
-                f"churn-{number:05d}",
-                max(1, round(int(table.cpu_millicores[shape]) * scale)),
-                max(1, round(int(table.memory_mebibytes[shape]) * scale)),
-            )
-            for number, shape in enumerate(shape_of_pod.tolist())
-        ),
+        pods=tuple(table.pods("churn", shape_of_pod, scale)),
         arrival_seconds=arrival_seconds,
         lifetime_seconds=lifetime_seconds,
     )
 
 
 def _arrivals(
-    rate_per_second: float, swing_ratio: float, seconds: float, rng: np.random.Generator
+    rate_per_second: float, churn: Churn, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Arrival times of a Poisson process whose rate swings by a sine over the day (thinning)."""
+    swing_ratio, seconds = churn.swing_ratio, churn.hours * SECONDS_PER_HOUR
     ceiling = rate_per_second * (1 + swing_ratio)
     candidates = np.sort(rng.random(rng.poisson(ceiling * seconds)) * seconds)
-    phase = 2 * np.pi * candidates / SECONDS_PER_DAY
+    phase = 2 * np.pi * (candidates - churn.rises_seconds) / SECONDS_PER_DAY
     accepted = rng.random(len(candidates)) * (1 + swing_ratio) < 1 + swing_ratio * np.sin(phase)
     return candidates[accepted]

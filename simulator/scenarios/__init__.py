@@ -1,0 +1,1 @@
+"""Scenario families: seeded builders of what happens to a fleet, without saying who places it."""
