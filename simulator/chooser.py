@@ -39,6 +39,14 @@ class Mover(Protocol):
         """How often it is asked."""
         ...
 
+    @property
+    def at_once(self) -> bool:
+        """Whether all pods of its moves are evicted before the first lands, as no cluster could.
+
+        Otherwise each move must find room while the later ones have not been made.
+        """
+        ...
+
     def moves(
         self, table: NodeTable, pods_of_node: Sequence[Sequence[Pod]], now_seconds: float
     ) -> Sequence[Move]:

@@ -275,18 +275,21 @@ class _Loop:
         started = self._clock()
         wanted = mover.moves(self._table, residents, now_seconds)
         self._decision_seconds += self._clock() - started
-        freed = set()
-        for move in wanted:
-            pod = self._number_of[move.pod.namespace, move.pod.name]
-            self._carry_out(move, pod, now_seconds)
-            freed.add(move.source)
-        for node in sorted(freed):
+        pods = [self._number_of[move.pod.namespace, move.pod.name] for move in wanted]
+        for batch in [range(len(pods))] if mover.at_once else [[n] for n in range(len(pods))]:
+            for number in batch:
+                self._evict(wanted[number], pods[number], now_seconds)
+            for number in batch:
+                self._land(wanted[number], pods[number], now_seconds)
+        for node in sorted({move.source for move in wanted}):
             self._retry(now_seconds, node)
 
-    def _carry_out(self, move: Move, pod: int, now_seconds: float) -> None:
+    def _evict(self, move: Move, pod: int, now_seconds: float) -> None:
         if self._node_of_pod[pod] != move.source:
             raise InputError(f"pod {move.pod.name} is not on node {move.source}")
         self._take(pod, now_seconds)
+
+    def _land(self, move: Move, pod: int, now_seconds: float) -> None:
         if not feasible(self._table, move.pod)[move.target]:
             raise InputError(f"pod {move.pod.name} cannot be moved to node {move.target}")
         self._put(pod, move.target, now_seconds)
