@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +15,23 @@ from energy.power_curve import PowerCurve
 from energy.profile import NodePowerProfile
 
 CPU_MILLICORES_PER_CORE = 1000
+# Cores, memory, most pods, extended resources and profile: nodes that share them are one class.
+_Alike: TypeAlias = tuple[int, int, int, tuple[tuple[str, int], ...], NodePowerProfile]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeClass:
-    """A class of nodes: the same allocatable size, power curve and sleeping watts."""
+    """A class of nodes: the same allocatable size, power curve and sleeping watts.
+
+    ``extended`` is what one node offers of each extended resource, in the resource's own units.
+    """
 
     name: str
     cpu_cores: float
     memory_bytes: int
     profile: NodePowerProfile
     count: int
+    extended: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     @property
     def curve(self) -> PowerCurve:
@@ -58,15 +65,16 @@ def classify(nodes: Sequence[Node], profiles: Sequence[NodePowerProfile]) -> Nod
         raise InputError("no nodes to place pods on", mend="give at least one node")
     if len(nodes) != len(profiles):
         raise InputError(f"{len(nodes)} nodes but {len(profiles)} power profiles")
-    members: dict[tuple[int, int, int, NodePowerProfile], list[int]] = {}
+    members: dict[_Alike, list[int]] = {}
     for index, (node, profile) in enumerate(zip(nodes, profiles, strict=True)):
         size = node.allocatable
-        key = (size.cpu_millicores, size.memory_bytes, node.pods_max, profile)
+        extended = tuple(sorted(size.extended.items()))
+        key = (size.cpu_millicores, size.memory_bytes, node.pods_max, extended, profile)
         members.setdefault(key, []).append(index)
     class_of_node = np.empty(len(nodes), dtype=np.int64)
     classes = []
     for number, (key, indices) in enumerate(members.items()):
-        cpu_millicores, memory_bytes, _, profile = key
+        cpu_millicores, memory_bytes, _, extended, profile = key
         class_of_node[indices] = number
         classes.append(
             NodeClass(
@@ -75,6 +83,7 @@ def classify(nodes: Sequence[Node], profiles: Sequence[NodePowerProfile]) -> Nod
                 memory_bytes=memory_bytes,
                 profile=profile,
                 count=len(indices),
+                extended=dict(extended),
             )
         )
     return NodeClasses(classes=tuple(classes), class_of_node=class_of_node)
