@@ -22,6 +22,8 @@ DOUBLINGS = 25
 CELLS = 1 + DOUBLINGS * CELLS_PER_DOUBLING
 # Ages at which the cells end, in seconds; cell c lies between edges c - 1 and c.
 EDGE_SECONDS = 2.0 ** (np.arange(CELLS) / CELLS_PER_DOUBLING)
+# Before anything has been seen, half of all pods are expected to outlast an hour.
+LASTING_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +144,10 @@ def cell_of(age_seconds: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def lasting_hazards() -> NDArray[np.float64]:
-    """Hazards of what may last any time: whatever its age, half outlast twice the age.
+    """Hazards where nothing is known, shape (``CELLS``,): what has lasted is expected to last.
 
-    It is what little can be said of ages at which nothing has been seen (shape (``CELLS``,)).
+    Half outlast ``LASTING_SECONDS``; of what is much older, half outlast twice its age (a Lomax
+    distribution of shape 1, the mildest assumption for ages at which nothing has been seen).
     """
-    return np.full(CELLS, 1.0 - 2.0 ** (-1.0 / CELLS_PER_DOUBLING))
+    outlasting = LASTING_SECONDS / (LASTING_SECONDS + np.concatenate([[0.0], EDGE_SECONDS]))
+    return 1.0 - outlasting[1:] / outlasting[:-1]
