@@ -19,6 +19,7 @@ from cluster.scheduling.scheduler import schedule_one
 from cluster.scheduling.table import NodeTable
 from cluster.scheduling.tie import TieRule, TieState
 from energy.errors import InputError
+from pricing.envelope import Envelope
 from pricing.power_table import PowerTable
 from pricing.rules import FillCost, FleetPower, Marginal, MarginalIdle, Rule, packed_choice
 from simulator.chooser import NOWHERE, Chooser
@@ -147,6 +148,7 @@ POLICIES: Mapping[str, Policy] = {
         ),
         Policy(name="round-robin", build=lambda _fleet, _setting, _seed: RoundRobinChooser()),
         Policy(name="fill-cost", build=_rule(FillCost), heeds_usage=True, heeds_sleep=True),
+        Policy(name="envelope", build=_rule(Envelope), heeds_usage=True, heeds_sleep=True),
         Policy(name="marginal", build=_rule(Marginal), heeds_usage=True),
         Policy(name="marginal-idle", build=_rule(MarginalIdle), heeds_usage=True, heeds_sleep=True),
     )

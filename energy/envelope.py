@@ -1,0 +1,68 @@
+"""The convex envelope of a power curve: what a core costs on a node that is used as a whole.
+
+A measured curve rises steeply over the first tenth of load and again over the last, and a node
+that may sleep pays its idle watts on top of the first. So greedy marginal watts avoid exactly the
+node that should be filled. The envelope is the largest convex function below the curve: its first
+piece is the average cost of a core up to the load at which the node is most efficient, the next
+ones are what the steeper rest costs. Of a fleet of many nodes it is also the exact optimum, because
+nodes can be mixed: the y of the placement program are its corners.
+"""
+
+from __future__ import annotations
+
+from energy.cost import steepest_slope_watts
+from energy.errors import InputError
+from energy.power_curve import PowerCurve
+from energy.profile import NodePowerProfile
+
+
+def convex_envelope(
+    profile: NodePowerProfile, usage_ratio: float, *, node_may_sleep: bool
+) -> PowerCurve:
+    """The convex envelope of a node's watts from no pods to full requests.
+
+    Args:
+        profile: the node.
+        usage_ratio: what pods use of each core they request: full requests run at this load.
+        node_may_sleep: the envelope starts at the sleeping watts, else at the idle watts.
+
+    Returns:
+        The envelope as a curve over load. Beyond ``usage_ratio``, where no requests can bring the
+        node, it goes on at the steepest slope.
+
+    Raises:
+        InputError: ``usage_ratio`` is outside (0, 1].
+    """
+    if not 0.0 < usage_ratio <= 1.0:
+        raise InputError(f"usage ratio {usage_ratio} is outside (0, 1]")
+    curve = profile.curve
+    empty_watts = profile.sleep_watts if node_may_sleep else curve.idle_watts
+    points = [(0.0, empty_watts)]
+    points += [
+        (ratio, watts)
+        for ratio, watts in zip(curve.utilisation_ratios, curve.watts, strict=True)
+        if 0.0 < ratio < usage_ratio
+    ]
+    points.append((usage_ratio, curve.watts_at(usage_ratio)))
+    corners = _lower_hull(points)
+    if usage_ratio < 1.0:
+        end_watts = corners[-1][1] + (1.0 - usage_ratio) * max(steepest_slope_watts(curve), 0.0)
+        corners.append((1.0, end_watts))
+    return PowerCurve(
+        utilisation_ratios=tuple(ratio for ratio, _ in corners),
+        watts=tuple(watts for _, watts in corners),
+    )
+
+
+def _lower_hull(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The corners of the lower convex hull of points in the order of their first coordinate."""
+    hull: list[tuple[float, float]] = []
+    for point in points:
+        while len(hull) > 1 and _slope(hull[-2], hull[-1]) >= _slope(hull[-1], point):
+            hull.pop()
+        hull.append(point)
+    return hull
+
+
+def _slope(start: tuple[float, float], end: tuple[float, float]) -> float:
+    return (end[1] - start[1]) / (end[0] - start[0])

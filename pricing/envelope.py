@@ -1,0 +1,94 @@
+"""The rule that fills each node to where it is most efficient before it goes on."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cluster.model import Pod
+from cluster.scheduling.table import NodeTable
+from energy.envelope import convex_envelope
+from energy.power_curve import PowerCurve
+from pricing.node_class import CPU_MILLICORES_PER_CORE
+from pricing.rules import SAME_COST_RATIO, FleetPower
+
+# A pod without a CPU request is priced as one millicore: at the slope where the node stands.
+PRICED_MILLICORES_MIN = 1
+# Sums of floats on one piece of a curve differ by this much, and must not miss their step.
+ROUNDING_RATIO = 1e-9
+
+
+class Envelope:
+    """Watts per core that the pod adds along the convex envelope of each node's curve.
+
+    All loads of a node up to its most efficient one cost the same, so within a class pods pack;
+    above it the node costs what the steeper rest of its curve costs, so it is left until nothing
+    cheaper has room. Without steep ends this is the order of fill cost.
+    """
+
+    name = "envelope"
+
+    def __init__(self, fleet: FleetPower) -> None:
+        groups = fleet.classes.classes
+        curves = [
+            convex_envelope(group.profile, fleet.usage_ratio, node_may_sleep=fleet.nodes_may_sleep)
+            for group in groups
+        ]
+        tangents = [
+            _tangents(curve, group.cpu_cores, fleet.usage_ratio)
+            for group, curve in zip(groups, curves, strict=True)
+        ]
+        pieces = max(len(slopes) for slopes, _ in tangents)
+        # A convex function is the largest of its tangents; a class with fewer repeats its last.
+        slopes = np.array([np.pad(s, (0, pieces - len(s)), mode="edge") for s, _ in tangents])
+        origins = np.array([np.pad(o, (0, pieces - len(o)), mode="edge") for _, o in tangents])
+        nodes = fleet.classes.class_of_node
+        self._slopes = np.ascontiguousarray(slopes[nodes].T / CPU_MILLICORES_PER_CORE)
+        self._origins = np.ascontiguousarray(origins[nodes].T)
+        self._steps = _distinct([price for slopes_of, _ in tangents for price in slopes_of])
+
+    def costs(self, table: NodeTable, pod: Pod) -> NDArray[np.float64]:
+        """The step of the fleet's price list that the pod meets on each node; equal steps pack."""
+        prices = self.watts_per_core(table, pod)
+        steps = self._steps.searchsorted(prices * (1.0 + ROUNDING_RATIO), side="right")
+        return steps.astype(np.float64)
+
+    def watts_per_core(self, table: NodeTable, pod: Pod) -> NDArray[np.float64]:
+        """Watts per requested core along each node's envelope, one entry per node."""
+        millicores = max(pod.requests.cpu_millicores, PRICED_MILLICORES_MIN)
+        requested = table.requested_cpu_millicores
+        added = self._watts(requested + millicores) - self._watts(requested)
+        return added * (CPU_MILLICORES_PER_CORE / millicores)
+
+    def _watts(self, requested_cpu_millicores: NDArray[np.int64]) -> NDArray[np.float64]:
+        watts: NDArray[np.float64] = (self._origins + self._slopes * requested_cpu_millicores).max(
+            axis=0
+        )
+        return watts
+
+    def reason(self, table: NodeTable, pod: Pod, node: int) -> str:
+        """State the price of a core here and whether the node is before or past its best load."""
+        price = self.watts_per_core(table, pod)[node]
+        load = table.requested_cpu_millicores[node] / table.allocatable_cpu_millicores[node]
+        return (
+            f"at {load:.0%} requested, a core more costs {price:.2f} W on this node, counted "
+            "along the load up to which it is most efficient"
+        )
+
+
+def _tangents(
+    curve: PowerCurve, cpu_cores: float, usage_ratio: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Watts per requested core of each piece of an envelope, and its watts at no request."""
+    ratios, watts = np.array(curve.utilisation_ratios), np.array(curve.watts)
+    slopes = np.diff(watts) / np.diff(ratios)
+    return slopes * usage_ratio / cpu_cores, watts[:-1] - slopes * ratios[:-1]
+
+
+def _distinct(prices: list[float]) -> NDArray[np.float64]:
+    """Prices in rising order, those within ``SAME_COST_RATIO`` of the one before left out."""
+    steps: list[float] = []
+    for price in sorted(prices):
+        if not steps or price > steps[-1] + SAME_COST_RATIO * abs(steps[-1]):
+            steps.append(price)
+    return np.array(steps)
