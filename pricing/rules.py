@@ -1,8 +1,9 @@
 """Placement rules: pure functions of a fleet's state and a pod that rank nodes, lowest cost first.
 
-Nodes that cost the same are packed: the one fuller after the placement wins, by MostAllocated's
-arithmetic on requests, then the earlier one. Near-equal watts count as equal, because a spread
-over nodes that differ by rounding keeps all of them awake.
+Nodes that cost the same are packed: one that carries pods before one that does not, then the one
+fuller after the placement, by MostAllocated's arithmetic on requests, then the earlier one.
+Near-equal watts count as equal, because a spread over nodes that differ by rounding keeps all of
+them awake.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ class MarginalIdle(Marginal):
 def packed_choice(
     table: NodeTable, pod: Pod, feasible: NDArray[np.bool_], costs: NDArray[np.float64]
 ) -> int:
-    """Index of the feasible node of the least cost, the fullest among equals; -1 if there is none.
+    """Index of the feasible node of the least cost, the best packed among equals; -1 if none.
 
     ``feasible`` and ``costs`` have one entry per node.
     """
@@ -141,6 +142,9 @@ def packed_choice(
     candidates = np.flatnonzero(masked == least)
     if len(candidates) == 1:
         return int(candidates[0])
+    awake = candidates[table.pod_count[candidates] > 0]
+    if len(awake):
+        candidates = awake
     return int(candidates[fullness(table, pod, candidates).argmax()])
 
 
