@@ -6,7 +6,6 @@ age, so asking again as pods age corrects a wrong first guess (NILAS, arXiv 2412
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -14,18 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cluster.model import Pod
-from energy.units import SECONDS_PER_HOUR
-from pricing.lifetime_survival import (
-    CELLS,
-    CELLS_PER_DOUBLING,
-    EDGE_SECONDS,
-    LifeTable,
-    Stays,
-    lasting_hazards,
-)
+from pricing.lifetime_curve import AHEAD_SECONDS, HORIZON_SECONDS, LifetimeCurve
+from pricing.lifetime_survival import LifeTable, Stays, lasting_hazards
 
-# Nothing is expected to stay longer than this: far beyond it no plan depends on the difference.
-HORIZON_SECONDS = 7 * 24 * SECONDS_PER_HOUR
 # An owner's own past outweighs that of all pods once this many of its pods have been seen.
 POOLED_STAYS = 8.0
 
@@ -44,54 +34,17 @@ class LifetimeModel(Protocol):
         """Time within which such a pod leaves with the probability ``share``, 0-1."""
         ...
 
+    def leaving_ratios(self, pod: Pod, age_seconds: float) -> NDArray[np.float64]:
+        """Probability of having left, as means between the times of ``AHEAD_SECONDS`` from now.
+
+        One entry per cell, ``AHEAD_CELLS`` of them; the caller must not write to them.
+        """
+        ...
+
 
 def owner_key(pod: Pod) -> OwnerKey | None:
     """What a pod's lifetime is learnt by; None where it has no owner."""
     return None if pod.owner is None else (pod.namespace, pod.owner.kind, pod.owner.name)
-
-
-class LifetimeCurve:
-    """Predictions by age for one kind of pod, tabulated from its hazards (one per cell)."""
-
-    def __init__(self, hazards: NDArray[np.float64]) -> None:
-        # Within a cell stays end evenly; beyond the last edge none ends.
-        self._ages = np.concatenate([[0.0], EDGE_SECONDS, [2.0 * EDGE_SECONDS[-1]]])
-        survival = np.concatenate([[1.0], np.cumprod(1.0 - hazards)])
-        self._survival = np.append(survival, survival[-1])
-        areas = np.diff(self._ages) * (self._survival[1:] + self._survival[:-1]) / 2.0
-        area = np.concatenate([[0.0], np.cumsum(areas)])
-        until = np.interp(self._ages + HORIZON_SECONDS, self._ages, area)
-        alive = self._survival > 0
-        expected = np.where(alive, (until - area) / np.where(alive, self._survival, 1.0), 0.0)
-        self._expected: list[float] = np.clip(expected, 0.0, HORIZON_SECONDS).tolist()
-
-    def expected_seconds(self, age_seconds: float) -> float:
-        """Expected remaining time, between the two nearest entries of the table."""
-        if age_seconds < 1.0:
-            low, share = 0, max(age_seconds, 0.0)
-        else:
-            place = min(math.log2(age_seconds) * CELLS_PER_DOUBLING, CELLS - 1.0)
-            low = int(place) + 1
-            share = place + 1 - low
-        before = self._expected[low]
-        return before + share * (self._expected[low + 1] - before)
-
-    def outlasting(self, age_seconds: float) -> float:
-        """Share of such pods that outlast the age."""
-        return float(np.interp(age_seconds, self._ages, self._survival))
-
-    def quantile_seconds(self, age_seconds: float, share: float) -> float:
-        """Remaining time within which this share leaves; at most ``HORIZON_SECONDS``."""
-        left = self.outlasting(age_seconds) * (1.0 - share)
-        if left < self._survival[-1]:
-            return HORIZON_SECONDS
-        # The first age at which no more than that are left.
-        after = int(np.searchsorted(-self._survival, -left, side="left"))
-        if after == 0:
-            return 0.0
-        low, high = self._survival[after], self._survival[after - 1]
-        step = (high - left) / (high - low) * (self._ages[after] - self._ages[after - 1])
-        return float(np.clip(self._ages[after - 1] + step - age_seconds, 0.0, HORIZON_SECONDS))
 
 
 class OwnerLifetimes:
@@ -138,6 +91,10 @@ class OwnerLifetimes:
         """Time within which such a pod leaves with the probability ``share``, 0-1."""
         return self.curve(pod).quantile_seconds(age_seconds, share)
 
+    def leaving_ratios(self, pod: Pod, age_seconds: float) -> NDArray[np.float64]:
+        """Probability of having left by the times ahead, shape (``AHEAD_CELLS``,)."""
+        return self.curve(pod).leaving_ratios(age_seconds)
+
 
 class KnownLifetimes:
     """True lifetimes by (namespace, name), for ablation: no one knows them outside a simulation.
@@ -156,6 +113,11 @@ class KnownLifetimes:
     def quantile_seconds(self, pod: Pod, age_seconds: float, share: float) -> float:  # noqa: ARG002 - a LifetimeModel
         """The same, whatever the share: nothing is uncertain."""
         return self.remaining_seconds(pod, age_seconds)
+
+    def leaving_ratios(self, pod: Pod, age_seconds: float) -> NDArray[np.float64]:
+        """0 before the pod leaves, 1 after, the share of the cell in which it does."""
+        rest = self._lifetime_seconds[pod.namespace, pod.name] - age_seconds
+        return np.clip((AHEAD_SECONDS[1:] - rest) / np.diff(AHEAD_SECONDS), 0.0, 1.0)
 
 
 class ShuffledLifetimes:
@@ -179,3 +141,8 @@ class ShuffledLifetimes:
         """The quantile of the other pod."""
         other = self._other[pod.namespace, pod.name]
         return self._model.quantile_seconds(other, age_seconds, share)
+
+    def leaving_ratios(self, pod: Pod, age_seconds: float) -> NDArray[np.float64]:
+        """When the other pod leaves."""
+        other = self._other[pod.namespace, pod.name]
+        return self._model.leaving_ratios(other, age_seconds)

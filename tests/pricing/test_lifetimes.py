@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.model import Owner
+from pricing.lifetime_curve import HORIZON_SECONDS
 from pricing.lifetime_history import LifetimeHistory
 from pricing.lifetime_survival import Stays
 from pricing.lifetimes import (
-    HORIZON_SECONDS,
     KnownLifetimes,
     OwnerLifetimes,
     ShuffledLifetimes,
