@@ -48,6 +48,27 @@ def test_our_rows_may_stay_for_ever(tmp_path):
     assert only.pod().requests.memory_bytes == 64 * 2**20
 
 
+def test_pods_of_openb_belong_to_their_shape(tmp_path):
+    """It names no workloads: size and quality of service stand in for one."""
+    rows = "a,500,64,0,0,,LS,Running,0,9,0\nb,500,64,0,0,,BE,Running,0,9,0\n"
+    rows += "c,500,64,1,9,,LS,Running,0,9,0\n"
+    pods = [record.pod() for record in read_pods(written(tmp_path, OPENB + rows)).records]
+
+    assert [pod.owner.name for pod in pods] == ["500m-64Mi-LS", "500m-64Mi-BE", "500m-64Mi-LS"]
+    assert {pod.owner.kind for pod in pods} == {"Shape"}
+
+
+def test_our_pods_belong_to_the_workload_that_the_file_names(tmp_path):
+    """The columns are optional, and so is the cell."""
+    head = PODS.strip() + ",workload,qos\n"
+    named, bare = read_pods(written(tmp_path, head + "a,1,1,0,,web,LS\nb,1,1,0,,,\n")).records
+    (old,) = read_pods(written(tmp_path, PODS + "a,1,1,0,\n")).records
+
+    assert (named.pod().owner.name, named.qos) == ("web", "LS")
+    assert bare.pod().owner is None
+    assert old.owner is None
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
