@@ -10,22 +10,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from typing_extensions import override
 
-from cluster.model import Pod
-from cluster.scheduling.feasibility import feasible
 from cluster.scheduling.profile import SchedulerProfile
-from cluster.scheduling.scheduler import schedule_one
-from cluster.scheduling.table import NodeTable
-from cluster.scheduling.tie import TieRule, TieState
 from energy.errors import InputError
 from pricing.envelope import Envelope
 from pricing.power_table import PowerTable
-from pricing.rules import FillCost, FleetPower, Marginal, MarginalIdle, Rule, packed_choice
-from simulator.chooser import NOWHERE, Chooser
+from pricing.queue_pricing import QueueOptions
+from pricing.rules import FillCost, FleetPower, Marginal, MarginalIdle, Rule
+from simulator.chooser import Chooser
+from simulator.choosers import (
+    QueueChooser,
+    RandomChooser,
+    RoundRobinChooser,
+    RuleChooser,
+    SchedulerChooser,
+)
 from simulator.fleet import Fleet
 
 BOUND = "bound"
+# Shorter queues are placed like single pods (docs/decisions/0007-which-rule-ships.md).
+QUEUE_PODS_MIN = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,63 +43,6 @@ class Setting:
     def sleep(self) -> str:
         """The sleep mode by its name on the command line and in reports."""
         return "empty" if self.nodes_may_sleep else "never"
-
-
-class RuleChooser(Chooser):
-    """A rule of `pricing` in the loop: cheapest feasible node, packed among equals."""
-
-    def __init__(self, rule: Rule) -> None:
-        self._rule = rule
-
-    @override
-    def choose(self, table: NodeTable, pod: Pod, now_seconds: float) -> int:
-        """Index of the chosen node, or `NOWHERE`."""
-        return packed_choice(table, pod, feasible(table, pod), self._rule.costs(table, pod))
-
-
-class RandomChooser(Chooser):
-    """Any feasible node, each as likely."""
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        self._rng = rng
-
-    @override
-    def choose(self, table: NodeTable, pod: Pod, now_seconds: float) -> int:
-        """Index of the chosen node, or `NOWHERE`."""
-        candidates = np.flatnonzero(feasible(table, pod))
-        return int(self._rng.choice(candidates)) if len(candidates) else NOWHERE
-
-
-class RoundRobinChooser(Chooser):
-    """The next feasible node in the order of the fleet."""
-
-    def __init__(self) -> None:
-        self._next = 0
-
-    @override
-    def choose(self, table: NodeTable, pod: Pod, now_seconds: float) -> int:
-        """Index of the chosen node, or `NOWHERE`."""
-        candidates = np.flatnonzero(feasible(table, pod))
-        if not len(candidates):
-            return NOWHERE
-        later = candidates[candidates >= self._next]
-        chosen = int(later[0] if len(later) else candidates[0])
-        self._next = chosen + 1
-        return chosen
-
-
-class SchedulerChooser(Chooser):
-    """kube-scheduler's own rules in the loop, its ties as without an extender."""
-
-    def __init__(self, profile: SchedulerProfile) -> None:
-        self._profile = profile
-        self._ties = TieState(rule=TieRule.IN_TREE)
-
-    @override
-    def choose(self, table: NodeTable, pod: Pod, now_seconds: float) -> int:
-        """Index of the chosen node, or `NOWHERE`."""
-        placement = schedule_one(table, pod, self._profile, self._ties)
-        return NOWHERE if placement is None else placement.index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,16 +65,29 @@ class Policy:
         )
 
 
+def fleet_power(fleet: Fleet, setting: Setting) -> FleetPower:
+    """What the rules of `pricing` know of a fleet."""
+    millicores = np.array([node.allocatable.cpu_millicores for node in fleet.nodes])
+    return FleetPower(
+        classes=fleet.classes,
+        power=PowerTable.of(fleet.profiles, millicores),
+        usage_ratio=setting.usage_ratio,
+        nodes_may_sleep=setting.nodes_may_sleep,
+    )
+
+
 def _rule(kind: Callable[[FleetPower], Rule]) -> Callable[[Fleet, Setting, int], Chooser]:
+    return lambda fleet, setting, _seed: RuleChooser(kind(fleet_power(fleet, setting)))
+
+
+def queue_policy(
+    queue_pods_min: int, options: QueueOptions
+) -> Callable[[Fleet, Setting, int], Chooser]:
+    """Queues of enough pods by their own prices, every other pod by `envelope`."""
+
     def build(fleet: Fleet, setting: Setting, _seed: int) -> Chooser:
-        millicores = np.array([node.allocatable.cpu_millicores for node in fleet.nodes])
-        power = FleetPower(
-            classes=fleet.classes,
-            power=PowerTable.of(fleet.profiles, millicores),
-            usage_ratio=setting.usage_ratio,
-            nodes_may_sleep=setting.nodes_may_sleep,
-        )
-        return RuleChooser(kind(power))
+        power = fleet_power(fleet, setting)
+        return QueueChooser(power, Envelope(power), queue_pods_min=queue_pods_min, options=options)
 
     return build
 
@@ -149,6 +109,24 @@ POLICIES: Mapping[str, Policy] = {
         Policy(name="round-robin", build=lambda _fleet, _setting, _seed: RoundRobinChooser()),
         Policy(name="fill-cost", build=_rule(FillCost), heeds_usage=True, heeds_sleep=True),
         Policy(name="envelope", build=_rule(Envelope), heeds_usage=True, heeds_sleep=True),
+        Policy(
+            name="bid-price",
+            build=queue_policy(1, QueueOptions(solve_every_pods=1, booked=False)),
+            heeds_usage=True,
+            heeds_sleep=True,
+        ),
+        Policy(
+            name="booking-limit",
+            build=queue_policy(1, QueueOptions()),
+            heeds_usage=True,
+            heeds_sleep=True,
+        ),
+        Policy(
+            name="situational",
+            build=queue_policy(QUEUE_PODS_MIN, QueueOptions()),
+            heeds_usage=True,
+            heeds_sleep=True,
+        ),
         Policy(name="marginal", build=_rule(Marginal), heeds_usage=True),
         Policy(name="marginal-idle", build=_rule(MarginalIdle), heeds_usage=True, heeds_sleep=True),
     )
