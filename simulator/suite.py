@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 
 import numpy as np
-from scipy import stats
 
 from energy.catalogue import Catalogue
 from energy.units import SECONDS_PER_HOUR, kilowatt_hours
@@ -21,7 +18,9 @@ from simulator.churn import Churn, ShapeTable, churn_stream
 from simulator.comparison import StreamScenario, account_of, bound_joules, run_policy
 from simulator.engine import Run
 from simulator.fleet import FLEETS, named_fleet
+from simulator.intervals import Interval
 from simulator.policies import BOUND, POLICIES, Setting
+from simulator.process_pool import run_all
 from simulator.stream import realised
 
 LOAD_RATIOS = (0.3, 0.5, 0.7)
@@ -59,24 +58,6 @@ class Outcome:
     waited_pod_hours: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
-    """A mean over seeds with its 95 % interval (Student's t); one seed alone has none."""
-
-    mean: float
-    low: float | None
-    high: float | None
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Interval:
-        """The interval of at least one value."""
-        mean = float(np.mean(values))
-        if len(values) == 1:
-            return cls(mean=mean, low=None, high=None)
-        half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
-        return cls(mean=mean, low=mean - half, high=mean + half)
-
-
 def tasks(
     policies: Sequence[str], seeds: Sequence[int], fleets: Sequence[str] = tuple(FLEETS)
 ) -> list[Task]:
@@ -91,22 +72,7 @@ def outcomes(
     work: Sequence[Task], *, processes: int, advance: Callable[[int], None]
 ) -> list[Outcome]:
     """Run all tasks on so many processes; outcomes in the order of the tasks."""
-    if processes == 1:
-        results = []
-        for task in work:
-            results.append(list(run_task(task)))
-            advance(1)
-    else:
-        # Spawned, not forked: HiGHS and numpy hold threads that a fork would copy half alive.
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-            futures = [pool.submit(_run_listed, task) for task in work]
-            try:
-                for _ in as_completed(futures):
-                    advance(1)
-            finally:
-                # Whatever ends the wait, tasks that have not begun must not begin.
-                pool.shutdown(wait=False, cancel_futures=True)
-            results = [future.result() for future in futures]
+    results = run_all(_run_listed, work, processes=processes, advance=advance)
     return [outcome for result in results for outcome in result]
 
 

@@ -11,8 +11,9 @@ from energy.catalogue import Catalogue
 from simulator.churn import Churn, ShapeTable, churn_stream
 from simulator.engine import run
 from simulator.fleet import named_fleet
+from simulator.intervals import Interval
 from simulator.policies import POLICIES, Setting
-from simulator.suite import SETTINGS, Interval, Task, cells, run_task
+from simulator.suite import SETTINGS, Task, cells, run_task
 
 
 @given(values=st.lists(st.floats(0.5, 5.0), min_size=2, max_size=8))

@@ -1,0 +1,45 @@
+"""Independent pieces of work on several processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from typing import TypeVar
+
+Work = TypeVar("Work")
+Result = TypeVar("Result")
+
+
+def run_all(
+    function: Callable[[Work], Result],
+    work: Sequence[Work],
+    *,
+    processes: int,
+    advance: Callable[[int], None],
+) -> list[Result]:
+    """``function`` of each piece, in the order of the pieces, which begin in that order.
+
+    Args:
+        function: of a module, since it is sent to other processes by name.
+        work: what it is called with.
+        processes: how many at once; with one, everything happens in this process.
+        advance: told of every piece that is done, for a progress bar.
+    """
+    if processes == 1:
+        results = []
+        for piece in work:
+            results.append(function(piece))
+            advance(1)
+        return results
+    # Spawned, not forked: HiGHS and numpy hold threads that a fork would copy half alive.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(function, piece) for piece in work]
+        try:
+            for future in as_completed(futures):
+                future.result()
+                advance(1)
+        finally:
+            # Whatever ends the wait, pieces that have not begun must not begin.
+            pool.shutdown(wait=False, cancel_futures=True)
+        return [future.result() for future in futures]
