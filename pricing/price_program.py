@@ -8,8 +8,9 @@
        sum_g x_tg + v_t = d_t                                             demand
 
 It is the program of `pricing.program` in fractions, with a state: u_g cores and m_g bytes are
-placed on class g, on_g of its nodes carry pods and cannot sleep. What fits nowhere (v) costs a
-penalty instead of making the program infeasible, and is reported (see `pricing.overflow`).
+placed on class g, on_g of its nodes carry pods and cannot sleep. Pods that fit nowhere (v) cost a
+penalty instead of making the program infeasible, and are reported (`pricing.overflow`); so is what
+is placed beyond a class's capacity, which the program leaves out.
 
 Which duals. Where several are optimal (an unused class, a class that is exactly full) the solver's
 own choice is an accident. So the program is solved once as it is, for its value, and once with a
@@ -32,15 +33,17 @@ from pricing.class_model import ClassModel
 from pricing.fleet_state import FleetState
 from pricing.linear_model import Floats, silent_solver
 from pricing.node_class import NodeClass
-from pricing.overflow import Overflow
+from pricing.overflow import ROUNDING, Overflow
 from pricing.terms import BYTES_PER_GIBIBYTE, CORES, MEMORY, Shapes, Terms
 
 # Of the mean pod, the part that is added to each class to tell equal duals apart.
 NEXT_POD_RATIO = 1e-3
 # The solver's tolerance is 1e-7 of a row's unit; less than this would drown in it.
 SMALLEST_STEP = 1e-5
-# Two classes get steps that differ by up to this part, so that no two vertices tie again.
+# No two rows get quite the same step, lest vertices tie again where pods and nodes are alike: they
+# differ by up to this part, spread over the rows by multiples of the golden ratio.
 STEP_SPREAD = 0.1
+GOLDEN_RATIO = (1.0 + 5.0**0.5) / 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +141,9 @@ class PriceProgram:
                 **state.placed_extended,
             }
         )
+        room = self._rows.capacities * state.nodes[self._rows.classes]
+        overloaded = placed > room + ROUNDING
+        placed = np.minimum(placed, room)
         self._set_bounds(state, demand, placed)
         end_seconds = self._solver.getRunTime() + deadline_seconds
         if reason := self._run(end_seconds):
@@ -145,14 +151,14 @@ class PriceProgram:
         found = self._solver.getSolution()
         optimum, duals = np.asarray(found.col_value), np.asarray(found.row_dual)
         watts, gap_watts = float(self._solver.getInfo().objective_function_value), 0.0
-        step = self._next_pod(state, demand, placed)
+        step = self._next_pod(demand, state.nodes, placed, room)
         self._set_placed(placed + step)
         # Too late for the second: the duals of the first are optimal too, only less orderly.
         if not self._run(end_seconds):
             duals = np.asarray(self._solver.getSolution().row_dual)
             next_watts = float(self._solver.getInfo().objective_function_value)
             gap_watts = max(0.0, watts - next_watts + float(duals[self._rows.rows] @ step))
-        return self._solution(optimum, duals, watts, gap_watts)
+        return self._solution(optimum, duals, watts, gap_watts, overloaded)
 
     def _set_bounds(self, state: FleetState, demand: Floats, placed: Floats) -> None:
         """Write demand, nodes and what is placed into the rows, and who may sleep."""
@@ -183,28 +189,32 @@ class PriceProgram:
             return "the program was not solved in time"
         return f"the solver ended with: {self._solver.modelStatusToString(status).lower()}"
 
-    def _next_pod(self, state: FleetState, demand: Floats, placed: Floats) -> Floats:
+    def _next_pod(self, demand: Floats, nodes: Floats, placed: Floats, room: Floats) -> Floats:
         """The little more that is placed on every class, one entry per resource row.
 
         A class that is full to its last unit gets as much less, because what comes next there is
         that a pod leaves.
         """
         rows = self._rows
-        mean = rows.mean_pod(demand, placed, state.nodes)
-        spread = 1.0 + STEP_SPREAD * rows.classes / len(self.classes)
+        mean = rows.mean_pod(demand, placed, nodes)
+        spread = 1.0 + STEP_SPREAD * (np.arange(len(mean)) * GOLDEN_RATIO % 1.0)
         step = np.maximum(NEXT_POD_RATIO * mean, SMALLEST_STEP) * spread
-        room = rows.capacities * state.nodes[rows.classes] - placed
-        return np.where(room >= step, step, np.maximum(-step, -placed))
+        return np.where(room - placed >= step, step, np.maximum(-step, -placed))
 
     def _solution(
-        self, optimum: Floats, duals: Floats, watts: float, gap_watts: float
+        self,
+        optimum: Floats,
+        duals: Floats,
+        watts: float,
+        gap_watts: float,
+        overloaded: NDArray[np.bool_],
     ) -> PriceSolution:
         """Read the optimum and the prices out of the solver's vectors."""
         model, shapes, classes = self._model, len(self.shapes), len(self.classes)
         placed = np.zeros((shapes, classes))
         placed[model.shape_of_placed, model.class_of_placed] = optimum[model.placed_columns]
         penalty_watts = self._overflow.watts(optimum)
-        prices = self._rows.prices(np.maximum(0.0, duals[self._rows.rows]), classes)
+        prices = self._rows.prices(np.maximum(0.0, duals[self._rows.rows]) + 0.0, classes)
         return PriceSolution(
             watts_per_core=prices.pop(CORES),
             watts_per_gibibyte=prices.pop(MEMORY),
@@ -218,5 +228,5 @@ class PriceProgram:
             ).astype(np.float64),
             placed_counts=placed,
             unplaced_counts=self._overflow.unplaced(optimum),
-            overloaded=self._overflow.overloaded(optimum, classes),
+            overloaded=np.bincount(self._rows.classes, overloaded, minlength=classes) > 0.0,
         )

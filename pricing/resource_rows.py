@@ -71,18 +71,11 @@ class ResourceRows:
             prices[name][self.classes[places]] = duals[places] / self.units[name]
         return prices
 
-    def penalties(self, watts_per_unit: Mapping[str, float]) -> Floats:
-        """Watts per row unit, from watts per core, GiB or own unit."""
-        penalties = np.zeros(len(self.rows))
-        for name, places in self._places.items():
-            penalties[places] = watts_per_unit[name] * self.units[name]
-        return penalties
-
     def mean_pod(self, counts: Floats, placed: Floats, nodes: Floats) -> Floats:
         """What the mean pod of a demand asks of each row.
 
-        Without a demand, a core and what is placed of the rest with each; on an empty fleet, and
-        at least by a hundredth, what nodes have of it with each core.
+        Without a demand, a core and what is placed of the rest with each; on an empty fleet half
+        of what nodes have of it with each core, and always at least a hundredth of that.
         """
         offered = self._totals(self.capacities * nodes[self.classes])
         held = self._totals(placed)
@@ -94,7 +87,8 @@ class ResourceRows:
         elif held.get(CORES, 0.0) > 0.0:
             amounts, cores = held, 1.0
         else:
-            amounts, cores = offered, 1.0
+            amounts = {name: amount / 2.0 for name, amount in offered.items()}
+            amounts[CORES], cores = offered.get(CORES, 0.0), 1.0
         for name, places in self._places.items():
             floor = UNASKED_RATIO * _per_core(offered, name)
             mean[places] = cores * max(_per_core(amounts, name), floor)
