@@ -199,7 +199,8 @@ class PriceProgram:
         mean = rows.mean_pod(demand, placed, nodes)
         spread = 1.0 + STEP_SPREAD * (np.arange(len(mean)) * GOLDEN_RATIO % 1.0)
         step = np.maximum(NEXT_POD_RATIO * mean, SMALLEST_STEP) * spread
-        return np.where(room - placed >= step, step, np.maximum(-step, -placed))
+        change: Floats = np.where(room - placed >= step, step, np.maximum(-step, -placed))
+        return change
 
     def _solution(
         self,
