@@ -93,7 +93,8 @@ def run(  # noqa: PLR0913 - what happens besides the stream has defaults
     """
     loop = _Loop(NodeTable.of(nodes), stream, chooser, clock)
     for (seconds, kind), group in groupby(sorted(events, key=_moment), key=_moment):
-        loop.expect(seconds, _NodeChange(kind, tuple(event.node for event in group)))
+        nodes_changed = tuple(dict.fromkeys(event.node for event in group))
+        loop.expect(seconds, _NodeChange(kind, nodes_changed))
     if mover is not None:
         loop.expect(mover.interval_seconds, _Tick(mover))
     for pods, arrival in _batches(stream):
