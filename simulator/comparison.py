@@ -8,10 +8,15 @@ from dataclasses import asdict, dataclass
 from energy.units import SECONDS_PER_HOUR, kilowatt_hours
 from simulator.accounting import EnergyAccount, account
 from simulator.bounds import burst_bound, stream_bound_joules, stream_demand
+from simulator.chooser import NodeEvent
 from simulator.engine import Run, run
 from simulator.fleet import Fleet
 from simulator.policies import BOUND, POLICIES, Setting
+from simulator.repacking import REPACK, Repacking
 from simulator.stream import PodStream, is_burst, realised, shapes_of
+
+# The careful operator's placement, which the others are compared with.
+LABEL = "efficiency-order"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +30,7 @@ class StreamScenario:
     seed: int
     start_seconds: float
     end_seconds: float
+    events: tuple[NodeEvent, ...] = ()
 
     def facts(self) -> dict[str, object]:
         """What the figures depend on, for reports."""
@@ -141,16 +147,24 @@ def run_policy(
     clock: Callable[[], float],
     advance: Callable[[int], None] = lambda _: None,
 ) -> Run:
-    """Place the scenario's stream with one policy."""
-    chooser = POLICIES[policy].build(scenario.fleet, scenario.setting, scenario.seed)
+    """Place the scenario's stream with one policy, or with the label re-packed by `Repacking`."""
+    placed_by = POLICIES[LABEL if policy == REPACK else policy]
     return run(
         scenario.fleet.with_tiers().nodes,
         scenario.stream,
-        chooser,
+        placed_by.build(scenario.fleet, scenario.setting, scenario.seed),
         end_seconds=scenario.end_seconds,
         clock=clock,
         advance=advance,
+        events=scenario.events,
+        mover=Repacking() if policy == REPACK else None,
     )
+
+
+def placement_key(policy: str, setting: Setting) -> tuple[str, float | None, bool | None]:
+    """Equal for policies and settings that place alike."""
+    placed_by = POLICIES[LABEL if policy == REPACK else policy]
+    return policy, *placed_by.setting_key(setting)
 
 
 def account_of(scenario: StreamScenario, record: Run) -> EnergyAccount:

@@ -19,10 +19,10 @@ from cluster.scheduling.table import NodeTable
 from energy.units import SECONDS_PER_HOUR
 from pricing.moves.move import Move
 from simulator.chooser import Mover
-from simulator.move_order import filled, in_order
 
 REPACK = "repack"
 INTERVAL_SECONDS = 3 * SECONDS_PER_HOUR
+REASON = "re-packed by tier, first fit decreasing"
 
 
 class Repacking(Mover):
@@ -34,22 +34,30 @@ class Repacking(Mover):
         """Three hours."""
         return INTERVAL_SECONDS
 
+    @property
+    @override
+    def at_once(self) -> bool:
+        """All pods step out before the first lands: this is a reference."""
+        return True
+
     @override
     def moves(
         self, table: NodeTable, pods_of_node: Sequence[Sequence[Pod]], now_seconds: float
     ) -> Sequence[Move]:
-        """Moves in an order in which each pod fits when its turn comes; none if not all fit."""
+        """Moves in an order in which each pod may land when its turn comes; none if not all fit."""
         placed = [(pod, node) for node, pods in enumerate(pods_of_node) for pod in pods]
         targets = first_fit_decreasing(table, [pod for pod, _ in placed])
         if targets is None:
             return ()
         where = _least_moving(table, placed, targets)
-        wanted = [
-            (pod, node, where[target])
-            for (pod, node), target in zip(placed, targets, strict=True)
-            if node != where[target]
-        ]
-        return in_order(filled(table, placed), wanted, "re-packed by tier, first fit decreasing")
+        stay, wanted = [], []
+        for (pod, node), target in zip(placed, targets, strict=True):
+            if node == where[target]:
+                stay.append((pod, node))
+            else:
+                move = Move(pod=pod, source=node, target=where[target], reason=REASON)
+                wanted.append(move)
+        return _landing_order(_filled(table, stay), wanted)
 
 
 def first_fit_decreasing(table: NodeTable, pods: Sequence[Pod]) -> list[int] | None:
@@ -57,7 +65,7 @@ def first_fit_decreasing(table: NodeTable, pods: Sequence[Pod]) -> list[int] | N
 
     Pods with constraints come first, then the larger ones by cores.
     """
-    scratch = filled(table, ())
+    scratch = _filled(table, ())
     order = np.argsort([_tier(node) for node in table.nodes], kind="stable")
     targets = [0] * len(pods)
     largest_first = sorted(
@@ -91,6 +99,38 @@ def _least_moving(
         rows, columns = linear_sum_assignment(stays[np.ix_(members, members)], maximize=True)
         where.update(zip(members[rows].tolist(), members[columns].tolist(), strict=True))
     return where
+
+
+def _landing_order(table: NodeTable, wanted: Sequence[Move]) -> list[Move]:
+    """The moves so that pods which must spread over zones land in turn; the others come first.
+
+    Wherever the end state keeps to the skew some next pod does, so all find their turn.
+    """
+    ordered: list[Move] = []
+    pending = sorted(wanted, key=lambda move: bool(move.pod.topology_spread))
+    while pending:
+        blocked = []
+        for move in pending:
+            spreads = bool(move.pod.topology_spread)
+            if spreads and not feasible(table, move.pod)[move.target]:
+                blocked.append(move)
+            else:
+                table.assign(move.pod, move.target)
+                ordered.append(move)
+        if len(blocked) == len(pending):
+            return []
+        pending = blocked
+    return ordered
+
+
+def _filled(table: NodeTable, placed: Sequence[tuple[Pod, int]]) -> NodeTable:
+    """A table of the same nodes with the same cordons, and only the given pods."""
+    other = NodeTable.of(table.nodes, table.namespace_labels)
+    for node in np.flatnonzero(table.unschedulable).tolist():
+        other.cordon(node)
+    for pod, node in placed:
+        other.assign(pod, node)
+    return other
 
 
 def _kind(node: Node) -> object:

@@ -15,11 +15,17 @@ import numpy as np
 from energy.catalogue import Catalogue
 from energy.units import SECONDS_PER_HOUR, kilowatt_hours
 from simulator.churn import Churn, ShapeTable, churn_stream
-from simulator.comparison import StreamScenario, account_of, bound_joules, run_policy
+from simulator.comparison import (
+    StreamScenario,
+    account_of,
+    bound_joules,
+    placement_key,
+    run_policy,
+)
 from simulator.engine import Run
 from simulator.fleet import FLEETS, named_fleet
 from simulator.intervals import Interval
-from simulator.policies import BOUND, POLICIES, Setting
+from simulator.policies import BOUND, Setting
 from simulator.process_pool import run_all
 from simulator.stream import realised
 
@@ -87,7 +93,7 @@ def run_task(task: Task) -> Iterator[Outcome]:
     churn = Churn(load_ratio=task.load_ratio, hours=hours)
     rng = np.random.default_rng([task.seed, 0])
     stream = churn_stream(ShapeTable.shipped(), fleet, churn, rng)
-    runs: dict[tuple[str, object], Run] = {}
+    runs: dict[object, Run] = {}
     for setting in SETTINGS:
         scenario = StreamScenario(
             name="suite",
@@ -102,7 +108,7 @@ def run_task(task: Task) -> Iterator[Outcome]:
         for policy in task.policies:
             if policy == BOUND:
                 continue
-            key = policy, POLICIES[policy].setting_key(setting)
+            key = placement_key(policy, setting)
             if key not in runs:
                 runs[key] = run_policy(scenario, policy, clock=_no_clock)
             yield _outcome(task, scenario, policy, runs[key], shared)

@@ -86,7 +86,7 @@ def test_policies_that_heed_a_setting_are_run_for_it():
     for name, policy in POLICIES.items():
         if name in ("fill-cost", "marginal", "marginal-idle"):
             assert policy.heeds_usage
-        assert policy.heeds_sleep == (name in ("fill-cost", "marginal-idle"))
+            assert policy.heeds_sleep == (name != "marginal")
 
 
 def small_stream():

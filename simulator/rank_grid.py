@@ -1,0 +1,190 @@
+"""Which cells the rank suite has: families x fleets x loads x settings, written down in one place.
+
+20/30/10 and mixed get every load, use and sleep mode under churn; the rest of the grid asks in two
+settings how far what is found there holds elsewhere.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulator.policies import Setting
+from simulator.rank_policies import ABLATIONS
+from simulator.scenarios.families import RECORDED_FAMILIES, ScenarioKey
+from simulator.standard import COLUMNS, CPU_LOAD_RATIO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridPart:
+    """Families on fleets at loads, each graded in each of the settings."""
+
+    families: tuple[str, ...]
+    fleets: tuple[str, ...]
+    load_ratios: tuple[float, ...]
+    settings: tuple[Setting, ...]
+    constrained: bool = False
+
+    def keys(self) -> Iterator[ScenarioKey]:
+        """The scenarios of the part."""
+        for family, fleet, load in itertools.product(self.families, self.fleets, self.load_ratios):
+            yield ScenarioKey(
+                family=family, fleet=fleet, load_ratio=load, constrained=self.constrained
+            )
+
+    def sentence(self) -> str:
+        """The part in words, for reports."""
+        settings = ", ".join(
+            f"{'sleep' if one.nodes_may_sleep else 'on'} at use {one.usage_ratio:.0%}"
+            for one in self.settings
+        )
+        loads = "/".join(f"{load:.0%}" for load in self.load_ratios)
+        third = " with constraints on a third of the pods" if self.constrained else ""
+        what = f"{', '.join(self.families)}{third}"
+        return f"{what} on {', '.join(self.fleets)}, load {loads}: {settings}"
+
+
+ALL_SETTINGS = tuple(
+    Setting(usage_ratio=usage, nodes_may_sleep=sleep)
+    for sleep, usage in itertools.product((False, True), (0.3, 0.6, 1.0))
+)
+TWO_SETTINGS = (
+    Setting(usage_ratio=1.0, nodes_may_sleep=False),
+    Setting(usage_ratio=0.6, nodes_may_sleep=True),
+)
+MAIN_FLEETS = ("20/30/10", "mixed")
+GRID = (
+    GridPart(
+        families=("standard",),
+        fleets=("20/30/10", "20/20/20"),
+        load_ratios=(CPU_LOAD_RATIO,),
+        settings=tuple(
+            Setting(usage_ratio=column.usage_ratio, nodes_may_sleep=column.nodes_may_sleep)
+            for column in COLUMNS
+        ),
+    ),
+    GridPart(
+        families=("burst-50", "burst-200", "burst-600"),
+        fleets=("20/30/10",),
+        load_ratios=(0.5,),
+        settings=ALL_SETTINGS,
+    ),
+    GridPart(
+        families=("burst-50", "burst-200", "burst-600"),
+        fleets=("homogeneous", "mixed"),
+        load_ratios=(0.5,),
+        settings=TWO_SETTINGS,
+    ),
+    GridPart(
+        families=("rack", "best-rack", "drain", "best-drain"),
+        fleets=MAIN_FLEETS,
+        load_ratios=(0.5,),
+        settings=TWO_SETTINGS,
+    ),
+    GridPart(
+        families=("churn",),
+        fleets=MAIN_FLEETS,
+        load_ratios=(0.3, 0.5, 0.7),
+        settings=ALL_SETTINGS,
+    ),
+    GridPart(
+        families=("churn",),
+        fleets=("homogeneous",),
+        load_ratios=(0.3, 0.5, 0.7),
+        settings=TWO_SETTINGS,
+    ),
+    GridPart(
+        families=("churn",),
+        fleets=("two-generations", "20/20/20"),
+        load_ratios=(0.5,),
+        settings=TWO_SETTINGS,
+    ),
+    GridPart(
+        families=("churn",),
+        fleets=MAIN_FLEETS,
+        load_ratios=(0.5,),
+        settings=TWO_SETTINGS,
+        constrained=True,
+    ),
+    GridPart(
+        families=("churn-openb", "churn-recorded"),
+        fleets=MAIN_FLEETS,
+        load_ratios=(0.5,),
+        settings=TWO_SETTINGS,
+    ),
+    GridPart(
+        families=("replicas",),
+        fleets=MAIN_FLEETS,
+        load_ratios=(0.3, 0.5),
+        settings=TWO_SETTINGS,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankTask:
+    """One scenario, to be placed by every policy and graded at every setting."""
+
+    key: ScenarioKey
+    seed: int
+    settings: tuple[Setting, ...]
+    policies: tuple[str, ...]
+    pods: Path | None = None
+
+
+def parts(*, recorded: bool) -> list[GridPart]:
+    """The grid; without a file of pods the families that need one are left out."""
+    found = []
+    for part in GRID:
+        families = tuple(one for one in part.families if recorded or one not in RECORDED_FAMILIES)
+        if families:
+            found.append(
+                GridPart(
+                    families=families,
+                    fleets=part.fleets,
+                    load_ratios=part.load_ratios,
+                    settings=part.settings,
+                    constrained=part.constrained,
+                )
+            )
+    return found
+
+
+def tasks(
+    policies: Sequence[str], seeds: Sequence[int], pods: Path | None, *, ablations: bool = True
+) -> list[RankTask]:
+    """Every scenario of the grid with every seed, those that take longest first."""
+    found = []
+    for part in parts(recorded=pods is not None):
+        for key, seed in itertools.product(part.keys(), seeds):
+            extra = ablation_policies(key) if ablations else ()
+            found.append(
+                RankTask(
+                    key=key,
+                    seed=seed,
+                    settings=part.settings,
+                    policies=tuple(dict.fromkeys([*policies, *extra])),
+                    pods=pods if key.family in RECORDED_FAMILIES else None,
+                )
+            )
+    # So that no long one is left for the end, when the other processes have nothing to do.
+    return sorted(found, key=_weight, reverse=True)
+
+
+def ablation_policies(key: ScenarioKey) -> tuple[str, ...]:
+    """Policies of the ablations that a scenario is run for besides the ranked ones."""
+    if key.constrained or key.fleet not in ABLATED_FLEETS:
+        return ()
+    return tuple(one.policy for one in ABLATIONS if key.family in one.families)
+
+
+ABLATED_FLEETS = ("20/30/10",)
+_PODS_OF_FAMILY: Mapping[str, float] = {"standard": 0.1, "churn-openb": 4.0, "replicas": 0.5}
+
+
+def _weight(task: RankTask) -> float:
+    """About how long a task takes, in no unit."""
+    pods = task.key.load_ratio * _PODS_OF_FAMILY.get(task.key.family, 1.0)
+    return pods * len(task.settings) * len(task.policies)
