@@ -11,6 +11,7 @@ lower stand-in of shapes requests the least of each resource, the upper one the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
@@ -23,7 +24,7 @@ from pricing.agglomeration import group_labels
 from pricing.fleet_state import FleetState
 from pricing.linear_model import Floats
 from pricing.node_class import NodeClass, NodeClasses
-from pricing.price_program import PriceProgram, Unsolved
+from pricing.price_program import PriceProgram, PriceSolution, Unsolved
 from pricing.terms import Shapes
 
 
@@ -134,12 +135,12 @@ def value_range(
 ) -> ValueRange:
     """Solve for both kinds of stand-ins on the empty fleet; ``counts`` are those of the shapes.
 
-    Where not all pods fit the upper stand-ins the upper value holds penalties, and says nothing.
+    Where not all pods fit the upper stand-ins there is no upper value: it is infinite.
 
     Raises:
         InputError: a count is no number, or the solver fails.
     """
-    values = []
+    values: list[PriceSolution] = []
     for classes, sizes in ((nodes.lower, shapes.lower), (nodes.upper, shapes.upper)):
         program = PriceProgram(
             classes.classes, sizes, usage_ratio=usage_ratio, nodes_may_sleep=nodes_may_sleep
@@ -147,8 +148,12 @@ def value_range(
         found = program.solve(FleetState.empty(classes.classes), shapes.counts(counts))
         if isinstance(found, Unsolved):
             raise InputError(f"the stand-ins have no value: {found.reason}")
-        values.append(found.watts + found.penalty_watts)
-    return ValueRange(lower_watts=values[0], upper_watts=values[1])
+        values.append(found)
+    lower, upper = values
+    return ValueRange(
+        lower_watts=lower.watts + lower.penalty_watts,
+        upper_watts=math.inf if upper.penalty_watts else upper.watts,
+    )
 
 
 def _node_features(classes: Sequence[NodeClass]) -> Floats:
