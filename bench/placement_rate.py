@@ -22,10 +22,12 @@ from rich.table import Table
 
 from cluster.scheduling.profile import SchedulerProfile
 from energy.catalogue import Catalogue
+from simulator.choosers import SchedulerChooser
 from simulator.engine import run
 from simulator.fleet import FLEETS, Fleet, fleet_of_servers
 from simulator.pod_file import pod_of
-from simulator.policies import POLICIES, Policy, SchedulerChooser, Setting
+from simulator.policies import POLICIES, Policy
+from simulator.policy import Setting
 from simulator.stream import PodStream, burst
 
 SIZES = (100, 5000)

@@ -14,7 +14,8 @@ from energy.errors import InputError
 from simulator.comparison import StreamScenario
 from simulator.fleet import Fleet, named_fleet, read_fleet
 from simulator.pod_file import PodRecord, read_pods
-from simulator.policies import BOUND, Setting, policy_names
+from simulator.policies import BOUND, policy_names
+from simulator.policy import Setting
 from simulator.recorded import RecordedStream, recorded_stream
 
 

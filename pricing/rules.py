@@ -54,6 +54,28 @@ class Rule(Protocol):
         ...
 
 
+class EfficiencyOrder:
+    """Classes in the order of watts per core at full load: what a careful operator would label."""
+
+    name = "efficiency-order"
+
+    def __init__(self, fleet: FleetPower) -> None:
+        watts = np.array([group.peak_watts_per_core for group in fleet.classes.classes])
+        self._watts_per_core = watts[fleet.classes.class_of_node]
+        self._rank = _ranks(watts)[fleet.classes.class_of_node]
+
+    def costs(self, table: NodeTable, pod: Pod) -> NDArray[np.float64]:  # noqa: ARG002 - a Rule
+        """Rank of each node's class; the pod does not matter."""
+        return self._rank
+
+    def reason(self, table: NodeTable, pod: Pod, node: int) -> str:  # noqa: ARG002 - a Rule
+        """State the watts per core and the rank of the node's class."""
+        return (
+            f"this node draws {self._watts_per_core[node]:.2f} W per core at full load, "
+            f"rank {int(self._rank[node])} among the classes"
+        )
+
+
 class FillCost:
     """Classes in the order of what a core costs on a node filled to its target.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pricing.program import Bound, PlacementProgram
 from simulator.fleet import Fleet
-from simulator.policies import Setting
+from simulator.policy import Setting
 from simulator.stream import Demand, PodStream, mean_demand, shapes_of
 
 # Five-minute means keep the bound valid, because the program's value is convex in the demand, and

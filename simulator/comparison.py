@@ -11,12 +11,9 @@ from simulator.bounds import burst_bound, stream_bound_joules, stream_demand
 from simulator.chooser import NodeEvent
 from simulator.engine import Run, run
 from simulator.fleet import Fleet
-from simulator.policies import BOUND, POLICIES, Setting
-from simulator.repacking import REPACK, Repacking
+from simulator.policies import BOUND, POLICIES
+from simulator.policy import Setting
 from simulator.stream import PodStream, is_burst, realised, shapes_of
-
-# The careful operator's placement, which the others are compared with.
-LABEL = "efficiency-order"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,8 +144,8 @@ def run_policy(
     clock: Callable[[], float],
     advance: Callable[[int], None] = lambda _: None,
 ) -> Run:
-    """Place the scenario's stream with one policy, or with the label re-packed by `Repacking`."""
-    placed_by = POLICIES[LABEL if policy == REPACK else policy]
+    """Place the scenario's stream with one policy."""
+    placed_by = POLICIES[policy]
     return run(
         scenario.fleet.with_tiers().nodes,
         scenario.stream,
@@ -157,14 +154,13 @@ def run_policy(
         clock=clock,
         advance=advance,
         events=scenario.events,
-        mover=Repacking() if policy == REPACK else None,
+        mover=placed_by.build_mover(scenario.fleet, scenario.setting),
     )
 
 
 def placement_key(policy: str, setting: Setting) -> tuple[str, float | None, bool | None]:
     """Equal for policies and settings that place alike."""
-    placed_by = POLICIES[LABEL if policy == REPACK else policy]
-    return policy, *placed_by.setting_key(setting)
+    return policy, *POLICIES[policy].setting_key(setting)
 
 
 def account_of(scenario: StreamScenario, record: Run) -> EnergyAccount:

@@ -11,7 +11,7 @@ from energy.units import SECONDS_PER_HOUR
 from simulator.churn import Churn, ShapeTable, churn_stream
 from simulator.comparison import PolicyResult, StreamScenario
 from simulator.fleet import named_fleet
-from simulator.policies import Setting
+from simulator.policy import Setting
 from simulator.replicas import Traffic, replica_stream, workloads_of_sources
 from simulator.stream import merged
 

@@ -6,17 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 
 from cluster.scheduling.profile import SchedulerProfile
 from energy.errors import InputError
 from pricing.envelope import Envelope
-from pricing.power_table import PowerTable
 from pricing.queue_pricing import QueueOptions
-from pricing.rules import FillCost, FleetPower, Marginal, MarginalIdle, Rule
+from pricing.rules import EfficiencyOrder, FillCost, FleetPower, Marginal, MarginalIdle, Rule
 from simulator.chooser import Chooser
 from simulator.choosers import (
     QueueChooser,
@@ -26,111 +24,70 @@ from simulator.choosers import (
     SchedulerChooser,
 )
 from simulator.fleet import Fleet
+from simulator.policy import MOVES, Policy, PolicyTable, Setting, fleet_power
+from simulator.repacking import REPACK, Repacking
 
 BOUND = "bound"
+# The careful operator's placement, which the others are compared with.
+LABEL = "efficiency-order"
 # Shorter queues are placed like single pods (docs/decisions/0007-which-rule-ships.md).
 QUEUE_PODS_MIN = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """What a policy may be told about how its placement will be used."""
+def rule_policy(
+    name: str, kind: Callable[[FleetPower], Rule], *, heeds_sleep: bool = True
+) -> Policy:
+    """A rule of `pricing` as it is."""
 
-    usage_ratio: float
-    nodes_may_sleep: bool
+    def build(fleet: Fleet, setting: Setting, _seed: int) -> Chooser:
+        return RuleChooser(kind(fleet_power(fleet, setting)))
 
-    @property
-    def sleep(self) -> str:
-        """The sleep mode by its name on the command line and in reports."""
-        return "empty" if self.nodes_may_sleep else "never"
+    return Policy(name=name, build=build, rule=kind, heeds_usage=True, heeds_sleep=heeds_sleep)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """A policy by name: how to build it, and what its choices depend on.
-
-    A policy that ignores usage and sleep places alike in every setting, so one run serves all.
-    """
-
-    name: str
-    build: Callable[[Fleet, Setting, int], Chooser]
-    heeds_usage: bool = False
-    heeds_sleep: bool = False
-
-    def setting_key(self, setting: Setting) -> tuple[float | None, bool | None]:
-        """Equal for settings in which the policy places alike."""
-        return (
-            setting.usage_ratio if self.heeds_usage else None,
-            setting.nodes_may_sleep if self.heeds_sleep else None,
-        )
-
-
-def fleet_power(fleet: Fleet, setting: Setting) -> FleetPower:
-    """What the rules of `pricing` know of a fleet."""
-    millicores = np.array([node.allocatable.cpu_millicores for node in fleet.nodes])
-    return FleetPower(
-        classes=fleet.classes,
-        power=PowerTable.of(fleet.profiles, millicores),
-        usage_ratio=setting.usage_ratio,
-        nodes_may_sleep=setting.nodes_may_sleep,
-    )
-
-
-def _rule(kind: Callable[[FleetPower], Rule]) -> Callable[[Fleet, Setting, int], Chooser]:
-    return lambda fleet, setting, _seed: RuleChooser(kind(fleet_power(fleet, setting)))
-
-
-def queue_policy(
-    queue_pods_min: int, options: QueueOptions
-) -> Callable[[Fleet, Setting, int], Chooser]:
+def queue_policy(name: str, queue_pods_min: int, options: QueueOptions) -> Policy:
     """Queues of enough pods by their own prices, every other pod by `envelope`."""
 
     def build(fleet: Fleet, setting: Setting, _seed: int) -> Chooser:
         power = fleet_power(fleet, setting)
         return QueueChooser(power, Envelope(power), queue_pods_min=queue_pods_min, options=options)
 
-    return build
+    return Policy(name=name, build=build, rule=Envelope, heeds_usage=True, heeds_sleep=True)
 
 
-def _scheduler(profile: Callable[[], SchedulerProfile]) -> Callable[[Fleet, Setting, int], Chooser]:
+def _scheduler(
+    profile: Callable[[], SchedulerProfile],
+) -> Callable[[Fleet, Setting, int], Chooser]:
     return lambda _fleet, _setting, _seed: SchedulerChooser(profile())
 
 
-POLICIES: Mapping[str, Policy] = {
-    policy.name: policy
-    for policy in (
+def _random(_fleet: Fleet, _setting: Setting, seed: int) -> Chooser:
+    return RandomChooser(np.random.default_rng([seed, 1]))
+
+
+def _round_robin(_fleet: Fleet, _setting: Setting, _seed: int) -> Chooser:
+    return RoundRobinChooser()
+
+
+_TIERS = _scheduler(SchedulerProfile.energy_tiers)
+
+POLICIES = PolicyTable(
+    (
         Policy(name="default", build=_scheduler(SchedulerProfile.default)),
         Policy(name="most-allocated", build=_scheduler(SchedulerProfile.most_allocated)),
-        Policy(name="efficiency-order", build=_scheduler(SchedulerProfile.energy_tiers)),
-        Policy(
-            name="random",
-            build=lambda _fleet, _setting, seed: RandomChooser(np.random.default_rng([seed, 1])),
-        ),
-        Policy(name="round-robin", build=lambda _fleet, _setting, _seed: RoundRobinChooser()),
-        Policy(name="fill-cost", build=_rule(FillCost), heeds_usage=True, heeds_sleep=True),
-        Policy(name="envelope", build=_rule(Envelope), heeds_usage=True, heeds_sleep=True),
-        Policy(
-            name="bid-price",
-            build=queue_policy(1, QueueOptions(solve_every_pods=1, booked=False)),
-            heeds_usage=True,
-            heeds_sleep=True,
-        ),
-        Policy(
-            name="booking-limit",
-            build=queue_policy(1, QueueOptions()),
-            heeds_usage=True,
-            heeds_sleep=True,
-        ),
-        Policy(
-            name="situational",
-            build=queue_policy(QUEUE_PODS_MIN, QueueOptions()),
-            heeds_usage=True,
-            heeds_sleep=True,
-        ),
-        Policy(name="marginal", build=_rule(Marginal), heeds_usage=True),
-        Policy(name="marginal-idle", build=_rule(MarginalIdle), heeds_usage=True, heeds_sleep=True),
+        Policy(name=LABEL, build=_TIERS, rule=EfficiencyOrder),
+        Policy(name="random", build=_random),
+        Policy(name="round-robin", build=_round_robin),
+        rule_policy("fill-cost", FillCost),
+        rule_policy("envelope", Envelope),
+        queue_policy("bid-price", 1, QueueOptions(solve_every_pods=1, booked=False)),
+        queue_policy("booking-limit", 1, QueueOptions()),
+        queue_policy("situational", QUEUE_PODS_MIN, QueueOptions()),
+        rule_policy("marginal", Marginal, heeds_sleep=False),
+        rule_policy("marginal-idle", MarginalIdle),
+        Policy(name=REPACK, build=_TIERS, mover=lambda _fleet, _setting: Repacking()),
     )
-}
+)
 
 
 def policy_names(text: str) -> tuple[str, ...]:
@@ -147,6 +104,7 @@ def policy_names(text: str) -> tuple[str, ...]:
         raise InputError(
             f"no policy is named {', '.join(unknown)}" if unknown else "no policy is named",
             where="--policy",
-            mend=f"use some of {', '.join([*POLICIES, BOUND])}",
+            mend=f"use some of {', '.join([*POLICIES, BOUND])}, or one with moves as envelope"
+            f"{MOVES}0.5",
         )
     return names

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from simulator.policies import Setting
+from simulator.policy import Setting
 from simulator.rank_policies import ABLATIONS
 from simulator.scenarios.families import RECORDED_FAMILIES, ScenarioKey
 from simulator.standard import COLUMNS, CPU_LOAD_RATIO

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simulator.comparison import LABEL
-from simulator.policies import POLICIES
+from simulator.policies import LABEL, POLICIES
 
 # In the order of the tables. Those that do not exist are left out.
 _RANKED = (

@@ -16,7 +16,7 @@ from simulator.comparison import (
 )
 from simulator.engine import Run
 from simulator.pod_file import PodFile, read_pods
-from simulator.policies import Setting
+from simulator.policy import Setting
 from simulator.rank_grid import RankTask
 from simulator.repacking import REPACK
 from simulator.scenarios.families import ScenarioKey, build_scenario

@@ -15,7 +15,8 @@ from simulator.comparison import SILENT, Progress
 from simulator.engine import Run, run
 from simulator.fleet import Fleet
 from simulator.pod_file import PodRecord
-from simulator.policies import BOUND, POLICIES, Setting
+from simulator.policies import BOUND, POLICIES
+from simulator.policy import Setting
 from simulator.standard import COLUMNS, Column, standard_burst
 from simulator.stream import PodStream
 

@@ -25,7 +25,8 @@ from simulator.comparison import (
 from simulator.engine import Run
 from simulator.fleet import FLEETS, named_fleet
 from simulator.intervals import Interval
-from simulator.policies import BOUND, Setting
+from simulator.policies import BOUND
+from simulator.policy import Setting
 from simulator.process_pool import run_all
 from simulator.stream import realised
 

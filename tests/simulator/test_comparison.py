@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from small_fleets import NEW, OLD, fleet_of, stream_of
 
 from simulator.comparison import StreamScenario, bound_joules, compare, oversized_pods
-from simulator.policies import Setting
+from simulator.policy import Setting
 from simulator.stream import is_burst
 
 INF = float("inf")

@@ -12,7 +12,8 @@ from simulator.churn import Churn, ShapeTable, churn_stream
 from simulator.engine import run
 from simulator.fleet import named_fleet
 from simulator.intervals import Interval
-from simulator.policies import POLICIES, Setting
+from simulator.policies import POLICIES
+from simulator.policy import Setting
 from simulator.suite import SETTINGS, Task, cells, run_task
 
 

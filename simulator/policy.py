@@ -1,0 +1,123 @@
+"""What a policy is: how to build it, what it may be told, and how one with moves is named."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from typing_extensions import override
+
+from pricing.power_table import PowerTable
+from pricing.rules import FleetPower, Rule
+from simulator.chooser import Chooser, Mover
+from simulator.fleet import Fleet
+from simulator.movers import BudgetedMover
+
+MOVES = "+moves"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What a policy may be told about how its placement will be used."""
+
+    usage_ratio: float
+    nodes_may_sleep: bool
+
+    @property
+    def sleep(self) -> str:
+        """The sleep mode by its name on the command line and in reports."""
+        return "empty" if self.nodes_may_sleep else "never"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A policy by name: how to build it, and what its choices depend on.
+
+    A policy that ignores usage and sleep places alike in every setting, so one run serves all.
+    ``rule`` is where a moved pod would go; policies without one cannot move pods.
+    """
+
+    name: str
+    build: Callable[[Fleet, Setting, int], Chooser]
+    rule: Callable[[FleetPower], Rule] | None = None
+    mover: Callable[[Fleet, Setting], Mover] | None = None
+    heeds_usage: bool = False
+    heeds_sleep: bool = False
+
+    def setting_key(self, setting: Setting) -> tuple[float | None, bool | None]:
+        """Equal for settings in which the policy places alike."""
+        return (
+            setting.usage_ratio if self.heeds_usage else None,
+            setting.nodes_may_sleep if self.heeds_sleep else None,
+        )
+
+    def build_mover(self, fleet: Fleet, setting: Setting) -> Mover | None:
+        """What moves pods under the policy, if anything does."""
+        return None if self.mover is None else self.mover(fleet, setting)
+
+    def with_moves(self, name: str, evictions_per_pod_day: float) -> Policy:
+        """The same placement, with a budget of evictions. What they save depends on the setting.
+
+        Raises:
+            KeyError: the policy has no rule for a moved pod.
+        """
+        rule = self.rule
+        if rule is None:
+            raise KeyError(name)
+
+        def mover(fleet: Fleet, setting: Setting) -> Mover:
+            power = fleet_power(fleet, setting)
+            return BudgetedMover(power, rule(power), evictions_per_pod_day)
+
+        return Policy(
+            name=name,
+            build=self.build,
+            rule=rule,
+            mover=mover,
+            heeds_usage=True,
+            heeds_sleep=True,
+        )
+
+
+class PolicyTable(Mapping[str, Policy]):
+    """Policies by name; ``NAME+movesN`` is policy NAME with N evictions per running pod and day.
+
+    Iteration gives the policies without moves.
+    """
+
+    def __init__(self, policies: Iterable[Policy]) -> None:
+        self._policies = {policy.name: policy for policy in policies}
+
+    @override
+    def __getitem__(self, name: str) -> Policy:
+        base, separator, rate = name.partition(MOVES)
+        if not separator:
+            return self._policies[base]
+        try:
+            evictions_per_pod_day = float(rate)
+        except ValueError:
+            raise KeyError(name) from None
+        if not (math.isfinite(evictions_per_pod_day) and evictions_per_pod_day >= 0.0):
+            raise KeyError(name)
+        return self._policies[base].with_moves(name, evictions_per_pod_day)
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._policies)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._policies)
+
+
+def fleet_power(fleet: Fleet, setting: Setting) -> FleetPower:
+    """What the rules of `pricing` know of a fleet."""
+    millicores = np.array([node.allocatable.cpu_millicores for node in fleet.nodes])
+    return FleetPower(
+        classes=fleet.classes,
+        power=PowerTable.of(fleet.profiles, millicores),
+        usage_ratio=setting.usage_ratio,
+        nodes_may_sleep=setting.nodes_may_sleep,
+    )
