@@ -8,6 +8,7 @@ from console.commands.energy.catalogue import catalogue
 from console.commands.energy.cost import cost
 from console.commands.energy.drift import drift
 from console.commands.energy.evaluate import evaluate
+from console.commands.energy.prices import prices
 from console.commands.energy.report import report
 from console.commands.energy.train import train
 
@@ -18,6 +19,6 @@ def register(app: typer.Typer) -> None:
         help="What a watt costs: power profiles, and the regressor that predicts them.",
         no_args_is_help=True,
     )
-    for command in (catalogue, cost, evaluate, train, report, drift):
+    for command in (catalogue, cost, prices, evaluate, train, report, drift):
         energy.command()(command)
     app.add_typer(energy, name="energy")
