@@ -79,14 +79,22 @@ class DepartureTable:
         self._multiply(node)
         return began_seconds
 
+    def refresh(self, nodes: NDArray[np.int64], now_seconds: float) -> None:
+        """Ask again about those of the nodes that were asked about too long ago.
+
+        Whatever reads the table does so for the nodes at hand; called between decisions, it keeps
+        that work out of them.
+        """
+        stale = self._asked_seconds[nodes] < now_seconds - self._refresh_seconds
+        for node in nodes[stale].tolist():
+            self._ask(node, now_seconds)
+
     def emptied_ratios(self, nodes: NDArray[np.int64], now_seconds: float) -> NDArray[np.float64]:
         """Probability that each node has emptied by the times ahead, if no more pods come.
 
         Shape (nodes, ``AHEAD_CELLS``); 1 everywhere for a node without pods.
         """
-        stale = self._asked_seconds[nodes] < now_seconds - self._refresh_seconds
-        for node in nodes[stale].tolist():
-            self._ask(node, now_seconds)
+        self.refresh(nodes, now_seconds)
         return self._emptied[nodes]
 
     def empties_at_seconds(
