@@ -65,7 +65,7 @@ def of_queue(
             for pod in pods
         ],
         dtype=np.float64,
-    ).reshape(len(pods), -1)
+    )
     width = 2 + len(names)
     if not pods:
         rows = np.zeros((0, width))
