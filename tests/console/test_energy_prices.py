@@ -38,8 +38,8 @@ def test_the_example_shows_that_a_memory_heavy_pod_strands_the_best_servers_core
 
     assert best["memory_taken_ratio"] == pytest.approx(1.0)
     assert best["cpu_taken_ratio"] < 0.9
-    assert cost(best, 4, 80) > cost(middle, 4, 80) + 1.0
-    assert cost(best, 8, 12) < cost(middle, 8, 12) - 1.0
+    assert cost(best, 4.8, 80) > cost(middle, 4.8, 80) + 1.0
+    assert cost(best, 7.6, 12) < cost(middle, 7.6, 12) - 1.0
     assert "memory runs out first" in best["core_reason"]
     assert MIDDLE in best["memory_reason"]
 
