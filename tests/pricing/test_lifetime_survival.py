@@ -101,6 +101,19 @@ def test_on_the_grid_it_is_the_estimate_at_ages_rounded_up(rows):
     )
 
 
+@given(LATE)
+def test_on_the_grid_a_stay_counts_in_the_cells_that_it_was_seen_to_begin(rows):
+    """The cell in which a stay came into sight is not one that it is known to have entered."""
+    rows = [(min(a, b) - 1.0, max(a, b), ended) for a, b, ended in rows]
+    since, until, ended = (np.array(column) for column in zip(*rows, strict=True))
+    table = LifeTable.of(Stays(since, until, ended), np.zeros(len(rows), dtype=np.int64), 1)
+
+    begins = np.concatenate([[0.0], EDGE_SECONDS[:-1]])[:, None]
+    np.testing.assert_array_equal(
+        table.at_risk[0], ((since <= begins) & (until > begins)).sum(axis=1)
+    )
+
+
 @given(SAMPLES, st.floats(0.5, 50.0))
 def test_the_prior_draws_hazards_between_its_own_and_the_groups(rows, prior_stays):
     """Each cell's hazard lies between what was seen there and the prior."""
