@@ -1,19 +1,20 @@
 """Which cells the rank suite has: families x fleets x loads x settings, written down in one place.
 
 20/30/10 and mixed get every load, use and sleep mode under churn; the rest of the grid asks in two
-settings how far what is found there holds elsewhere.
+settings how far what is found there holds elsewhere. Policies that solve a program for every pod,
+and the ablations, run in fewer cells (`sparse_settings`).
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from simulator.policy import Setting
-from simulator.rank_policies import ABLATIONS
-from simulator.scenarios.families import RECORDED_FAMILIES, ScenarioKey
+from simulator.rank_policies import ABLATIONS, SLOW_POLICIES
+from simulator.scenarios.families import RECORDED_FAMILIES, SITUATIONS, ScenarioKey
 from simulator.standard import COLUMNS, CPU_LOAD_RATIO
 
 
@@ -55,6 +56,7 @@ TWO_SETTINGS = (
     Setting(usage_ratio=0.6, nodes_may_sleep=True),
 )
 MAIN_FLEETS = ("20/30/10", "mixed")
+MAIN_LOAD_RATIO = 0.5
 GRID = (
     GridPart(
         families=("standard",),
@@ -125,13 +127,31 @@ GRID = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankTask:
-    """One scenario, to be placed by every policy and graded at every setting."""
+    """One scenario, to be placed by policies at settings; by the sparse ones at some of them."""
 
     key: ScenarioKey
     seed: int
     settings: tuple[Setting, ...]
     policies: tuple[str, ...]
+    sparse_settings: tuple[Setting, ...] = ()
+    sparse_policies: tuple[str, ...] = ()
     pods: Path | None = None
+
+    def policies_at(self, setting: Setting) -> tuple[str, ...]:
+        """All policies to be run at a setting, each once."""
+        sparse = self.sparse_policies if setting in self.sparse_settings else ()
+        return tuple(dict.fromkeys([*self.policies, *sparse]))
+
+    @property
+    def weight(self) -> float:
+        """About how long the task takes, in no unit."""
+        pods = self.key.load_ratio * _PODS_OF_FAMILY.get(self.key.family, 1.0)
+        slow = SLOW_FACTOR * len(self.sparse_policies) * len(self.sparse_settings)
+        return pods * (len(self.settings) * len(self.policies) + slow)
+
+
+SLOW_FACTOR = 10
+_PODS_OF_FAMILY: Mapping[str, float] = {"standard": 0.1, "churn-openb": 4.0, "replicas": 0.5}
 
 
 def parts(*, recorded: bool) -> list[GridPart]:
@@ -140,51 +160,53 @@ def parts(*, recorded: bool) -> list[GridPart]:
     for part in GRID:
         families = tuple(one for one in part.families if recorded or one not in RECORDED_FAMILIES)
         if families:
-            found.append(
-                GridPart(
-                    families=families,
-                    fleets=part.fleets,
-                    load_ratios=part.load_ratios,
-                    settings=part.settings,
-                    constrained=part.constrained,
-                )
-            )
+            found.append(replace(part, families=families))
     return found
 
 
-def tasks(
-    policies: Sequence[str], seeds: Sequence[int], pods: Path | None, *, ablations: bool = True
-) -> list[RankTask]:
+def tasks(policies: Sequence[str], seeds: Sequence[int], pods: Path | None) -> list[RankTask]:
     """Every scenario of the grid with every seed, those that take longest first."""
+    slow = [name for name in policies if name in SLOW_POLICIES]
     found = []
     for part in parts(recorded=pods is not None):
         for key, seed in itertools.product(part.keys(), seeds):
-            extra = ablation_policies(key) if ablations else ()
             found.append(
                 RankTask(
                     key=key,
                     seed=seed,
                     settings=part.settings,
-                    policies=tuple(dict.fromkeys([*policies, *extra])),
+                    policies=tuple(name for name in policies if name not in SLOW_POLICIES),
+                    sparse_settings=sparse_settings(key, part.settings),
+                    sparse_policies=tuple(dict.fromkeys([*slow, *ablation_policies(key)])),
                     pods=pods if key.family in RECORDED_FAMILIES else None,
                 )
             )
     # So that no long one is left for the end, when the other processes have nothing to do.
-    return sorted(found, key=_weight, reverse=True)
+    return sorted(found, key=lambda task: task.weight, reverse=True)
 
 
 def ablation_policies(key: ScenarioKey) -> tuple[str, ...]:
-    """Policies of the ablations that a scenario is run for besides the ranked ones."""
-    if key.constrained or key.fleet not in ABLATED_FLEETS:
+    """Policies of the ablations that ask about a scenario."""
+    if key.fleet != MAIN_FLEETS[0]:
         return ()
-    return tuple(one.policy for one in ABLATIONS if key.family in one.families)
+    return tuple(dict.fromkeys(one.policy for one in ABLATIONS if key.family in one.families))
 
 
-ABLATED_FLEETS = ("20/30/10",)
-_PODS_OF_FAMILY: Mapping[str, float] = {"standard": 0.1, "churn-openb": 4.0, "replicas": 0.5}
+def sparse_settings(key: ScenarioKey, settings: Sequence[Setting]) -> tuple[Setting, ...]:
+    """Where slow policies and ablations run: in bursts, and on 20/30/10 at half load."""
+    if key.family == "standard":
+        return tuple(settings)
+    is_burst = key.family in SITUATIONS["bursts"]
+    is_main = key.fleet == MAIN_FLEETS[0] and key.load_ratio == MAIN_LOAD_RATIO
+    if is_burst or (is_main and not key.constrained):
+        return tuple(one for one in settings if one in TWO_SETTINGS)
+    return ()
 
 
-def _weight(task: RankTask) -> float:
-    """About how long a task takes, in no unit."""
-    pods = task.key.load_ratio * _PODS_OF_FAMILY.get(task.key.family, 1.0)
-    return pods * len(task.settings) * len(task.policies)
+def sparse_sentence() -> str:
+    """Where the slow policies and the ablations run, in words for reports."""
+    return (
+        f"{', '.join(SLOW_POLICIES)} solve a program for every pod; in bursts other than the "
+        "standard one they run at two settings, elsewhere at two settings on "
+        f"{MAIN_FLEETS[0]} at load {MAIN_LOAD_RATIO:.0%}; ablations on {MAIN_FLEETS[0]} alone"
+    )

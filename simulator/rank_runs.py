@@ -53,7 +53,7 @@ def run_task(task: RankTask) -> list[RankOutcome]:
     for setting in task.settings:
         graded = _graded(scenario, setting, task.seed)
         shared = bound_joules(graded, scenario.stream)
-        for policy in (*task.policies, REPACK):
+        for policy in (*task.policies_at(setting), REPACK):
             key = placement_key(policy, setting)
             if key not in runs:
                 runs[key] = run_policy(graded, policy, clock=_no_clock)

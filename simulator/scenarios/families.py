@@ -182,3 +182,9 @@ FAMILIES: Mapping[str, _Builder] = {
 }
 # These need a file of pods.
 RECORDED_FAMILIES = ("standard", "churn-recorded")
+# Families that ask the same question of a policy.
+SITUATIONS: Mapping[str, tuple[str, ...]] = {
+    "bursts": ("standard", "burst-50", "burst-200", "burst-600"),
+    "failures and drains": ("rack", "best-rack", "drain", "best-drain"),
+    "churn": ("churn", "churn-openb", "churn-recorded", "replicas"),
+}
