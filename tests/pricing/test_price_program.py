@@ -226,28 +226,42 @@ def test_shapes_go_only_where_they_are_allowed():
     assert found.penalty_watts > 1000 * found.watts
 
 
-def test_an_extended_resource_is_priced_where_it_runs_out():
-    """GPUs of the good class run out: the next one costs what the old class takes more for it."""
+@pytest.mark.parametrize("unit", [1, 2**30])
+def test_an_extended_resource_is_priced_where_it_runs_out(unit):
+    """The good class runs out of it: the next unit costs what it does on the old class instead.
+
+    Whether it is counted in pieces or in bytes makes no difference.
+    """
     good = NodeClass(
         name="good", cpu_cores=8, memory_bytes=64 * GIBIBYTE, profile=NEW, count=1,
-        extended={"nvidia.com/gpu": 4},
+        extended={"pages": 4 * unit},
     )  # fmt: skip
-    old = replace(good, name="old", profile=OLD)
-    bare = replace(good, name="bare", extended={})
+    groups = [good, replace(good, name="old", profile=OLD), replace(good, name="bare", extended={})]
     shapes = Shapes(
         cpu_cores=np.ones(1),
         memory_bytes=np.ones(1) * GIBIBYTE,
-        extended={"nvidia.com/gpu": np.ones(1)},
+        extended={"pages": np.ones(1) * unit},
     )
-    program = PriceProgram([good, old, bare], shapes, nodes_may_sleep=[True, False, True])
-    state = FleetState.empty([good, old, bare])
+    program = PriceProgram(groups, shapes, nodes_may_sleep=[True, True, True])
+    state = FleetState.empty(groups)
     found = program.solve(state, [5.0])
-    prices = found.watts_per_extended["nvidia.com/gpu"]
+    prices = unit * found.watts_per_extended["pages"]
 
-    assert found.placed_counts[0, 2] == 0.0
-    assert prices[2] == 0.0
-    more = replace(state, placed_extended={"nvidia.com/gpu": np.array([0.5, 0.0, 0.0])})
-    assert program.solve(more, [5.0]).watts - found.watts == pytest.approx(0.5 * prices[0])
+    assert found.placed_counts == pytest.approx(np.array([[4.0, 1.0, 0.0]]))
+    assert prices[0] > prices[1] / 2 > prices[2] == 0.0
+    more = replace(state, placed_extended={"pages": np.array([0.5, 0.0, 0.0]) * unit})
+    there = program.solve(more, [5.0])
+    assert there.watts - found.watts == pytest.approx(0.5 * prices[0])
+    assert there.placed_counts == pytest.approx(np.array([[3.5, 1.5, 0.0]]))
+
+
+@given(case=cases())
+def test_nodes_that_carry_pods_stay_awake(case):
+    """As many nodes of each class are awake as carry pods, at least, and no more than there are."""
+    found = case.program().solve(case.state, case.counts)
+
+    assert np.all(found.awake_nodes >= case.state.awake_nodes - 1e-6)
+    assert np.all(found.awake_nodes <= case.state.nodes + 1e-6)
 
 
 def test_more_than_a_class_can_carry_is_said():
