@@ -21,12 +21,12 @@ is measured: for every other demand and state the value is at least value + pric
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 
 import highspy
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from energy.errors import InputError
 from pricing.class_model import ClassModel
@@ -34,7 +34,10 @@ from pricing.fleet_state import FleetState
 from pricing.linear_model import Floats, silent_solver
 from pricing.node_class import NodeClass
 from pricing.overflow import ROUNDING, Overflow
+from pricing.price_solution import PriceSolution, Unsolved
 from pricing.terms import BYTES_PER_GIBIBYTE, CORES, MEMORY, Shapes, Terms
+
+__all__ = ["PriceProgram", "PriceSolution", "Unsolved"]
 
 # Of the mean pod, the part that is added to each class to tell equal duals apart.
 NEXT_POD_RATIO = 1e-3
@@ -44,39 +47,6 @@ SMALLEST_STEP = 1e-5
 # differ by up to this part, spread over the rows by multiples of the golden ratio.
 STEP_SPREAD = 0.1
 GOLDEN_RATIO = (1.0 + 5.0**0.5) / 2.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriceSolution:
-    """Prices and the optimum behind them.
-
-    ``watts_per_core`` and ``watts_per_gibibyte`` have one entry per class, ``watts_per_extended``
-    an array of them by resource; all per *requested* unit. ``watts_per_pod`` has one entry per
-    shape: what one more pod of it costs where it is cheapest. ``watts`` is the power of the fleet
-    in the optimum: a lower bound of any placement where all pods fit (``penalty_watts`` is 0).
-    ``awake_nodes`` (classes,), ``placed_counts`` (shapes, classes) and ``unplaced_counts``
-    (shapes,) are the optimum, in fractions. ``overloaded`` marks the classes on which more is
-    placed than they can carry.
-    """
-
-    watts_per_core: Floats
-    watts_per_gibibyte: Floats
-    watts_per_extended: Mapping[str, Floats]
-    watts_per_pod: Floats
-    watts: float
-    penalty_watts: float
-    gap_watts: float
-    awake_nodes: Floats
-    placed_counts: Floats
-    unplaced_counts: Floats
-    overloaded: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class Unsolved:
-    """No prices, and why."""
-
-    reason: str
 
 
 class PriceProgram:
@@ -128,37 +98,50 @@ class PriceProgram:
         Raises:
             InputError: a count or an amount of the state is negative or no number.
         """
+        demand = self._demand(counts)
+        state.require(self.classes)
+        rows = self._rows
+        room = rows.capacities * state.nodes[rows.classes]
+        wanted = self._placed(state)
+        placed = np.minimum(wanted, room)
+        self._set_bounds(state, demand, placed)
+        end_seconds = self._solver.getRunTime() + deadline_seconds
+        if reason := self._run(end_seconds):
+            return Unsolved(reason)
+        optimum, duals, watts = self._found()
+        step, gap_watts = self._next_pod(demand, state.nodes, placed, room), 0.0
+        self._set_placed(placed + step)
+        # Too late for the second: the duals of the first are optimal too, only less orderly.
+        if settled := not self._run(end_seconds):
+            _, duals, next_watts = self._found()
+            gap_watts = max(0.0, watts - next_watts + float(duals[rows.rows] @ step))
+        found = self._solution(optimum, duals, watts)
+        over = np.bincount(rows.classes, wanted > room + ROUNDING, len(self.classes)) > 0.0
+        return replace(found, gap_watts=gap_watts, settled=settled, overloaded=over)
+
+    def _demand(self, counts: ArrayLike) -> Floats:
         demand = np.ascontiguousarray(counts, dtype=np.float64)
         if demand.shape != (len(self.shapes),):
             raise InputError(f"{demand.size} counts for {len(self.shapes)} shapes")
         if not np.all(np.isfinite(demand) & (demand >= 0.0)):
             raise InputError("a count of pods is negative or no number", mend="give 0 or more")
-        state.require(self.classes)
-        placed = self._rows.amounts(
+        return demand
+
+    def _placed(self, state: FleetState) -> Floats:
+        """What is placed already, one entry per resource row."""
+        return self._rows.amounts(
             {
                 CORES: state.placed_cpu_cores,
                 MEMORY: state.placed_memory_bytes / BYTES_PER_GIBIBYTE,
                 **state.placed_extended,
             }
         )
-        room = self._rows.capacities * state.nodes[self._rows.classes]
-        overloaded = placed > room + ROUNDING
-        placed = np.minimum(placed, room)
-        self._set_bounds(state, demand, placed)
-        end_seconds = self._solver.getRunTime() + deadline_seconds
-        if reason := self._run(end_seconds):
-            return Unsolved(reason)
-        found = self._solver.getSolution()
-        optimum, duals = np.asarray(found.col_value), np.asarray(found.row_dual)
-        watts, gap_watts = float(self._solver.getInfo().objective_function_value), 0.0
-        step = self._next_pod(demand, state.nodes, placed, room)
-        self._set_placed(placed + step)
-        # Too late for the second: the duals of the first are optimal too, only less orderly.
-        if not self._run(end_seconds):
-            duals = np.asarray(self._solver.getSolution().row_dual)
-            next_watts = float(self._solver.getInfo().objective_function_value)
-            gap_watts = max(0.0, watts - next_watts + float(duals[self._rows.rows] @ step))
-        return self._solution(optimum, duals, watts, gap_watts, overloaded)
+
+    def _found(self) -> tuple[Floats, Floats, float]:
+        """The solver's optimum, its duals and its value."""
+        found, info = self._solver.getSolution(), self._solver.getInfo()
+        value = float(info.objective_function_value)
+        return np.asarray(found.col_value), np.asarray(found.row_dual), value
 
     def _set_bounds(self, state: FleetState, demand: Floats, placed: Floats) -> None:
         """Write demand, nodes and what is placed into the rows, and who may sleep."""
@@ -202,14 +185,7 @@ class PriceProgram:
         change: Floats = np.where(room - placed >= step, step, np.maximum(-step, -placed))
         return change
 
-    def _solution(
-        self,
-        optimum: Floats,
-        duals: Floats,
-        watts: float,
-        gap_watts: float,
-        overloaded: NDArray[np.bool_],
-    ) -> PriceSolution:
+    def _solution(self, optimum: Floats, duals: Floats, value_watts: float) -> PriceSolution:
         """Read the optimum and the prices out of the solver's vectors."""
         model, shapes, classes = self._model, len(self.shapes), len(self.classes)
         placed = np.zeros((shapes, classes))
@@ -221,13 +197,14 @@ class PriceProgram:
             watts_per_gibibyte=prices.pop(MEMORY),
             watts_per_extended=prices,
             watts_per_pod=duals[:shapes],
-            watts=watts - penalty_watts,
+            watts=value_watts - penalty_watts,
             penalty_watts=penalty_watts,
-            gap_watts=gap_watts,
+            gap_watts=0.0,
             awake_nodes=np.bincount(
                 model.class_of_awake, weights=optimum[model.awake_columns], minlength=classes
             ).astype(np.float64),
             placed_counts=placed,
             unplaced_counts=self._overflow.unplaced(optimum),
-            overloaded=np.bincount(self._rows.classes, overloaded, minlength=classes) > 0.0,
+            overloaded=np.zeros(classes, dtype=bool),
+            settled=True,
         )

@@ -207,4 +207,6 @@ def _what_fits(found: PriceSolution) -> str:
         said.append(f"{pods:.3g} pods fit nowhere")
     if classes := int(found.overloaded.sum()):
         said.append(f"{classes} of {len(found.overloaded)} classes carry more than they can")
+    if not found.settled:
+        said.append("no time was left to settle which of several prices are meant")
     return "; ".join(said) or "every pod fits"

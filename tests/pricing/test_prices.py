@@ -156,6 +156,20 @@ def test_nonsense_is_refused_and_harms_no_later_prices():
     assert after.watts == pytest.approx(before.watts)
 
 
+def test_prices_that_were_not_settled_in_time_say_so():
+    """With time for one solve only, the first's duals are used: valid, and marked."""
+    subject, program = pricer()
+    ends = iter(["", "late"])
+    solve_once = program._run  # noqa: SLF001 - no clock makes only the second solve late
+    program._run = lambda end_seconds: solve_once(end_seconds) or next(ends)  # noqa: SLF001
+    prices = subject.update(EMPTY, [4.0], 0.0)
+
+    assert prices.source is PriceSource.SOLVED
+    assert "settle" in prices.reason
+    # Eight nodes asleep, and half of a better one awake and full instead.
+    assert prices.watts == pytest.approx(8 * 5 + 245 / 2)
+
+
 def test_a_solver_that_ends_badly_gives_a_reason():
     """Whatever else a solver may say becomes a fallback with its words."""
     subject, program = pricer()
