@@ -44,14 +44,14 @@ def show_standard(request: StandardRequest, form: str, file: Path | None) -> Non
             )
     document = standard_document(request.fleet.name, seeds, made_by)
     _warn_gaps(seeds)
-    _show(
+    show(
         form,
         file,
         {
             JSON: lambda: json_text(document),
             HTML: lambda: placement_page.standard_page(document),
             MARKDOWN: lambda: placement_tables.standard_markdown(document),
-            TABLE: lambda: _rendered([placement_tables.standard_table(document)], file),
+            TABLE: lambda: rendered([placement_tables.standard_table(document)], file),
         },
     )
 
@@ -93,13 +93,13 @@ def show_stream(request: StreamRequest, form: str, file: Path | None) -> None:
             )
     document = stream_document(request, compared, made_by)
     first = request.scenarios[0]
-    _show(
+    show(
         form,
         file,
         {
             JSON: lambda: json_text(document),
             HTML: lambda: placement_page.stream_page(document, first, compared[first.seed].runs),
-            TABLE: lambda: _rendered([placement_tables.stream_table(document)], file),
+            TABLE: lambda: rendered([placement_tables.stream_table(document)], file),
         },
     )
 
@@ -139,25 +139,26 @@ def show_suite(request: SuiteRequest, form: str, file: Path | None) -> None:
         "simulated": True,
         "cells": [cell_json(cell) for cell in cells(results)],
     }
-    _show(
+    show(
         form,
         file,
         {
             JSON: lambda: json_text(document),
             HTML: lambda: placement_page.suite_page(document),
             MARKDOWN: lambda: placement_tables.suite_markdown(document),
-            TABLE: lambda: _rendered(placement_tables.suite_tables(document), file),
+            TABLE: lambda: rendered(placement_tables.suite_tables(document), file),
         },
     )
 
 
-def _show(form: str, file: Path | None, forms: Mapping[str, Callable[[], str]]) -> None:
+def show(form: str, file: Path | None, forms: Mapping[str, Callable[[], str]]) -> None:
+    """Print a result in the form that was asked for, or write it to a file."""
     text = forms[form]()
     if text:
         emit(text, file)
 
 
-def _rendered(tables: Iterable[RenderableType], file: Path | None) -> str:
+def rendered(tables: Iterable[RenderableType], file: Path | None) -> str:
     """Tables as text for a file; on a terminal they are printed at once, in colour."""
     console = stdout()
     if file is None:

@@ -21,6 +21,15 @@ POINTS_OVER_TIME = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A further table of a page, below its plots."""
+
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """What the template shows. ``plots`` are SVG elements; ``rows`` start with their heading."""
 
@@ -29,6 +38,7 @@ class Page:
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
     plots: Sequence[tuple[str, str]]
+    sections: Sequence[Section] = ()
 
 
 def render(page: Page) -> str:

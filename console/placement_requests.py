@@ -16,7 +16,13 @@ from simulator.fleet import Fleet, named_fleet, read_fleet
 from simulator.pod_file import PodRecord, read_pods
 from simulator.policies import BOUND, policy_names
 from simulator.policy import Setting
+from simulator.rank_grid import parts
+from simulator.rank_policies import RANKED_POLICIES
 from simulator.recorded import RecordedStream, recorded_stream
+from simulator.repacking import REPACK
+from simulator.scenarios.families import RECORDED_FAMILIES, build_scenario
+
+DEFAULT_POLICIES = ("default", "most-allocated", "efficiency-order", "fill-cost", BOUND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +32,19 @@ class PlaceOptions:
     pods: Path | None = None
     nodes: Path | None = None
     fleet: str | None = None
-    policy: str
+    policy: str | None = None
     seed: str
     sleep: str | None = None
     usage_ratio: float | None = None
     load: float | None = None
+
+    def policy_or(self, default: Sequence[str]) -> tuple[str, ...]:
+        """The policies that were asked for, or the default ones.
+
+        Raises:
+            InputError: one of them is unknown.
+        """
+        return policy_names(",".join(default) if self.policy is None else self.policy)
 
     def refuse(self, *names: str, scenario: str) -> None:
         """Refuse options that the scenario would ignore.
@@ -102,7 +116,7 @@ class StandardRequest:
         if options.pods is None:
             raise InputError("no pods are given", where="--pods", mend="give openb's pod list")
         return cls(
-            policies=policy_names(options.policy),
+            policies=options.policy_or(DEFAULT_POLICIES),
             seeds=parse_seeds(options.seed),
             fleet=named_fleet(options.fleet or "20/30/10", Catalogue.shipped()),
             records=read_pods(options.pods).records,
@@ -130,7 +144,7 @@ class StreamRequest:
             nodes_may_sleep=parse_sleep(options.sleep or "never"),
         )
         load = None if options.load is None else parse_ratio(options.load, "--load")
-        policies, seeds = policy_names(options.policy), parse_seeds(options.seed)
+        policies, seeds = options.policy_or(DEFAULT_POLICIES), parse_seeds(options.seed)
         pod_file = read_pods(options.pods)
         scenarios, recorded = [], []
         for seed in seeds:
@@ -174,9 +188,37 @@ class SuiteRequest:
         """Check the options."""
         ignored = ("pods", "nodes", "fleet", "sleep", "usage_ratio", "load")
         options.refuse(*ignored, scenario="the suite")
-        names = policy_names(options.policy)
+        names = options.policy_or(DEFAULT_POLICIES)
         if names == (BOUND,):
             raise InputError(
                 "the suite needs a policy that places pods", where="--policy", mend="name one"
             )
         return cls(policies=names, seeds=parse_seeds(options.seed))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankRequest:
+    """The rank suite: which policies, which seeds, and openb's pods where they are given."""
+
+    policies: tuple[str, ...]
+    seeds: tuple[int, ...]
+    pods: Path | None
+
+    @classmethod
+    def parse(cls, options: PlaceOptions) -> RankRequest:
+        """Check the options, and that the file of pods is one that the suite can use.
+
+        The label, the bound and the re-packing reference are in the suite whether named or not.
+        """
+        ignored = ("nodes", "fleet", "sleep", "usage_ratio", "load")
+        options.refuse(*ignored, scenario="the suite")
+        names = options.policy_or(RANKED_POLICIES)
+        policies = tuple(name for name in names if name not in (BOUND, REPACK))
+        seeds = parse_seeds(options.seed)
+        if options.pods is not None:
+            file = read_pods(options.pods)
+            for part in parts(recorded=True):
+                for key in part.keys():  # noqa: SIM118 - a method of the part
+                    if key.family in RECORDED_FAMILIES:
+                        build_scenario(key, seeds[0], file)
+        return cls(policies=policies, seeds=seeds, pods=options.pods)

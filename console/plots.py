@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from statistics import median
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -78,6 +79,28 @@ def grouped_ratios(ratios: Mapping[str, Sequence[float | None]], labels: Sequenc
     axes.set_xticks([group + middle for group in range(len(labels))], labels)
     axes.set_ylabel("watts / bound")
     axes.legend(ncols=4, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, 1.2))
+    return svg_of(figure)
+
+
+def dots_by_policy(ratios: Mapping[str, Sequence[float]], label: str) -> str:
+    """A row of dots per policy, one dot per cell; those left of the line are below the reference.
+
+    Dots of a row lie a little apart, so that equal ones can be counted; medians are bars.
+    """
+    figure = Figure(figsize=(10, 0.8 + 0.42 * len(ratios)))
+    axes = figure.subplots()
+    for place, values in enumerate(ratios.values()):
+        better = [value < 1.0 for value in values]
+        heights = [place + 0.3 * ((index * 0.618) % 1 - 0.5) for index in range(len(values))]
+        colours = [COLOURS[0] if one else COLOURS[3] for one in better]
+        axes.scatter(values, heights, s=14, c=colours, alpha=0.7, linewidths=0)
+        middle = median(values)
+        axes.plot([middle, middle], [place - 0.3, place + 0.3], color="black", lw=1.6)
+    axes.axvline(1.0, color="grey", ls="--", lw=1)
+    axes.set_yticks(range(len(ratios)), list(ratios))
+    axes.invert_yaxis()
+    axes.set_xlabel(label)
+    axes.grid(axis="x", alpha=0.3)
     return svg_of(figure)
 
 

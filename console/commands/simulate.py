@@ -13,8 +13,7 @@ from energy.errors import InputError
 simulate = typer.Typer(help="Run scenarios on simulated nodes.", no_args_is_help=True)
 
 STREAM, STANDARD = "stream", "standard"
-GROUND = "ground"
-DEFAULT_POLICIES = "default,most-allocated,efficiency-order,fill-cost,bound"
+GROUND, RANK = "ground", "rank"
 
 
 def register(app: typer.Typer) -> None:
@@ -35,8 +34,9 @@ def place(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = None,
     nodes: Annotated[Path | None, typer.Option(help="Nodes: openb's CSV, or ours.")] = None,
     policy: Annotated[
-        str, typer.Option(help="Comma-separated policies, or `all`; `bound` adds the lower bound.")
-    ] = DEFAULT_POLICIES,
+        str | None,
+        typer.Option(help="Comma-separated policies, or `all`; `bound` adds the lower bound."),
+    ] = None,
     sleep: Annotated[
         str | None,
         typer.Option(help="`never` (the default), or `empty`: nodes without pods sleep."),
@@ -58,7 +58,11 @@ def place(  # noqa: PLR0913, PLR0917 - one parameter per option
         typer.Option(help="A named fleet instead of --nodes, such as 20/30/10 or mixed."),
     ] = None,
     suite: Annotated[
-        str | None, typer.Option(help="`ground`: every fleet, load, use and sleep.")
+        str | None,
+        typer.Option(
+            help="`ground`: every fleet, load, use and sleep; `rank`: bursts, failures and churn, "
+            "each policy to the label, with --pods the recorded ones too."
+        ),
     ] = None,
     output: Annotated[
         str, typer.Option(help="table, json, html; markdown of standard and suite.")
@@ -68,7 +72,7 @@ def place(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = None,
 ) -> None:
     """Place pods under each policy and compare the energy. All figures are simulated."""
-    from console import placement  # loads the simulator and its libraries
+    from console import placement, rank  # load the simulator and its libraries
     from console import placement_requests as requests
 
     require_writable(file)
@@ -86,6 +90,9 @@ def place(  # noqa: PLR0913, PLR0917 - one parameter per option
     if which == GROUND:
         form = require_format(output, (TABLE, JSON, HTML, MARKDOWN))
         placement.show_suite(requests.SuiteRequest.parse(options), form, file)
+    elif which == RANK:
+        form = require_format(output, (TABLE, JSON, HTML, MARKDOWN))
+        rank.show_rank(requests.RankRequest.parse(options), form, file)
     elif which == STANDARD:
         form = require_format(output, (TABLE, JSON, HTML, MARKDOWN))
         placement.show_standard(requests.StandardRequest.parse(options), form, file)
@@ -96,8 +103,10 @@ def place(  # noqa: PLR0913, PLR0917 - one parameter per option
 
 def _which(suite: str | None, scenario: str | None) -> str:
     """What is to be run: the suite, or a scenario."""
-    if suite is not None and (suite != GROUND or scenario is not None):
-        raise InputError(f"--suite {suite} cannot be run", mend=f"use --suite {GROUND} alone")
+    if suite is not None and (suite not in (GROUND, RANK) or scenario is not None):
+        raise InputError(
+            f"--suite {suite} cannot be run", mend=f"use --suite {GROUND} or {RANK}, alone"
+        )
     if suite is None and scenario not in (None, STREAM, STANDARD):
         raise InputError(
             f"there is no scenario {scenario!r}",
