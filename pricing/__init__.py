@@ -1,1 +1,1 @@
-"""Placement rules and the bounds they are measured against. Pure."""
+"""Bid prices, placement rules and the bounds they are measured against. Pure."""
