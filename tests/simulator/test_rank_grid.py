@@ -1,0 +1,68 @@
+"""Which cells the rank suite has: all families, no cell twice, the label everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from simulator.policies import LABEL, POLICIES
+from simulator.rank_grid import ALL_SETTINGS, parts, sparse_settings
+from simulator.rank_policies import ABLATIONS, RANKED_POLICIES, SLOW_POLICIES
+from simulator.rank_suite import rank_tasks
+from simulator.scenarios.families import FAMILIES, RECORDED_FAMILIES, SITUATIONS
+
+FILE = Path("pods.csv")
+
+
+def test_every_family_is_in_the_grid_and_belongs_to_one_situation():
+    """None is left out of the table or of its summary."""
+    in_grid = {family for part in parts(recorded=True) for family in part.families}
+    summed = [family for families in SITUATIONS.values() for family in families]
+
+    assert in_grid == set(FAMILIES)
+    assert sorted(summed) == sorted(FAMILIES)
+
+
+def test_no_cell_is_asked_for_twice():
+    """A scenario has one task per seed, and each of its settings once."""
+    work = rank_tasks(RANKED_POLICIES, [1, 2], FILE)
+
+    assert len({(task.key, task.seed) for task in work}) == len(work)
+    assert all(len(set(task.settings)) == len(task.settings) for task in work)
+
+
+def test_without_a_file_only_its_families_are_missing():
+    """The rest of the grid stays as it is."""
+    with_file, without = (
+        {task.key for task in rank_tasks(RANKED_POLICIES, [1], pods)} for pods in (FILE, None)
+    )
+
+    assert {key.family for key in with_file - without} == set(RECORDED_FAMILIES)
+    assert without < with_file
+
+
+def test_the_label_is_always_run_once():
+    """All ratios are to it, whether it was asked for or not."""
+    for policies in (["fill-cost"], [LABEL, "fill-cost"], list(RANKED_POLICIES)):
+        for task in rank_tasks(policies, [1], None):
+            for setting in task.settings:
+                assert task.policies_at(setting).count(LABEL) == 1
+
+
+def test_slow_policies_run_where_the_grid_says():
+    """In every setting of the standard burst, in few elsewhere, and only if asked for."""
+    work = rank_tasks([*RANKED_POLICIES, *SLOW_POLICIES], [1], FILE)
+    for task in work:
+        for setting in task.settings:
+            ran = set(SLOW_POLICIES) <= set(task.policies_at(setting))
+            assert ran == (setting in sparse_settings(task.key, task.settings))
+        if task.key.family == "standard":
+            assert task.sparse_settings == task.settings
+        elif task.settings == ALL_SETTINGS:
+            assert len(task.sparse_settings) <= 2
+
+
+def test_ranked_policies_and_variants_exist():
+    """The suite's own lists name policies that can be built."""
+    for name in (*RANKED_POLICIES, *(one.policy for one in ABLATIONS)):
+        assert POLICIES[name].name == name
+    assert all(set(one.families) <= set(FAMILIES) for one in ABLATIONS)
