@@ -45,7 +45,7 @@ PODS ?= ../shared/data/alibaba-openb-2023/openb_pod_list_default.csv
 # Each page names the commit it comes from; writing the first in place would change the tree of the
 # second, hence the copy at the end.
 GENERATED := out/docs
-docs: $(READY) ## The generated pages of docs/reference (half an hour)
+docs: $(READY) ## The generated pages of docs/reference (an hour)
 	rm -rf $(GENERATED)
 	$(BIN)/negawatt energy report --into $(GENERATED)
 	$(BIN)/negawatt simulate place --suite ground --policy all --seed 1,2,3,4,5 \
@@ -56,6 +56,8 @@ docs: $(READY) ## The generated pages of docs/reference (half an hour)
 			--seed 1,2,3 --output markdown --file $(GENERATED)/placement-standard-$$(echo $$fleet | tr / -).md \
 			|| exit 1; \
 	done
+	$(BIN)/negawatt simulate place --suite rank --pods $(PODS) --seed 1,2,3,4,5 \
+		--output markdown --file $(GENERATED)/placement-rank.md
 	cp $(GENERATED)/* docs/reference/
 
 ##@ Install and remove
