@@ -17,7 +17,11 @@ from energy.profile import NodePowerProfile
 
 
 def convex_envelope(
-    profile: NodePowerProfile, usage_ratio: float, *, node_may_sleep: bool
+    profile: NodePowerProfile,
+    usage_ratio: float,
+    *,
+    node_may_sleep: bool,
+    earned_watts: float = 0.0,
 ) -> PowerCurve:
     """The convex envelope of a node's watts from no pods to full requests.
 
@@ -25,6 +29,8 @@ def convex_envelope(
         profile: the node.
         usage_ratio: what pods use of each core they request: full requests run at this load.
         node_may_sleep: the envelope starts at the sleeping watts, else at the idle watts.
+        earned_watts: what of the watts of being awake something other than cores pays for, such as
+            the node's memory. The envelope starts so much higher, at the idle watts at most.
 
     Returns:
         The envelope as a curve over load. Beyond ``usage_ratio``, where no requests can bring the
@@ -36,7 +42,9 @@ def convex_envelope(
     if not 0.0 < usage_ratio <= 1.0:
         raise InputError(f"usage ratio {usage_ratio} is outside (0, 1]")
     curve = profile.curve
-    empty_watts = profile.sleep_watts if node_may_sleep else curve.idle_watts
+    empty_watts = curve.idle_watts
+    if node_may_sleep:
+        empty_watts = min(profile.sleep_watts + earned_watts, curve.idle_watts)
     points = [(0.0, empty_watts)]
     points += [
         (ratio, watts)

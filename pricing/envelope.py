@@ -10,7 +10,8 @@ from cluster.scheduling.table import NodeTable
 from energy.envelope import convex_envelope
 from energy.power_curve import PowerCurve
 from pricing.node_class import CPU_MILLICORES_PER_CORE
-from pricing.rules import SAME_COST_RATIO, FleetPower
+from pricing.rules import SAME_COST_RATIO, SAME_WATTS, FleetPower
+from pricing.terms import BYTES_PER_GIBIBYTE
 
 # A pod without a CPU request is priced as one millicore: at the slope where the node stands.
 PRICED_MILLICORES_MIN = 1
@@ -19,20 +20,34 @@ ROUNDING_RATIO = 1e-9
 
 
 class Envelope:
-    """Watts per core that the pod adds along the convex envelope of each node's curve.
+    """Watts that the pod adds along the convex envelope of each node's curve.
 
     All loads of a node up to its most efficient one cost the same, so within a class pods pack;
     above it the node costs what the steeper rest of its curve costs, so it is left until nothing
     cheaper has room. Without steep ends this is the order of fill cost.
+
+    With prices of memory a pod also pays for the gigabytes that it takes, and the cores of a node
+    whose memory pays for its being awake cost so much less: then pods that need much memory do not
+    strand the cores of the best nodes.
     """
 
     name = "envelope"
 
-    def __init__(self, fleet: FleetPower) -> None:
+    def __init__(
+        self, fleet: FleetPower, watts_per_gibibyte: NDArray[np.float64] | None = None
+    ) -> None:
+        """Tabulate the envelopes; ``watts_per_gibibyte`` has one entry per class."""
         groups = fleet.classes.classes
+        if watts_per_gibibyte is None:
+            watts_per_gibibyte = np.zeros(len(groups))
         curves = [
-            convex_envelope(group.profile, fleet.usage_ratio, node_may_sleep=fleet.nodes_may_sleep)
-            for group in groups
+            convex_envelope(
+                group.profile,
+                fleet.usage_ratio,
+                node_may_sleep=fleet.nodes_may_sleep,
+                earned_watts=float(price) * group.memory_bytes / BYTES_PER_GIBIBYTE,
+            )
+            for group, price in zip(groups, watts_per_gibibyte, strict=True)
         ]
         tangents = [
             _tangents(curve, group.cpu_cores, fleet.usage_ratio)
@@ -43,15 +58,23 @@ class Envelope:
         slopes = np.array([np.pad(s, (0, pieces - len(s)), mode="edge") for s, _ in tangents])
         origins = np.array([np.pad(o, (0, pieces - len(o)), mode="edge") for _, o in tangents])
         nodes = fleet.classes.class_of_node
+        self._memory_watts = None
+        if watts_per_gibibyte.any():
+            self._memory_watts = watts_per_gibibyte[nodes] / BYTES_PER_GIBIBYTE
         self._slopes = np.ascontiguousarray(slopes[nodes].T / CPU_MILLICORES_PER_CORE)
         self._origins = np.ascontiguousarray(origins[nodes].T)
         self._steps = _distinct([price for slopes_of, _ in tangents for price in slopes_of])
 
     def costs(self, table: NodeTable, pod: Pod) -> NDArray[np.float64]:
-        """The step of the fleet's price list that the pod meets on each node; equal steps pack."""
+        """Watts on each node, cores at the steps of the fleet's price list so that equals pack."""
         prices = self.watts_per_core(table, pod)
-        steps = self._steps.searchsorted(prices * (1.0 + ROUNDING_RATIO), side="right")
-        return steps.astype(np.float64)
+        steps = self._steps.searchsorted(prices * (1.0 + ROUNDING_RATIO), side="right") - 1
+        if self._memory_watts is None:
+            return steps.astype(np.float64)
+        cores = max(pod.requests.cpu_millicores, PRICED_MILLICORES_MIN) / CPU_MILLICORES_PER_CORE
+        watts = self._steps[np.maximum(steps, 0)] * cores
+        watts += self._memory_watts * pod.requests.memory_bytes
+        return np.rint(watts / SAME_WATTS)
 
     def watts_per_core(self, table: NodeTable, pod: Pod) -> NDArray[np.float64]:
         """Watts per requested core along each node's envelope, one entry per node."""
@@ -70,9 +93,13 @@ class Envelope:
         """State the price of a core here and whether the node is before or past its best load."""
         price = self.watts_per_core(table, pod)[node]
         load = table.requested_cpu_millicores[node] / table.allocatable_cpu_millicores[node]
+        memory = ""
+        if self._memory_watts is not None:
+            watts = self._memory_watts[node] * BYTES_PER_GIBIBYTE
+            memory = f", and a GiB of its memory is worth {watts:.2f} W"
         return (
             f"at {load:.0%} requested, a core more costs {price:.2f} W on this node, counted "
-            "along the load up to which it is most efficient"
+            f"along the load up to which it is most efficient{memory}"
         )
 
 

@@ -51,15 +51,13 @@ class QueuePricing:
         """Solve for a queue; ``demand`` is priced in its stead where it is given."""
         self._fleet, self._options = fleet, options
         admits = admitting(table, fleet.classes) if _restricted(table, pods) else None
-        seen, shapes = of_queue(pods, admits)
         self._is_queue = demand is None
-        demand = demand or seen
+        self._shape_of_pod: dict[tuple[str, str], int] = {}
+        if demand is None:
+            demand, shapes = of_queue(pods, admits)
+            keys = [(pod.namespace, pod.name) for pod in pods]
+            self._shape_of_pod = dict(zip(keys, shapes.tolist(), strict=True))
         self._left = demand.counts * options.demand_ratio
-        self._shape_of_pod = {
-            (pod.namespace, pod.name): int(shape)
-            for pod, shape in zip(pods, shapes, strict=True)
-            if self._is_queue
-        }
         program = PriceProgram(
             fleet.classes.classes,
             demand.shapes,

@@ -10,12 +10,18 @@ from typing import Protocol
 from cluster.model import Pod
 from cluster.scheduling.table import NodeTable
 from pricing.moves.move import Move
+from pricing.rules import Rule
 
 NOWHERE = -1
 
 
 class Chooser:
     """A policy in the loop: which node takes the pod now. It may follow what happens besides."""
+
+    @property
+    def rule(self) -> Rule | None:
+        """Where a pod goes that is moved; None if the policy says nothing of moves."""
+        return None
 
     def choose(self, table: NodeTable, pod: Pod, now_seconds: float) -> int:
         """Index of the chosen node, or ``NOWHERE`` when the pod fits no node."""

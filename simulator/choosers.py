@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,9 +14,14 @@ from cluster.scheduling.profile import SchedulerProfile
 from cluster.scheduling.scheduler import schedule_one
 from cluster.scheduling.table import NodeTable
 from cluster.scheduling.tie import TieRule, TieState
+from pricing.demand import of_queue
+from pricing.envelope import Envelope
+from pricing.mix_pricing import MixPricing
 from pricing.queue_pricing import QueueOptions, QueuePricing
 from pricing.rules import FleetPower, Rule, packed_choice
 from simulator.chooser import NOWHERE, Chooser
+
+MIX_SECONDS = 3600.0
 
 
 class RuleChooser(Chooser):
@@ -23,6 +29,12 @@ class RuleChooser(Chooser):
 
     def __init__(self, rule: Rule) -> None:
         self._rule = rule
+
+    @property
+    @override
+    def rule(self) -> Rule:
+        """The rule."""
+        return self._rule
 
     @override
     def choose(self, table: NodeTable, pod: Pod, now_seconds: float) -> int:
@@ -64,9 +76,16 @@ class RoundRobinChooser(Chooser):
 class SchedulerChooser(Chooser):
     """kube-scheduler's own rules in the loop, its ties as without an extender."""
 
-    def __init__(self, profile: SchedulerProfile) -> None:
-        self._profile = profile
+    def __init__(self, profile: SchedulerProfile, rule: Rule | None = None) -> None:
+        """Follow the profile; ``rule`` says the same of a pod that is moved."""
+        self._profile, self._rule = profile, rule
         self._ties = TieState(rule=TieRule.IN_TREE)
+
+    @property
+    @override
+    def rule(self) -> Rule | None:
+        """The rule that was given."""
+        return self._rule
 
     @override
     def choose(self, table: NodeTable, pod: Pod, now_seconds: float) -> int:
@@ -75,15 +94,30 @@ class SchedulerChooser(Chooser):
         return NOWHERE if placement is None else placement.index
 
 
-class QueueChooser(Chooser):
-    """A queue of enough pods by its own prices, every other pod by a rule."""
+class PricedChooser(Chooser):
+    """A queue of enough pods by its own prices, every other pod by the envelope rule.
+
+    The envelope has the memory prices of the running mix, or none (``mix`` is None).
+    """
 
     def __init__(
-        self, fleet: FleetPower, rule: Rule, *, queue_pods_min: int, options: QueueOptions
+        self,
+        fleet: FleetPower,
+        *,
+        queue_pods_min: int,
+        options: QueueOptions,
+        mix: MixPricing | None,
     ) -> None:
-        self._fleet, self._rule = fleet, rule
+        self._fleet, self._mix = fleet, mix
+        self._plain = Envelope(fleet)
         self._queue_pods_min, self._options = queue_pods_min, options
         self._pricing: QueuePricing | None = None
+
+    @property
+    @override
+    def rule(self) -> Rule:
+        """Where a pod goes that is in no queue."""
+        return self._plain if self._mix is None else self._mix.rule
 
     @override
     def queued(self, table: NodeTable, pods: Sequence[Pod], now_seconds: float) -> None:
@@ -91,14 +125,61 @@ class QueueChooser(Chooser):
         self._pricing = None
         if len(pods) >= self._queue_pods_min:
             self._pricing = QueuePricing(self._fleet, table, pods, now_seconds, self._options)
+        elif self._mix is not None:
+            self._mix.refresh(table, now_seconds)
+
+    @override
+    def placed(self, pod: Pod, node: int, now_seconds: float) -> None:
+        """Count a pod of the mix."""
+        if self._mix is not None:
+            self._mix.placed(pod)
+
+    @override
+    def left(self, pod: Pod, node: int, now_seconds: float) -> None:
+        """Count it no more."""
+        if self._mix is not None:
+            self._mix.left(pod)
 
     @override
     def choose(self, table: NodeTable, pod: Pod, now_seconds: float) -> int:
         """Index of the chosen node, or `NOWHERE`."""
         fits = feasible(table, pod)
         if self._pricing is None:
-            return packed_choice(table, pod, fits, self._rule.costs(table, pod))
+            return packed_choice(table, pod, fits, self.rule.costs(table, pod))
         self._pricing.refresh(table, now_seconds)
         node = packed_choice(table, pod, fits, self._pricing.rule.costs(table, pod))
         self._pricing.placed(pod, node)
         return node
+
+
+class MixChooser(Chooser):
+    """Every pod by bid prices of what stands plus as many arrivals as the last hour saw."""
+
+    def __init__(
+        self, fleet: FleetPower, *, horizon_seconds: float = MIX_SECONDS, options: QueueOptions
+    ) -> None:
+        self._fleet, self._options = fleet, options
+        self._horizon_seconds = horizon_seconds
+        self._recent: deque[tuple[float, Pod]] = deque()
+        self._pricing: QueuePricing | None = None
+        self._since = 0
+
+    @override
+    def queued(self, table: NodeTable, pods: Sequence[Pod], now_seconds: float) -> None:
+        """Count what arrives, and forget what came before the horizon."""
+        self._recent.extend((now_seconds, pod) for pod in pods)
+        while self._recent[0][0] < now_seconds - self._horizon_seconds:
+            self._recent.popleft()
+
+    @override
+    def choose(self, table: NodeTable, pod: Pod, now_seconds: float) -> int:
+        """Index of the chosen node, or `NOWHERE`."""
+        if self._pricing is None or self._since >= self._options.solve_every_pods:
+            demand, _ = of_queue([recent for _, recent in self._recent])
+            self._pricing = QueuePricing(
+                self._fleet, table, (), now_seconds, self._options, demand=demand
+            )
+            self._since = 0
+        self._since += 1
+        costs = self._pricing.rule.costs(table, pod)
+        return packed_choice(table, pod, feasible(table, pod), costs)

@@ -19,7 +19,7 @@ from cluster.model import Owner, Pod
 from energy.units import SECONDS_PER_HOUR
 from simulator.fleet import Fleet
 from simulator.pod_file import BYTES_PER_MEBIBYTE, pod_of
-from simulator.stream import PodStream
+from simulator.stream import PodStream, found_running
 
 SECONDS_PER_DAY = 24 * SECONDS_PER_HOUR
 # Pods at once on a fleet that is 40 % requested: the standard burst's 600.
@@ -165,11 +165,12 @@ def churn_stream(
     stays = np.maximum(departs - np.maximum(arrival_seconds, churn.warm_up_seconds), 0.0)
     presence = stays / (seconds - churn.warm_up_seconds)
     scale = churn.load_ratio / table.load_ratio(shape_of_pod, presence, fleet)
-    return PodStream(
+    stream = PodStream(
         pods=tuple(table.pods("churn", shape_of_pod, scale)),
         arrival_seconds=arrival_seconds,
         lifetime_seconds=lifetime_seconds,
     )
+    return found_running(stream)
 
 
 def _arrivals(

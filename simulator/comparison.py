@@ -146,15 +146,16 @@ def run_policy(
 ) -> Run:
     """Place the scenario's stream with one policy."""
     placed_by = POLICIES[policy]
+    chooser = placed_by.build(scenario.fleet, scenario.setting, scenario.seed)
     return run(
         scenario.fleet.with_tiers().nodes,
         scenario.stream,
-        placed_by.build(scenario.fleet, scenario.setting, scenario.seed),
+        chooser,
         end_seconds=scenario.end_seconds,
         clock=clock,
         advance=advance,
         events=scenario.events,
-        mover=placed_by.build_mover(scenario.fleet, scenario.setting),
+        mover=placed_by.build_mover(scenario.fleet, scenario.setting, chooser),
     )
 
 

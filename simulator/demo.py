@@ -13,7 +13,7 @@ from simulator.comparison import PolicyResult, StreamScenario
 from simulator.fleet import named_fleet
 from simulator.policy import Setting
 from simulator.replicas import Traffic, replica_stream, workloads_of_sources
-from simulator.stream import merged
+from simulator.stream import found_running, merged
 
 POLICIES = ("default", "most-allocated", "efficiency-order", "fill-cost")
 # Half of the load comes and goes as openb's pods did, half follows real traffic.
@@ -51,7 +51,7 @@ def demo_scenario(catalogue: Catalogue, seed: int) -> StreamScenario:
     return StreamScenario(
         name="demo",
         fleet=fleet,
-        stream=merged([churn, *replicas]),
+        stream=found_running(merged([churn, *replicas])),
         setting=Setting(usage_ratio=USAGE_RATIO, nodes_may_sleep=True),
         seed=seed,
         start_seconds=WARM_UP_HOURS * SECONDS_PER_HOUR,

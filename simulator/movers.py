@@ -9,20 +9,21 @@ from cluster.scheduling.table import NodeTable
 from pricing.moves.budget import EvictionBudget
 from pricing.moves.move import Move
 from pricing.moves.plan import plan_moves
-from pricing.rules import FleetPower, Rule
+from pricing.rules import FleetPower
+from simulator.chooser import Chooser
 
 # A drain is not urgent: ten minutes later it saves a hundredth of a day less.
 INTERVAL_SECONDS = 600.0
 
 
 class BudgetedMover:
-    """Empties nodes by a rule, with so many evictions per running pod and day."""
+    """Empties nodes by a policy's own rule, with so many evictions per running pod and day."""
 
     interval_seconds = INTERVAL_SECONDS
     at_once = False
 
-    def __init__(self, fleet: FleetPower, rule: Rule, evictions_per_pod_day: float) -> None:
-        self._fleet, self._rule = fleet, rule
+    def __init__(self, fleet: FleetPower, chooser: Chooser, evictions_per_pod_day: float) -> None:
+        self._fleet, self._chooser = fleet, chooser
         self._budget = EvictionBudget(evictions_per_pod_day)
 
     def moves(
@@ -33,10 +34,11 @@ class BudgetedMover:
     ) -> Sequence[Move]:
         """What the budget allows now."""
         self._budget.accrue(int(table.pod_count.sum()), self.interval_seconds)
-        if not self._budget.evictions:
+        rule = self._chooser.rule
+        if rule is None or not self._budget.evictions:
             return ()
         planned = plan_moves(
-            table, pods_of_node, self._fleet, self._rule, moves_max=self._budget.evictions
+            table, pods_of_node, self._fleet, rule, moves_max=self._budget.evictions
         )
         self._budget.spend(len(planned))
         return planned

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -13,11 +14,13 @@ import numpy as np
 from cluster.scheduling.profile import SchedulerProfile
 from energy.errors import InputError
 from pricing.envelope import Envelope
+from pricing.mix_pricing import MixPricing
 from pricing.queue_pricing import QueueOptions
 from pricing.rules import EfficiencyOrder, FillCost, FleetPower, Marginal, MarginalIdle, Rule
 from simulator.chooser import Chooser
 from simulator.choosers import (
-    QueueChooser,
+    MixChooser,
+    PricedChooser,
     RandomChooser,
     RoundRobinChooser,
     RuleChooser,
@@ -32,6 +35,7 @@ BOUND = "bound"
 LABEL = "efficiency-order"
 # Shorter queues are placed like single pods (docs/decisions/0007-which-rule-ships.md).
 QUEUE_PODS_MIN = 10
+NEVER = sys.maxsize
 
 
 def rule_policy(
@@ -42,17 +46,37 @@ def rule_policy(
     def build(fleet: Fleet, setting: Setting, _seed: int) -> Chooser:
         return RuleChooser(kind(fleet_power(fleet, setting)))
 
-    return Policy(name=name, build=build, rule=kind, heeds_usage=True, heeds_sleep=heeds_sleep)
+    return Policy(name=name, build=build, heeds_usage=True, heeds_sleep=heeds_sleep)
 
 
-def queue_policy(name: str, queue_pods_min: int, options: QueueOptions) -> Policy:
-    """Queues of enough pods by their own prices, every other pod by `envelope`."""
+def priced_policy(
+    name: str,
+    *,
+    queue_pods_min: int = NEVER,
+    options: QueueOptions | None = None,
+    mix_priced: bool = True,
+) -> Policy:
+    """Queues of enough pods by their own prices, every other pod by the envelope rule."""
 
     def build(fleet: Fleet, setting: Setting, _seed: int) -> Chooser:
         power = fleet_power(fleet, setting)
-        return QueueChooser(power, Envelope(power), queue_pods_min=queue_pods_min, options=options)
+        return PricedChooser(
+            power,
+            queue_pods_min=queue_pods_min,
+            options=options or QueueOptions(),
+            mix=MixPricing(power) if mix_priced else None,
+        )
 
-    return Policy(name=name, build=build, rule=Envelope, heeds_usage=True, heeds_sleep=True)
+    return Policy(name=name, build=build, heeds_usage=True, heeds_sleep=True)
+
+
+def mix_policy(name: str, options: QueueOptions) -> Policy:
+    """Every pod by bid prices of the state and the recent mix."""
+
+    def build(fleet: Fleet, setting: Setting, _seed: int) -> Chooser:
+        return MixChooser(fleet_power(fleet, setting), options=options)
+
+    return Policy(name=name, build=build, heeds_usage=True, heeds_sleep=True)
 
 
 def _scheduler(
@@ -69,23 +93,33 @@ def _round_robin(_fleet: Fleet, _setting: Setting, _seed: int) -> Chooser:
     return RoundRobinChooser()
 
 
-_TIERS = _scheduler(SchedulerProfile.energy_tiers)
+def _label(fleet: Fleet, setting: Setting, _seed: int) -> Chooser:
+    rule = EfficiencyOrder(fleet_power(fleet, setting))
+    return SchedulerChooser(SchedulerProfile.energy_tiers(), rule)
+
 
 POLICIES = PolicyTable(
     (
         Policy(name="default", build=_scheduler(SchedulerProfile.default)),
         Policy(name="most-allocated", build=_scheduler(SchedulerProfile.most_allocated)),
-        Policy(name=LABEL, build=_TIERS, rule=EfficiencyOrder),
+        Policy(name=LABEL, build=_label),
         Policy(name="random", build=_random),
         Policy(name="round-robin", build=_round_robin),
         rule_policy("fill-cost", FillCost),
         rule_policy("envelope", Envelope),
-        queue_policy("bid-price", 1, QueueOptions(solve_every_pods=1, booked=False)),
-        queue_policy("booking-limit", 1, QueueOptions()),
-        queue_policy("situational", QUEUE_PODS_MIN, QueueOptions()),
+        priced_policy("priced-envelope"),
+        priced_policy(
+            "bid-price",
+            queue_pods_min=1,
+            options=QueueOptions(solve_every_pods=5, booked=False),
+            mix_priced=False,
+        ),
+        mix_policy("bid-price-mix", QueueOptions(booked=False)),
+        priced_policy("booking-limit", queue_pods_min=1, mix_priced=False),
+        priced_policy("negawatt", queue_pods_min=QUEUE_PODS_MIN),
         rule_policy("marginal", Marginal, heeds_sleep=False),
         rule_policy("marginal-idle", MarginalIdle),
-        Policy(name=REPACK, build=_TIERS, mover=lambda _fleet, _setting: Repacking()),
+        Policy(name=REPACK, build=_label, mover=lambda _fleet, _setting, _chooser: Repacking()),
     )
 )
 

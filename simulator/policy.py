@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from typing_extensions import override
 
+from energy.errors import InputError
 from pricing.power_table import PowerTable
-from pricing.rules import FleetPower, Rule
+from pricing.rules import FleetPower
 from simulator.chooser import Chooser, Mover
 from simulator.fleet import Fleet
 from simulator.movers import BudgetedMover
@@ -36,13 +37,12 @@ class Policy:
     """A policy by name: how to build it, and what its choices depend on.
 
     A policy that ignores usage and sleep places alike in every setting, so one run serves all.
-    ``rule`` is where a moved pod would go; policies without one cannot move pods.
+    ``mover`` builds what moves pods, if anything does.
     """
 
     name: str
     build: Callable[[Fleet, Setting, int], Chooser]
-    rule: Callable[[FleetPower], Rule] | None = None
-    mover: Callable[[Fleet, Setting], Mover] | None = None
+    mover: Callable[[Fleet, Setting, Chooser], Mover] | None = None
     heeds_usage: bool = False
     heeds_sleep: bool = False
 
@@ -53,32 +53,23 @@ class Policy:
             setting.nodes_may_sleep if self.heeds_sleep else None,
         )
 
-    def build_mover(self, fleet: Fleet, setting: Setting) -> Mover | None:
+    def build_mover(self, fleet: Fleet, setting: Setting, chooser: Chooser) -> Mover | None:
         """What moves pods under the policy, if anything does."""
-        return None if self.mover is None else self.mover(fleet, setting)
+        return None if self.mover is None else self.mover(fleet, setting, chooser)
 
     def with_moves(self, name: str, evictions_per_pod_day: float) -> Policy:
-        """The same placement, with a budget of evictions. What they save depends on the setting.
+        """The same placement, with a budget of evictions. What they save depends on the setting."""
 
-        Raises:
-            KeyError: the policy has no rule for a moved pod.
-        """
-        rule = self.rule
-        if rule is None:
-            raise KeyError(name)
+        def mover(fleet: Fleet, setting: Setting, chooser: Chooser) -> Mover:
+            if chooser.rule is None:
+                raise InputError(
+                    f"policy {self.name} has no rule for a moved pod",
+                    where=f"policy {name}",
+                    mend="use moves with a rule such as envelope",
+                )
+            return BudgetedMover(fleet_power(fleet, setting), chooser, evictions_per_pod_day)
 
-        def mover(fleet: Fleet, setting: Setting) -> Mover:
-            power = fleet_power(fleet, setting)
-            return BudgetedMover(power, rule(power), evictions_per_pod_day)
-
-        return Policy(
-            name=name,
-            build=self.build,
-            rule=rule,
-            mover=mover,
-            heeds_usage=True,
-            heeds_sleep=True,
-        )
+        return Policy(name=name, build=self.build, mover=mover, heeds_usage=True, heeds_sleep=True)
 
 
 class PolicyTable(Mapping[str, Policy]):

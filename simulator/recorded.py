@@ -23,7 +23,7 @@ from energy.errors import InputError
 from energy.units import SECONDS_PER_HOUR
 from simulator.fleet import Fleet
 from simulator.pod_file import BYTES_PER_MEBIBYTE, PodFile, PodRecord, pod_of
-from simulator.stream import PodStream
+from simulator.stream import PodStream, found_running
 
 OPENB_LOAD_RATIO = 0.5
 # openb's first 116 days hold 2 % of its pods; the window begins where arrivals set in.
@@ -199,10 +199,12 @@ def _scaled(
     pods += [window.records[int(index)].pod() for index in fresh]
     rest = np.where(outlive, np.inf, over)
     return RecordedStream(
-        stream=PodStream(
-            pods=tuple(pods),
-            arrival_seconds=np.concatenate([np.zeros(len(standing)), arrivals[fresh]]),
-            lifetime_seconds=np.concatenate([rest[standing], lifetimes[fresh]]),
+        stream=found_running(
+            PodStream(
+                pods=tuple(pods),
+                arrival_seconds=np.concatenate([np.zeros(len(standing)), arrivals[fresh]]),
+                lifetime_seconds=np.concatenate([rest[standing], lifetimes[fresh]]),
+            )
         ),
         end_seconds=end_seconds,
         load_ratio=load_ratio,

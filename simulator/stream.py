@@ -12,6 +12,9 @@ from cluster.model import Pod
 from pricing.node_class import CPU_MILLICORES_PER_CORE
 from pricing.program import Shapes
 
+# Within this time the pods that stand there from the start are placed; it is part of any warm-up.
+FOUND_SECONDS = 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodStream:
@@ -62,6 +65,24 @@ def merged(streams: Sequence[PodStream]) -> PodStream:
         pods=tuple(pods[index] for index in order),
         arrival_seconds=arrival_seconds[order],
         lifetime_seconds=lifetime_seconds[order],
+    )
+
+
+def found_running(stream: PodStream) -> PodStream:
+    """The stream with the pods that stand there from the start arriving one by one.
+
+    They came over days. As one queue at time zero they would let a rule that prices queues settle
+    them better than any cluster's history could.
+    """
+    seconds = stream.arrival_seconds
+    standing = int((seconds <= 0.0).sum())
+    arrival_seconds = seconds.copy()
+    arrival_seconds[:standing] = np.arange(standing) * (FOUND_SECONDS / max(1, standing))
+    order = np.argsort(arrival_seconds, kind="stable")
+    return PodStream(
+        pods=tuple(stream.pods[index] for index in order),
+        arrival_seconds=arrival_seconds[order],
+        lifetime_seconds=stream.lifetime_seconds[order],
     )
 
 

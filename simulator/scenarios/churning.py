@@ -14,7 +14,7 @@ from simulator.pod_file import BYTES_PER_MEBIBYTE, PodFile
 from simulator.recorded import recorded_stream
 from simulator.replicas import ReplicatedWorkload, Traffic, replica_stream, replicas_of
 from simulator.scenarios.scenario import WARM_UP_SECONDS
-from simulator.stream import PodStream, merged
+from simulator.stream import PodStream, found_running, merged
 
 MEAN_LIFETIME_SECONDS = 6 * SECONDS_PER_HOUR
 EXPONENTIAL_SWING_RATIO = 0.5
@@ -107,12 +107,16 @@ def traffic_replicas(
         for draft, begin in zip(drafts, begins, strict=True)
     ]
     scale = load_ratio / _load_ratio(drafts, means, fleet)
+    streams = [
+        _owned(replica_stream(_scaled(draft, scale), traffic, start_step=begin, seconds=seconds))
+        for draft, begin in zip(drafts, begins, strict=True)
+    ]
+    # Each service scales at its own moment: only its own new replicas are one queue.
+    apart_seconds = traffic.step_seconds / len(streams)
     return merged(
         [
-            _owned(
-                replica_stream(_scaled(draft, scale), traffic, start_step=begin, seconds=seconds)
-            )
-            for draft, begin in zip(drafts, begins, strict=True)
+            replace(one, arrival_seconds=one.arrival_seconds + number * apart_seconds)
+            for number, one in enumerate(map(found_running, streams))
         ]
     )
 

@@ -1,0 +1,113 @@
+"""The envelope rule at slow prices of memory: those of the mix of pods that runs now."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TypeAlias
+
+import numpy as np
+
+from cluster.model import Pod
+from cluster.scheduling.table import NodeTable
+from pricing.demand import ExpectedDemand
+from pricing.envelope import Envelope
+from pricing.fleet_state import FleetState
+from pricing.node_class import CPU_MILLICORES_PER_CORE
+from pricing.price_program import PriceProgram
+from pricing.prices import BidPrices, Pricer
+from pricing.rules import FleetPower
+from pricing.terms import Shapes
+
+# The running mix changes slowly; so do its prices.
+SOLVE_EVERY_SECONDS = 300.0
+DEADLINE_SECONDS = 2.0
+# At the program's own prices a class turns away every pod but those that would fill it exactly, and
+# while pods come and go at random it never fills. At three quarters of them it turns away only
+# what clearly strands it (docs/decisions/0007-which-rule-ships.md).
+MEMORY_PRICE_RATIO = 0.75
+
+_Size: TypeAlias = tuple[int, int]
+
+
+class MixPricing:
+    """Keeps the envelope rule at the memory prices of the running mix.
+
+    The mix is priced on an empty fleet: what a gigabyte of each class would be worth if all pods
+    could be placed anew. That hardly moves from hour to hour, so neither does the rule, and pods do
+    not scatter over classes that change places. Told of every pod that comes and goes.
+    """
+
+    def __init__(
+        self, fleet: FleetPower, *, solve_every_seconds: float = SOLVE_EVERY_SECONDS
+    ) -> None:
+        self._fleet, self._solve_every_seconds = fleet, solve_every_seconds
+        self._running: Counter[_Size] = Counter()
+        self._solved_seconds = -np.inf
+        self._priced_pods = 0
+        self._prices: BidPrices | None = None
+        self._rule = Envelope(fleet)
+
+    @property
+    def prices(self) -> BidPrices | None:
+        """The prices in force with their source; None before the first pods."""
+        return self._prices
+
+    @property
+    def rule(self) -> Envelope:
+        """The rule at the prices in force."""
+        return self._rule
+
+    def placed(self, pod: Pod) -> None:
+        """A pod runs."""
+        self._running[_size(pod)] += 1
+
+    def left(self, pod: Pod) -> None:
+        """A pod runs no more."""
+        size = _size(pod)
+        self._running[size] -= 1
+        if not self._running[size]:
+            del self._running[size]
+
+    def refresh(self, table: NodeTable, now_seconds: float) -> None:
+        """Price the mix anew if it is time, or if there are twice as many pods as were priced."""
+        pods = self._running.total()
+        due = now_seconds >= self._solved_seconds + self._solve_every_seconds
+        if pods and (due or pods >= 2 * self._priced_pods):
+            self._solve(table, now_seconds)
+            self._priced_pods = pods
+
+    def _solve(self, table: NodeTable, now_seconds: float) -> None:
+        classes = self._fleet.classes
+        demand = _demand(self._running)
+        program = PriceProgram(
+            classes.classes,
+            demand.shapes,
+            usage_ratio=self._fleet.usage_ratio,
+            nodes_may_sleep=self._fleet.nodes_may_sleep,
+        )
+        open_nodes = np.bincount(
+            classes.class_of_node[~table.unschedulable], minlength=len(classes.classes)
+        ).astype(np.float64)
+        nothing = np.zeros(len(classes.classes))
+        state = FleetState(
+            nodes=open_nodes,
+            awake_nodes=nothing,
+            placed_cpu_cores=nothing,
+            placed_memory_bytes=nothing,
+        )
+        pricer = Pricer(program, deadline_seconds=DEADLINE_SECONDS)
+        self._prices = pricer.update(state, demand.counts, now_seconds)
+        prices = MEMORY_PRICE_RATIO * self._prices.watts_per_gibibyte
+        self._rule = Envelope(self._fleet, prices)
+        self._solved_seconds = now_seconds
+
+
+def _demand(running: Counter[_Size]) -> ExpectedDemand:
+    sizes = np.array(sorted(running), dtype=np.float64)
+    shapes = Shapes(cpu_cores=sizes[:, 0] / CPU_MILLICORES_PER_CORE, memory_bytes=sizes[:, 1])
+    counts = np.array([float(running[size]) for size in sorted(running)])
+    return ExpectedDemand(shapes=shapes, counts=counts)
+
+
+def _size(pod: Pod) -> _Size:
+    return pod.requests.cpu_millicores, pod.requests.memory_bytes
