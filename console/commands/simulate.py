@@ -34,8 +34,7 @@ def place(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = None,
     nodes: Annotated[Path | None, typer.Option(help="Nodes: openb's CSV, or ours.")] = None,
     policy: Annotated[
-        str | None,
-        typer.Option(help="Comma-separated policies, or `all`; `bound` adds the lower bound."),
+        str | None, typer.Option(help="Comma-separated policies, or `all`; `bound` adds the bound.")
     ] = None,
     sleep: Annotated[
         str | None,
@@ -58,11 +57,7 @@ def place(  # noqa: PLR0913, PLR0917 - one parameter per option
         typer.Option(help="A named fleet instead of --nodes, such as 20/30/10 or mixed."),
     ] = None,
     suite: Annotated[
-        str | None,
-        typer.Option(
-            help="`ground`: every fleet, load, use and sleep; `rank`: bursts, failures and churn, "
-            "each policy to the label, with --pods the recorded ones too."
-        ),
+        str | None, typer.Option(help="`ground`: churn in every setting; `rank`: every situation.")
     ] = None,
     output: Annotated[
         str, typer.Option(help="table, json, html; markdown of standard and suite.")
