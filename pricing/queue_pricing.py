@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,12 +26,13 @@ DEADLINE_SECONDS = 2.0
 class QueueOptions:
     """How a queue is priced; the defaults are what ships, the others are for comparisons.
 
-    ``demand_ratio`` is what part of the queue is believed in,
-    ``booked`` whether booking limits are followed or bid prices alone.
+    ``demand_ratio`` is what part of the queue is believed in, ``memory_priced`` whether memory is
+    seen at all, ``booked`` whether booking limits are followed or bid prices alone.
     """
 
     solve_every_pods: int = SOLVE_EVERY_PODS
     booked: bool = True
+    memory_priced: bool = True
     demand_ratio: float = 1.0
     deadline_seconds: float = DEADLINE_SECONDS
 
@@ -58,9 +59,12 @@ class QueuePricing:
             keys = [(pod.namespace, pod.name) for pod in pods]
             self._shape_of_pod = dict(zip(keys, shapes.tolist(), strict=True))
         self._left = demand.counts * options.demand_ratio
+        shapes_priced = demand.shapes
+        if not options.memory_priced:
+            shapes_priced = replace(shapes_priced, memory_bytes=np.zeros(len(shapes_priced)))
         program = PriceProgram(
             fleet.classes.classes,
-            demand.shapes,
+            shapes_priced,
             usage_ratio=fleet.usage_ratio,
             nodes_may_sleep=fleet.nodes_may_sleep,
             allowed=demand.allowed,
@@ -98,6 +102,8 @@ class QueuePricing:
     def _solve(self, table: NodeTable, now_seconds: float) -> None:
         classes = self._fleet.classes
         state = FleetState.of_table(table, classes)
+        if not self._options.memory_priced:
+            state = replace(state, placed_memory_bytes=np.zeros(len(classes.classes)))
         self._prices = self._pricer.update(state, self._left, now_seconds)
         counts = self._prices.placed_counts
         if counts is None:

@@ -11,6 +11,7 @@ from cluster.model import Pod
 from cluster.scheduling.table import NodeTable
 from pricing.moves.move import Move
 from pricing.rules import Rule
+from simulator.stream import PodStream
 
 NOWHERE = -1
 
@@ -22,6 +23,9 @@ class Chooser:
     def rule(self) -> Rule | None:
         """Where a pod goes that is moved; None if the policy says nothing of moves."""
         return None
+
+    def foresee(self, stream: PodStream) -> None:
+        """What is to come, before it does: for controls that know more than any policy could."""
 
     def choose(self, table: NodeTable, pod: Pod, now_seconds: float) -> int:
         """Index of the chosen node, or ``NOWHERE`` when the pod fits no node."""

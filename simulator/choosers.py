@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from cluster.model import Pod
@@ -14,7 +17,7 @@ from cluster.scheduling.profile import SchedulerProfile
 from cluster.scheduling.scheduler import schedule_one
 from cluster.scheduling.table import NodeTable
 from cluster.scheduling.tie import TieRule, TieState
-from pricing.demand import of_queue
+from pricing.demand import ExpectedDemand, of_queue
 from pricing.envelope import Envelope
 from pricing.mix_pricing import MixPricing
 from pricing.queue_pricing import QueueOptions, QueuePricing
@@ -22,6 +25,8 @@ from pricing.rules import FleetPower, Rule, packed_choice
 from simulator.chooser import NOWHERE, Chooser
 
 MIX_SECONDS = 3600.0
+NEVER = sys.maxsize
+DemandOf: TypeAlias = Callable[[Sequence[Pod]], ExpectedDemand]
 
 
 class RuleChooser(Chooser):
@@ -107,8 +112,10 @@ class PricedChooser(Chooser):
         queue_pods_min: int,
         options: QueueOptions,
         mix: MixPricing | None,
+        demand_of: DemandOf | None = None,
     ) -> None:
-        self._fleet, self._mix = fleet, mix
+        """Follow the options; ``demand_of`` is what is expected in a queue's stead."""
+        self._fleet, self._mix, self._demand_of = fleet, mix, demand_of
         self._plain = Envelope(fleet)
         self._queue_pods_min, self._options = queue_pods_min, options
         self._pricing: QueuePricing | None = None
@@ -124,7 +131,10 @@ class PricedChooser(Chooser):
         """Price the queue, or forget the last one."""
         self._pricing = None
         if len(pods) >= self._queue_pods_min:
-            self._pricing = QueuePricing(self._fleet, table, pods, now_seconds, self._options)
+            demand = None if self._demand_of is None else self._demand_of(pods)
+            self._pricing = QueuePricing(
+                self._fleet, table, pods, now_seconds, self._options, demand
+            )
         elif self._mix is not None:
             self._mix.refresh(table, now_seconds)
 
@@ -145,11 +155,21 @@ class PricedChooser(Chooser):
         """Index of the chosen node, or `NOWHERE`."""
         fits = feasible(table, pod)
         if self._pricing is None:
-            return packed_choice(table, pod, fits, self.rule.costs(table, pod))
+            return self.single(table, pod, fits, now_seconds)
         self._pricing.refresh(table, now_seconds)
         node = packed_choice(table, pod, fits, self._pricing.rule.costs(table, pod))
         self._pricing.placed(pod, node)
         return node
+
+    def single(
+        self,
+        table: NodeTable,
+        pod: Pod,
+        fits: NDArray[np.bool_],
+        now_seconds: float,  # noqa: ARG002 - for those that heed it
+    ) -> int:
+        """Where a pod goes that is in no queue."""
+        return packed_choice(table, pod, fits, self.rule.costs(table, pod))
 
 
 class MixChooser(Chooser):

@@ -147,6 +147,7 @@ def run_policy(
     """Place the scenario's stream with one policy."""
     placed_by = POLICIES[policy]
     chooser = placed_by.build(scenario.fleet, scenario.setting, scenario.seed)
+    chooser.foresee(scenario.stream)
     return run(
         scenario.fleet.with_tiers().nodes,
         scenario.stream,

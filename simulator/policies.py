@@ -6,19 +6,26 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from cluster.model import Pod
 from cluster.scheduling.profile import SchedulerProfile
 from energy.errors import InputError
+from pricing.demand import ExpectedDemand
 from pricing.envelope import Envelope
+from pricing.grouping import group_nodes
 from pricing.mix_pricing import MixPricing
+from pricing.node_class import CPU_MILLICORES_PER_CORE
 from pricing.queue_pricing import QueueOptions
 from pricing.rules import EfficiencyOrder, FillCost, FleetPower, Marginal, MarginalIdle, Rule
+from pricing.terms import Shapes
 from simulator.chooser import Chooser
 from simulator.choosers import (
+    NEVER,
+    DemandOf,
     MixChooser,
     PricedChooser,
     RandomChooser,
@@ -26,7 +33,10 @@ from simulator.choosers import (
     RuleChooser,
     SchedulerChooser,
 )
+from simulator.churn import ShapeTable
 from simulator.fleet import Fleet
+from simulator.lifetime_chooser import Knowledge, LifetimeChooser
+from simulator.pod_file import BYTES_PER_MEBIBYTE
 from simulator.policy import MOVES, Policy, PolicyTable, Setting, fleet_power
 from simulator.repacking import REPACK, Repacking
 
@@ -35,7 +45,6 @@ BOUND = "bound"
 LABEL = "efficiency-order"
 # Shorter queues are placed like single pods (docs/decisions/0007-which-rule-ships.md).
 QUEUE_PODS_MIN = 10
-NEVER = sys.maxsize
 
 
 def rule_policy(
@@ -55,19 +64,45 @@ def priced_policy(
     queue_pods_min: int = NEVER,
     options: QueueOptions | None = None,
     mix_priced: bool = True,
+    demand_of: DemandOf | None = None,
+    classes_max: int | None = None,
 ) -> Policy:
     """Queues of enough pods by their own prices, every other pod by the envelope rule."""
 
     def build(fleet: Fleet, setting: Setting, _seed: int) -> Chooser:
         power = fleet_power(fleet, setting)
+        if classes_max is not None:
+            power = replace(power, classes=group_nodes(power.classes, classes_max).lower)
         return PricedChooser(
             power,
             queue_pods_min=queue_pods_min,
             options=options or QueueOptions(),
             mix=MixPricing(power) if mix_priced else None,
+            demand_of=demand_of,
         )
 
     return Policy(name=name, build=build, heeds_usage=True, heeds_sleep=True)
+
+
+def lifetime_policy(name: str, knowledge: Knowledge) -> Policy:
+    """`priced-envelope` with ties broken by lifetimes."""
+
+    def build(fleet: Fleet, setting: Setting, seed: int) -> Chooser:
+        return LifetimeChooser(fleet_power(fleet, setting), len(fleet.nodes), knowledge, seed)
+
+    return Policy(name=name, build=build, heeds_usage=True, heeds_sleep=True)
+
+
+def past_demand(pods: Sequence[Pod]) -> ExpectedDemand:
+    """As many pods and cores as the queue has, in openb's mix instead of its own."""
+    table = ShapeTable.shipped()
+    queued_millicores = sum(pod.requests.cpu_millicores for pod in pods)
+    scale = float(queued_millicores / (len(pods) * (table.weights @ table.cpu_millicores)))
+    shapes = Shapes(
+        cpu_cores=table.cpu_millicores * scale / CPU_MILLICORES_PER_CORE,
+        memory_bytes=table.memory_mebibytes.astype(np.float64) * scale * BYTES_PER_MEBIBYTE,
+    )
+    return ExpectedDemand(shapes=shapes, counts=len(pods) * table.weights)
 
 
 def mix_policy(name: str, options: QueueOptions) -> Policy:
@@ -98,6 +133,12 @@ def _label(fleet: Fleet, setting: Setting, _seed: int) -> Chooser:
     return SchedulerChooser(SchedulerProfile.energy_tiers(), rule)
 
 
+def _booked(variant: str, options: QueueOptions) -> Policy:
+    return priced_policy(
+        f"booking-limit:{variant}", queue_pods_min=1, options=options, mix_priced=False
+    )
+
+
 POLICIES = PolicyTable(
     (
         Policy(name="default", build=_scheduler(SchedulerProfile.default)),
@@ -119,8 +160,41 @@ POLICIES = PolicyTable(
         priced_policy("negawatt", queue_pods_min=QUEUE_PODS_MIN),
         rule_policy("marginal", Marginal, heeds_sleep=False),
         rule_policy("marginal-idle", MarginalIdle),
+        lifetime_policy("lifetimes", Knowledge.PREDICTED),
         Policy(name=REPACK, build=_label, mover=lambda _fleet, _setting, _chooser: Repacking()),
-    )
+    ),
+    variants=(
+        _booked("once", QueueOptions(solve_every_pods=NEVER)),
+        _booked("every-pod", QueueOptions(solve_every_pods=1)),
+        _booked("demand-none", QueueOptions(demand_ratio=0.0)),
+        _booked("demand-0.7", QueueOptions(demand_ratio=0.7)),
+        _booked("demand-1.3", QueueOptions(demand_ratio=1.3)),
+        priced_policy(
+            "bid-price:demand-past",
+            queue_pods_min=1,
+            options=QueueOptions(booked=False),
+            mix_priced=False,
+            demand_of=past_demand,
+        ),
+        priced_policy(
+            "booking-limit:two-classes", queue_pods_min=1, mix_priced=False, classes_max=2
+        ),
+        _booked("no-memory", QueueOptions(memory_priced=False)),
+        priced_policy(
+            "bid-price:once",
+            queue_pods_min=1,
+            options=QueueOptions(solve_every_pods=NEVER, booked=False),
+            mix_priced=False,
+        ),
+        priced_policy(
+            "bid-price:every-20",
+            queue_pods_min=1,
+            options=QueueOptions(booked=False),
+            mix_priced=False,
+        ),
+        lifetime_policy("lifetimes:known", Knowledge.KNOWN),
+        lifetime_policy("lifetimes:shuffled", Knowledge.SHUFFLED),
+    ),
 )
 
 

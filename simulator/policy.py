@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,11 +75,13 @@ class Policy:
 class PolicyTable(Mapping[str, Policy]):
     """Policies by name; ``NAME+movesN`` is policy NAME with N evictions per running pod and day.
 
-    Iteration gives the policies without moves.
+    Iteration gives the policies without moves, and without the variants that answer a question of
+    detail.
     """
 
-    def __init__(self, policies: Iterable[Policy]) -> None:
-        self._policies = {policy.name: policy for policy in policies}
+    def __init__(self, policies: Sequence[Policy], variants: Sequence[Policy] = ()) -> None:
+        self._policies = {policy.name: policy for policy in (*policies, *variants)}
+        self._listed = tuple(policy.name for policy in policies)
 
     @override
     def __getitem__(self, name: str) -> Policy:
@@ -96,11 +98,11 @@ class PolicyTable(Mapping[str, Policy]):
 
     @override
     def __iter__(self) -> Iterator[str]:
-        return iter(self._policies)
+        return iter(self._listed)
 
     @override
     def __len__(self) -> int:
-        return len(self._policies)
+        return len(self._listed)
 
 
 def fleet_power(fleet: Fleet, setting: Setting) -> FleetPower:

@@ -13,10 +13,15 @@ _RANKED = (
     LABEL,
     "most-allocated",
     "fill-cost",
+    "marginal",
+    "marginal-idle",
     "envelope",
+    "lifetimes",
     "bid-price",
+    "booking-limit",
     "negawatt",
     f"{LABEL}{MOVES}0.5",
+    f"envelope{MOVES}0.5",
     f"negawatt{MOVES}0.25",
     f"negawatt{MOVES}0.5",
     f"negawatt{MOVES}1",
@@ -61,14 +66,54 @@ ABLATIONS = tuple(
     one
     for one in (
         *_question(
-            "How often are prices solved?",
+            "How often is a queue's program solved?",
             QUEUES,
-            {"every pod": "bid-price", "every few pods, whole pods booked": "booking-limit"},
+            {
+                "bookings, every 20 pods": "booking-limit",
+                "bookings, once": "booking-limit:once",
+                "bookings, every pod": "booking-limit:every-pod",
+                "prices, every 20 pods": "bid-price:every-20",
+                "prices, once": "bid-price:once",
+            },
+        ),
+        *_question(
+            "What demand does it know?",
+            QUEUES,
+            {
+                "the queue": "booking-limit",
+                "30 % too little": "booking-limit:demand-0.7",
+                "30 % too much": "booking-limit:demand-1.3",
+                "the mix of the past, in the queue's size": "bid-price:demand-past",
+                "none": "booking-limit:demand-none",
+            },
+        ),
+        *_question(
+            "What does it see of pods and nodes?",
+            QUEUES,
+            {
+                "everything": "booking-limit",
+                "classes merged into two": "booking-limit:two-classes",
+                "no memory": "booking-limit:no-memory",
+            },
         ),
         *_question(
             "What do prices expect under churn?",
-            ("churn",),
-            {"nothing but the pod": "bid-price", "the recent mix": "bid-price-mix"},
+            CHURN,
+            {
+                "no prices": "envelope",
+                "memory at the running mix": "negawatt",
+                "cores and memory, the next hour like the last": "bid-price-mix",
+            },
+        ),
+        *_question(
+            "What do lifetimes bring?",
+            CHURN,
+            {
+                "without": "negawatt",
+                "predicted": "lifetimes",
+                "known": "lifetimes:known",
+                "predicted for another pod": "lifetimes:shuffled",
+            },
         ),
     )
     if exists(one.policy)
