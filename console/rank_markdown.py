@@ -42,14 +42,14 @@ such a cell did less work, or did it later.
 
 - `standard`: 600 of openb's pods, 40 % of the cores, at once into an empty fleet; the final
   placement, watched for an hour.
-- `burst-N`: after twelve hours of churn N pods at once, which stay (600 request 40 % of the scarcer
+- `burst-N`: after eight hours of churn N pods at once, which stay (600 request 40 % of the scarcer
   resource); churn goes on; six hours.
 - `rack`, `best-rack`: 15 % of each class, or the ten most efficient nodes, fail at once and return
   four hours later; churn; eight hours.
 - `drain`, `best-drain`: 20 % of each class, or the most efficient class (at most 20 % of the
   fleet), drained and upgraded one after another, every twenty minutes; churn; eight hours.
 - `churn`: exponential lifetimes of six hours, arrivals swing by half over the day; a day after
-  twelve hours of warm-up.
+  eight hours of warm-up.
 - `churn-openb`: each shape's own lifetimes, by the quantiles that travel with the simulator;
   arrivals swing by a quarter.
 - `churn-recorded`: half of openb's pods (another half for each seed) in their order and with their

@@ -26,9 +26,15 @@ _RANKED = (
     f"negawatt{MOVES}0.5",
     f"negawatt{MOVES}1",
 )
-# A program solved for every pod takes thirty times as long as a rule: these policies run where a
-# queue is visible, and elsewhere only where the grid asks two settings of 20/30/10.
-SLOW_POLICIES = ("bid-price", "bid-price-mix", "booking-limit")
+# A program solved for every pod takes thirty times as long as a rule, and with many moves there are
+# many to weigh: these run in fewer cells (`simulator.rank_grid.sparse_settings`).
+SLOW_POLICIES = (
+    "bid-price",
+    "bid-price-mix",
+    "booking-limit",
+    f"{LABEL}{MOVES}0.5",
+    f"negawatt{MOVES}1",
+)
 
 
 def exists(policy: str) -> bool:

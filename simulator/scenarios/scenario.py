@@ -12,9 +12,9 @@ from simulator.chooser import NodeEvent
 from simulator.fleet import Fleet
 from simulator.stream import PodStream
 
-# What is there at the start is placed as one queue. Two mean lifetimes of six hours later seven of
-# eight pods were placed one by one.
-WARM_UP_SECONDS = 12 * SECONDS_PER_HOUR
+# By the end of the warm-up three quarters of the pods found at the start have left, where lifetimes
+# are six hours in the mean.
+WARM_UP_SECONDS = 8 * SECONDS_PER_HOUR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
