@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from simulator.policy import Setting
-from simulator.rank_policies import ABLATIONS, SLOW_POLICIES
+from simulator.rank_policies import ABLATIONS, ONLY_IN, SLOW_POLICIES, runs_in
 from simulator.scenarios.families import RECORDED_FAMILIES, ScenarioKey
 from simulator.standard import COLUMNS, CPU_LOAD_RATIO
 
@@ -185,16 +185,17 @@ def parts(*, recorded: bool) -> list[GridPart]:
 
 def tasks(policies: Sequence[str], seeds: Sequence[int], pods: Path | None) -> list[RankTask]:
     """Every scenario of the grid with every seed, those that take longest first."""
-    slow = [name for name in policies if name in SLOW_POLICIES]
     found = []
     for part in parts(recorded=pods is not None):
         for key, seed in itertools.product(part.keys(), seeds):
+            names = [name for name in policies if runs_in(name, key.family)]
+            slow = [name for name in names if name in SLOW_POLICIES]
             found.append(
                 RankTask(
                     key=key,
                     seed=seed,
                     settings=part.settings,
-                    policies=tuple(name for name in policies if name not in SLOW_POLICIES),
+                    policies=tuple(name for name in names if name not in SLOW_POLICIES),
                     sparse_settings=sparse_settings(key, part.settings),
                     sparse_policies=tuple(dict.fromkeys([*slow, *ablation_policies(key)])),
                     pods=pods if key.family in RECORDED_FAMILIES else None,
@@ -220,10 +221,11 @@ def sparse_settings(key: ScenarioKey, settings: Sequence[Setting]) -> tuple[Sett
     return tuple(one for one in settings if one in TWO_SETTINGS)
 
 
-def sparse_sentence() -> str:
+def sparse_sentences() -> list[str]:
     """Where the slow policies and the ablations run, in words for reports."""
-    return (
+    slow = (
         f"{', '.join(SLOW_POLICIES)} and the ablations, which take long, run on the standard burst "
         f"and, without constraints, on {MAIN_FLEETS[0]} at load {MAIN_LOAD_RATIO:.0%} at two "
         "settings of each family (ablations of the families that they ask about)"
     )
+    return [slow, *(f"{name} in {', '.join(ONLY_IN[name])} alone" for name in ONLY_IN)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from simulator.policies import LABEL, POLICIES
 from simulator.policy import MOVES
+from simulator.scenarios.families import SITUATIONS
 
 # In the order of the tables. Those that do not exist are left out.
 _RANKED = (
@@ -35,6 +36,18 @@ SLOW_POLICIES = (
     f"{LABEL}{MOVES}0.5",
     f"negawatt{MOVES}1",
 )
+# Prices of a queue have little to say where pods come one by one, lifetimes where pods stay.
+_QUEUES_MOSTLY = (*SITUATIONS["bursts"], "rack", "churn")
+ONLY_IN: Mapping[str, tuple[str, ...]] = {
+    "bid-price": _QUEUES_MOSTLY,
+    "booking-limit": _QUEUES_MOSTLY,
+    "lifetimes": SITUATIONS["churn"],
+}
+
+
+def runs_in(policy: str, family: str) -> bool:
+    """Whether a policy is ranked in a family."""
+    return policy not in ONLY_IN or family in ONLY_IN[policy]
 
 
 def exists(policy: str) -> bool:

@@ -20,7 +20,7 @@ from simulator.rank_grid import (
     RankTask,
     ablation_policies,
     parts,
-    sparse_sentence,
+    sparse_sentences,
     sparse_settings,
     tasks,
 )
@@ -72,7 +72,10 @@ def document(
         "simulated": True,
         "seeds": sorted({one.seed for one in outcomes}),
         "reference": LABEL,
-        "grid": [*(part.sentence() for part in parts(recorded=recorded)), sparse_sentence()],
+        "grid": [
+            *(part.sentence() for part in parts(recorded=recorded)),
+            *sparse_sentences(),
+        ],
         "policies": list(ranked),
         "summary": summaries(cells),
         "cells": [cell.to_json() for cell in cells],

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from simulator.policies import LABEL, POLICIES
-from simulator.rank_grid import ALL_SETTINGS, parts, sparse_settings
-from simulator.rank_policies import ABLATIONS, RANKED_POLICIES, SLOW_POLICIES
+from simulator.rank_grid import ALL_SETTINGS, ablation_policies, parts, sparse_settings
+from simulator.rank_policies import ABLATIONS, RANKED_POLICIES, SLOW_POLICIES, runs_in
 from simulator.rank_suite import rank_tasks
 from simulator.scenarios.families import FAMILIES, RECORDED_FAMILIES, SITUATIONS
 
@@ -48,13 +48,19 @@ def test_the_label_is_always_run_once():
                 assert task.policies_at(setting).count(LABEL) == 1
 
 
-def test_slow_policies_run_where_the_grid_says():
-    """In every setting of the standard burst, in few elsewhere, and only if asked for."""
+def test_a_policy_runs_in_its_families_and_slow_ones_in_fewer_settings():
+    """All of them in every setting of the standard burst that has a use for them."""
     work = rank_tasks([*RANKED_POLICIES, *SLOW_POLICIES], [1], FILE)
     for task in work:
-        for setting in task.settings:
-            ran = set(SLOW_POLICIES) <= set(task.policies_at(setting))
-            assert ran == (setting in sparse_settings(task.key, task.settings))
+        ablated = ablation_policies(task.key)
+        for name in {*RANKED_POLICIES, *SLOW_POLICIES} - {*ablated}:
+            settings = sparse_settings(task.key, task.settings)
+            expected = settings if name in SLOW_POLICIES else task.settings
+            if not runs_in(name, task.key.family):
+                expected = ()
+            assert expected == tuple(
+                setting for setting in task.settings if name in task.policies_at(setting)
+            )
         if task.key.family == "standard":
             assert task.sparse_settings == task.settings
         elif task.settings == ALL_SETTINGS:
