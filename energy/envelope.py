@@ -34,13 +34,15 @@ def convex_envelope(
 
     Returns:
         The envelope as a curve over load. Beyond ``usage_ratio``, where no requests can bring the
-        node, it goes on at the steepest slope.
+        node, it goes on at the steepest slope of the curve or of the envelope.
 
     Raises:
         InputError: ``usage_ratio`` is outside (0, 1].
     """
     if not 0.0 < usage_ratio <= 1.0:
-        raise InputError(f"usage ratio {usage_ratio} is outside (0, 1]")
+        raise InputError(
+            f"usage ratio {usage_ratio} is outside (0, 1]", mend="give 1 where pods use all"
+        )
     curve = profile.curve
     empty_watts = curve.idle_watts
     if node_may_sleep:
@@ -54,8 +56,9 @@ def convex_envelope(
     points.append((usage_ratio, curve.watts_at(usage_ratio)))
     corners = _lower_hull(points)
     if usage_ratio < 1.0:
-        end_watts = corners[-1][1] + (1.0 - usage_ratio) * max(steepest_slope_watts(curve), 0.0)
-        corners.append((1.0, end_watts))
+        # Waking alone may rise steeper than any of the curve: what follows must not be cheaper.
+        slope_watts = max(steepest_slope_watts(curve), _slope(corners[-2], corners[-1]), 0.0)
+        corners.append((1.0, corners[-1][1] + (1.0 - usage_ratio) * slope_watts))
     return PowerCurve(
         utilisation_ratios=tuple(ratio for ratio, _ in corners),
         watts=tuple(watts for _, watts in corners),
