@@ -1,0 +1,126 @@
+"""The envelope of a power curve: convex, below the curve, and the best mixture of its loads."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from energy_strategies import profiles
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import linprog
+
+from energy.catalogue import Catalogue
+from energy.envelope import convex_envelope
+from energy.errors import InputError
+from energy.power_curve import PowerCurve
+from energy.profile import NodePowerProfile
+
+USAGES = st.one_of(st.just(1.0), st.floats(0.05, 1.0))
+EARNED = st.one_of(st.just(0.0), st.floats(0.0, 6000.0))
+
+
+def points_of(profile, usage_ratio, *, sleep, earned_watts=0.0):
+    """The states of a node that may be mixed: empty, its measured loads, and full requests."""
+    curve = profile.curve
+    empty = curve.idle_watts
+    if sleep:
+        empty = min(curve.idle_watts, profile.sleep_watts + earned_watts)
+    loads = [ratio for ratio in curve.utilisation_ratios if 0.0 < ratio < usage_ratio]
+    loads.append(usage_ratio)
+    return [(0.0, empty), *((load, curve.watts_at(load)) for load in loads)]
+
+
+def slopes_of(curve):
+    """Watts per unit of load of each piece."""
+    points = list(zip(curve.utilisation_ratios, curve.watts, strict=True))
+    return [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(points)]
+
+
+def mixture_watts(points, load):
+    """The least watts of a mixture of points with the given mean load, by linear programming."""
+    loads, watts = np.array(points).T
+    best = linprog(watts, A_eq=[loads, np.ones(len(loads))], b_eq=[load, 1.0], bounds=(0.0, 1.0))
+    return best.fun
+
+
+@given(profile=profiles(), usage_ratio=USAGES, sleep=st.booleans(), earned=EARNED)
+def test_the_envelope_is_convex_to_its_very_end(profile, usage_ratio, sleep, earned):
+    """No piece is less steep than the one before, beyond full requests neither."""
+    envelope = convex_envelope(profile, usage_ratio, node_may_sleep=sleep, earned_watts=earned)
+    corners = list(zip(envelope.utilisation_ratios, envelope.watts, strict=True))
+
+    for (left, low), (middle, watts), (right, high) in zip(
+        corners, corners[1:], corners[2:], strict=False
+    ):
+        share = (middle - left) / (right - left)
+        assert watts <= low + share * (high - low) + 1e-6
+
+
+@given(profile=profiles(), usage_ratio=USAGES, sleep=st.booleans(), earned=EARNED)
+def test_the_envelope_lies_below_the_points_and_meets_them_at_its_corners(
+    profile, usage_ratio, sleep, earned
+):
+    """No state of the node costs less, and each corner up to full requests is one of them."""
+    envelope = convex_envelope(profile, usage_ratio, node_may_sleep=sleep, earned_watts=earned)
+    points = points_of(profile, usage_ratio, sleep=sleep, earned_watts=earned)
+    corners = zip(envelope.utilisation_ratios, envelope.watts, strict=True)
+
+    assert all(envelope.watts_at(load) <= watts + 1e-6 for load, watts in points)
+    assert {corner for corner in corners if corner[0] <= usage_ratio} <= set(points)
+    assert envelope.watts_at(usage_ratio) == pytest.approx(profile.curve.watts_at(usage_ratio))
+
+
+@given(profile=profiles(), usage_ratio=USAGES, sleep=st.booleans(), share=st.floats(0.0, 1.0))
+def test_the_envelope_is_the_cheapest_mixture_of_loads(profile, usage_ratio, sleep, share):
+    """A linear program over mixtures of the node's states finds the same watts."""
+    envelope = convex_envelope(profile, usage_ratio, node_may_sleep=sleep)
+    points = points_of(profile, usage_ratio, sleep=sleep)
+    load = share * usage_ratio
+
+    assert envelope.watts_at(load) == pytest.approx(mixture_watts(points, load), abs=1e-3)
+
+
+@pytest.mark.parametrize("usage_ratio", [0.2, 0.3, 0.5, 0.6, 1.0])
+@pytest.mark.parametrize("sleep", [True, False])
+def test_the_envelopes_of_measured_servers_are_convex(usage_ratio, sleep):
+    """On every server of the catalogue a load more never costs less than the one before it."""
+    for server in Catalogue.shipped().servers.values():
+        envelope = convex_envelope(server.profile(), usage_ratio, node_may_sleep=sleep)
+        slopes = np.array(slopes_of(envelope))
+        assert (np.diff(slopes) >= -1e-9 * np.abs(slopes[1:])).all(), server.cpu
+
+
+@given(profile=profiles(), usage_ratio=USAGES, less=EARNED, more=EARNED)
+def test_an_empty_node_costs_what_it_sleeps_at_and_what_else_earns_its_watts(
+    profile, usage_ratio, less, more
+):
+    """It starts at sleep watts, rises with what memory earns, and never beyond idle watts."""
+    starts = [
+        convex_envelope(profile, usage_ratio, node_may_sleep=True, earned_watts=earned).idle_watts
+        for earned in (0.0, min(less, more), max(less, more))
+    ]
+
+    assert starts == sorted(starts)
+    assert starts[0] == profile.sleep_watts
+    assert starts[-1] <= profile.idle_watts
+    awake = convex_envelope(profile, usage_ratio, node_may_sleep=False, earned_watts=more)
+    assert awake.idle_watts == profile.idle_watts
+
+
+def test_what_is_paid_for_already_makes_each_core_cheaper():
+    """With all idle watts earned a sleeping node's cores cost as much as those of one awake."""
+    profile = NodePowerProfile(name="n", curve=PowerCurve.linear(100.0, 200.0))
+    envelope = convex_envelope(profile, 1.0, node_may_sleep=True, earned_watts=1e9)
+
+    assert envelope == convex_envelope(profile, 1.0, node_may_sleep=False)
+
+
+@pytest.mark.parametrize("usage_ratio", [0.0, -0.5, 1.0001, float("nan"), float("inf")])
+def test_an_impossible_usage_is_refused_in_one_line(usage_ratio):
+    """A ratio outside (0, 1] ends in one line that says how to mend it."""
+    profile = NodePowerProfile(name="n", curve=PowerCurve.linear(100.0, 200.0))
+    with pytest.raises(InputError, match="usage ratio") as caught:
+        convex_envelope(profile, usage_ratio, node_may_sleep=True)
+    assert "\n" not in str(caught.value)
