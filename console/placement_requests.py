@@ -18,11 +18,11 @@ from simulator.policies import BOUND, policy_names
 from simulator.policy import Setting
 from simulator.rank_grid import parts
 from simulator.rank_policies import RANKED_POLICIES
+from simulator.rank_suite import RankSuite
 from simulator.recorded import RecordedStream, recorded_stream
-from simulator.repacking import REPACK
 from simulator.scenarios.families import RECORDED_FAMILIES, build_scenario
 
-DEFAULT_POLICIES = ("default", "most-allocated", "efficiency-order", "fill-cost", BOUND)
+DEFAULT_POLICIES = ("default", "most-allocated", "efficiency-order", "negawatt", BOUND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,29 +196,27 @@ class SuiteRequest:
         return cls(policies=names, seeds=parse_seeds(options.seed))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RankRequest:
-    """The rank suite: which policies, which seeds, and openb's pods where they are given."""
+def parse_rank(options: PlaceOptions) -> RankSuite:
+    """The rank suite: which policies, which seeds, and openb's pods where they are given.
 
-    policies: tuple[str, ...]
-    seeds: tuple[int, ...]
-    pods: Path | None
+    The ablations run where no policy is named: they ask about the shipped ones.
 
-    @classmethod
-    def parse(cls, options: PlaceOptions) -> RankRequest:
-        """Check the options, and that the file of pods is one that the suite can use.
-
-        The label, the bound and the re-packing reference are in the suite whether named or not.
-        """
-        ignored = ("nodes", "fleet", "sleep", "usage_ratio", "load")
-        options.refuse(*ignored, scenario="the suite")
-        names = options.policy_or(RANKED_POLICIES)
-        policies = tuple(name for name in names if name not in (BOUND, REPACK))
-        seeds = parse_seeds(options.seed)
-        if options.pods is not None:
-            file = read_pods(options.pods)
-            for part in parts(recorded=True):
-                for key in part.keys():  # noqa: SIM118 - a method of the part
-                    if key.family in RECORDED_FAMILIES:
-                        build_scenario(key, seeds[0], file)
-        return cls(policies=policies, seeds=seeds, pods=options.pods)
+    Raises:
+        InputError: an option would be ignored, or the file of pods cannot be used.
+    """
+    ignored = ("nodes", "fleet", "sleep", "usage_ratio", "load")
+    options.refuse(*ignored, scenario="the suite")
+    names = options.policy_or(RANKED_POLICIES)
+    suite = RankSuite(
+        policies=tuple(name for name in names if name != BOUND),
+        seeds=parse_seeds(options.seed),
+        pods=options.pods,
+        ablated=options.policy is None,
+    )
+    if options.pods is not None:
+        file = read_pods(options.pods)
+        keys = [key for part in parts(recorded=True) for key in part.scenarios()]
+        for key in keys:
+            if key.family in RECORDED_FAMILIES:
+                build_scenario(key, suite.seeds[0], file)
+    return suite

@@ -8,27 +8,25 @@ from pathlib import Path
 from console import rank_markdown, rank_page, rank_tables
 from console.output import HTML, JSON, MARKDOWN, TABLE, json_text
 from console.placement import rendered, show
-from console.placement_requests import RankRequest
 from console.progress import live_steps
 from console.provenance import commit
-from simulator.rank_suite import document, rank_tasks, run_tasks
+from simulator.rank_suite import RankSuite
 
 
-def show_rank(request: RankRequest, form: str, file: Path | None) -> None:
+def show_rank(suite: RankSuite, form: str, file: Path | None) -> None:
     """Run the suite on all cores and show it."""
     made_by = commit()
-    work = rank_tasks(request.policies, request.seeds, request.pods)
     with live_steps() as progress:
-        progress.begin("scenario × seed", len(work))
-        outcomes = run_tasks(work, processes=os.cpu_count() or 1, advance=progress.advance)
-    found = document(outcomes, request.policies, recorded=request.pods is not None, commit=made_by)
+        progress.begin("scenario × seed", len(suite.tasks()))
+        outcomes = suite.run(processes=os.cpu_count() or 1, advance=progress.advance)
+    document = suite.document(outcomes, made_by)
     show(
         form,
         file,
         {
-            JSON: lambda: json_text(found),
-            HTML: lambda: rank_page.rank_page(found),
-            MARKDOWN: lambda: rank_markdown.rank_markdown(found),
-            TABLE: lambda: rendered(rank_tables.rank_tables(found), file),
+            JSON: lambda: json_text(document),
+            HTML: lambda: rank_page.rank_page(document),
+            MARKDOWN: lambda: rank_markdown.rank_markdown(document),
+            TABLE: lambda: rendered(rank_tables.rank_tables(document), file),
         },
     )

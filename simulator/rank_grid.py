@@ -29,7 +29,7 @@ class GridPart:
     settings: tuple[Setting, ...]
     constrained: bool = False
 
-    def keys(self) -> Iterator[ScenarioKey]:
+    def scenarios(self) -> Iterator[ScenarioKey]:
         """The scenarios of the part."""
         for family, fleet, load in itertools.product(self.families, self.fleets, self.load_ratios):
             yield ScenarioKey(
@@ -183,13 +183,16 @@ def parts(*, recorded: bool) -> list[GridPart]:
     return found
 
 
-def tasks(policies: Sequence[str], seeds: Sequence[int], pods: Path | None) -> list[RankTask]:
+def tasks(
+    policies: Sequence[str], seeds: Sequence[int], pods: Path | None, *, ablated: bool
+) -> list[RankTask]:
     """Every scenario of the grid with every seed, those that take longest first."""
     found = []
     for part in parts(recorded=pods is not None):
-        for key, seed in itertools.product(part.keys(), seeds):
+        for key, seed in itertools.product(part.scenarios(), seeds):
             names = [name for name in policies if runs_in(name, key.family)]
-            slow = [name for name in names if name in SLOW_POLICIES]
+            sparse = [name for name in names if name in SLOW_POLICIES]
+            sparse += ablation_policies(key) if ablated else ()
             found.append(
                 RankTask(
                     key=key,
@@ -197,7 +200,7 @@ def tasks(policies: Sequence[str], seeds: Sequence[int], pods: Path | None) -> l
                     settings=part.settings,
                     policies=tuple(name for name in names if name not in SLOW_POLICIES),
                     sparse_settings=sparse_settings(key, part.settings),
-                    sparse_policies=tuple(dict.fromkeys([*slow, *ablation_policies(key)])),
+                    sparse_policies=tuple(dict.fromkeys(sparse)),
                     pods=pods if key.family in RECORDED_FAMILIES else None,
                 )
             )

@@ -18,7 +18,6 @@ from simulator.engine import Run
 from simulator.pod_file import PodFile, read_pods
 from simulator.policy import Setting
 from simulator.rank_grid import RankTask
-from simulator.repacking import REPACK
 from simulator.scenarios.families import ScenarioKey, build_scenario
 from simulator.scenarios.scenario import Scenario
 from simulator.stream import realised
@@ -45,7 +44,7 @@ class RankOutcome:
 
 
 def run_task(task: RankTask) -> list[RankOutcome]:
-    """All policies and the re-packing reference at all settings of a task."""
+    """All policies at all settings of a task."""
     recorded = None if task.pods is None else _read(task.pods)
     scenario = build_scenario(task.key, task.seed, recorded)
     runs: dict[object, Run] = {}
@@ -53,7 +52,7 @@ def run_task(task: RankTask) -> list[RankOutcome]:
     for setting in task.settings:
         graded = _graded(scenario, setting, task.seed)
         shared = bound_joules(graded, scenario.stream)
-        for policy in (*task.policies_at(setting), REPACK):
+        for policy in task.policies_at(setting):
             key = placement_key(policy, setting)
             if key not in runs:
                 runs[key] = run_policy(graded, policy, clock=_no_clock)

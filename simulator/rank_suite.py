@@ -8,7 +8,7 @@ in docs/reference/placement-rank.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,66 +31,63 @@ from simulator.repacking import REPACK
 from simulator.scenarios.families import ScenarioKey
 
 
-def rank_tasks(policies: Sequence[str], seeds: Sequence[int], pods: Path | None) -> list[RankTask]:
-    """All work of the suite. The label is always among the policies, since all is compared to it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankSuite:
+    """What is compared: policies, over seeds, on the grid, and whether the ablations run too.
 
-    Args:
-        policies: names of policies; the re-packing reference and the bound come by themselves.
-        seeds: one scenario each.
-        pods: openb's pod list, for the families that need it; without it they are left out.
+    The label, the bound and the re-packing reference are in it whether named or not. ``pods`` is
+    openb's pod list, for the families that need it; without it they are left out.
     """
-    return tasks([LABEL, *policies], seeds, pods)
+
+    policies: tuple[str, ...]
+    seeds: tuple[int, ...]
+    pods: Path | None = None
+    ablated: bool = True
+
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        """The label first, since all are compared to it, and the re-packing reference last."""
+        named = [name for name in self.policies if name not in (LABEL, REPACK)]
+        return LABEL, *dict.fromkeys(named), REPACK
+
+    def tasks(self) -> list[RankTask]:
+        """All work of the suite."""
+        return tasks(self.ranked, self.seeds, self.pods, ablated=self.ablated)
+
+    def run(self, *, processes: int, advance: Callable[[int], None]) -> list[RankOutcome]:
+        """Everything, on so many processes; ``advance`` is told of every task that is done."""
+        results = run_all(run_task, self.tasks(), processes=processes, advance=advance)
+        return [outcome for result in results for outcome in result]
+
+    def document(self, outcomes: Sequence[RankOutcome], commit: str) -> dict[str, Any]:
+        """The result as plain values."""
+        grid = parts(recorded=self.pods is not None)
+        order = [
+            (key, setting) for part in grid for key in part.scenarios() for setting in part.settings
+        ]
+        cells = rank_cells([one for one in outcomes if one.policy in self.ranked], order)
+        return {
+            "scenario": "suite rank",
+            "commit": commit,
+            "simulated": True,
+            "seeds": list(self.seeds),
+            "reference": LABEL,
+            "grid": [*(part.sentence() for part in grid), *sparse_sentences()],
+            "policies": list(self.ranked),
+            "summary": summaries(cells),
+            "cells": [cell.to_json() for cell in cells],
+            "ablations": _ablations(outcomes, order) if self.ablated else [],
+        }
 
 
-def run_tasks(
-    work: Sequence[RankTask], *, processes: int, advance: Callable[[int], None]
-) -> list[RankOutcome]:
-    """Run everything on so many processes."""
-    results = run_all(run_task, work, processes=processes, advance=advance)
-    return [outcome for result in results for outcome in result]
-
-
-def document(
-    outcomes: Sequence[RankOutcome],
-    policies: Sequence[str],
-    *,
-    recorded: bool,
-    commit: str,
-) -> dict[str, Any]:
-    """The suite's result as plain values."""
-    order = [
-        (key, setting)
-        for part in parts(recorded=recorded)
-        for key in part.keys()  # noqa: SIM118 - a method of the part, not a mapping's keys
-        for setting in part.settings
-    ]
-    ranked = tuple(dict.fromkeys([LABEL, *policies, REPACK]))
-    cells = rank_cells([one for one in outcomes if one.policy in ranked], order)
-    return {
-        "scenario": "suite rank",
-        "commit": commit,
-        "simulated": True,
-        "seeds": sorted({one.seed for one in outcomes}),
-        "reference": LABEL,
-        "grid": [
-            *(part.sentence() for part in parts(recorded=recorded)),
-            *sparse_sentences(),
-        ],
-        "policies": list(ranked),
-        "summary": summaries(cells),
-        "cells": [cell.to_json() for cell in cells],
-        "ablations": ablations(outcomes, order),
-    }
-
-
-def ablations(
+def _ablations(
     outcomes: Sequence[RankOutcome], order: Sequence[tuple[ScenarioKey, Setting]]
 ) -> list[dict[str, Any]]:
-    """Each variant with its cells, in the order in which they are named."""
+    """Each variant with the cells of its families, in the order in which they are named."""
     asked = [
         (key, setting)
         for key, setting in order
-        if ablation_policies(key) and sparse_settings(key, [setting])
+        if ablation_policies(key) and setting in sparse_settings(key, [setting])
     ]
     keys = {key for key, _ in asked}
     cells: Sequence[RankCell] = rank_cells([one for one in outcomes if one.key in keys], asked)
@@ -102,7 +99,7 @@ def ablations(
             "cells": [
                 {**cell.facts(), **asdict(cell.policies[one.policy])}
                 for cell in cells
-                if one.policy in cell.policies
+                if cell.key.family in one.families
             ],
         }
         for one in ABLATIONS

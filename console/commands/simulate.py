@@ -87,7 +87,7 @@ def place(  # noqa: PLR0913, PLR0917 - one parameter per option
         placement.show_suite(requests.SuiteRequest.parse(options), form, file)
     elif which == RANK:
         form = require_format(output, (TABLE, JSON, HTML, MARKDOWN))
-        rank.show_rank(requests.RankRequest.parse(options), form, file)
+        rank.show_rank(requests.parse_rank(options), form, file)
     elif which == STANDARD:
         form = require_format(output, (TABLE, JSON, HTML, MARKDOWN))
         placement.show_standard(requests.StandardRequest.parse(options), form, file)

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from console import rank_markdown, rank_page, rank_tables
 from console.rank_markdown import JSON_KEYS
-from simulator import rank_grid
+from simulator import rank_grid, rank_suite
+from simulator.rank_policies import Ablation
 
 GRID = rank_grid.GRID
 PART = rank_grid.GridPart(
@@ -70,14 +71,6 @@ def test_ratios_follow_from_the_energies(document):
             assert ratio["low"] <= ratio["mean"] <= ratio["high"]
             assert result["bound_ratio"]["mean"] >= 1.0
             assert result["verdict"] in {"worse", "equal", "better"}
-
-
-def test_the_ablations_are_run_beside_the_ranked_policies(document):
-    """A variant's cells are those of its families, with the keys of a cell and a policy."""
-    for variant in document["ablations"]:
-        asked = {cell["family"] for cell in variant["cells"]}
-        assert asked <= {"burst-50"}
-        assert {"question", "label", "policy", "cells"} == set(variant)
 
 
 def test_the_page_and_the_markdown_show_every_cell(document):
@@ -156,3 +149,33 @@ def test_a_file_with_too_few_pods_is_refused_before_anything_runs(tmp_path):
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert "1 pods where the standard scenario draws 600" in done.stderr
+
+
+def test_variants_are_shown_with_the_cells_of_their_families(document):
+    """Every variant keeps to what it asks about, and the pages show its cells."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rank_grid, "MAIN_LOAD_RATIO", 0.3)
+        patch.setattr(rank_grid, "GRID", (PART,))
+        variants = [
+            Ablation(question="Why?", label=label, policy=policy, families=families)
+            for label, policy, families in (
+                ("as it is", "fill-cost", ("burst-50",)),
+                ("another", "envelope", ("burst-50", "churn")),
+                ("elsewhere", "envelope", ("churn",)),
+            )
+        ]
+        patch.setattr(rank_grid, "ABLATIONS", variants)
+        patch.setattr(rank_suite, "ABLATIONS", variants)
+        suite = rank_suite.RankSuite(policies=("most-allocated",), seeds=(1,))
+        found = suite.document(suite.run(processes=1, advance=lambda _: None), "test")
+
+    assert [len(variant["cells"]) for variant in found["ablations"]] == [2, 2, 0]
+    assert "fill-cost" not in found["policies"]
+    for variant in found["ablations"]:
+        for cell in variant["cells"]:
+            assert cell.keys() == document["cells"][0]["policies"]["envelope"].keys() | (
+                document["cells"][0].keys() - {"policies"}
+            )
+    for text in (rank_markdown.rank_markdown(found), rank_page.rank_page(found)):
+        assert text.count("Why?") == 4
+        assert "another" in text

@@ -7,10 +7,16 @@ from pathlib import Path
 from simulator.policies import LABEL, POLICIES
 from simulator.rank_grid import ALL_SETTINGS, ablation_policies, parts, sparse_settings
 from simulator.rank_policies import ABLATIONS, RANKED_POLICIES, SLOW_POLICIES, runs_in
-from simulator.rank_suite import rank_tasks
+from simulator.rank_suite import RankSuite
+from simulator.repacking import REPACK
 from simulator.scenarios.families import FAMILIES, RECORDED_FAMILIES, SITUATIONS
 
 FILE = Path("pods.csv")
+
+
+def rank_tasks(policies, seeds, pods):
+    """The suite's work."""
+    return RankSuite(policies=tuple(policies), seeds=tuple(seeds), pods=pods).tasks()
 
 
 def test_every_family_is_in_the_grid_and_belongs_to_one_situation():
@@ -40,12 +46,13 @@ def test_without_a_file_only_its_families_are_missing():
     assert without < with_file
 
 
-def test_the_label_is_always_run_once():
+def test_label_and_re_packing_are_always_run_once():
     """All ratios are to it, whether it was asked for or not."""
     for policies in (["fill-cost"], [LABEL, "fill-cost"], list(RANKED_POLICIES)):
         for task in rank_tasks(policies, [1], None):
             for setting in task.settings:
                 assert task.policies_at(setting).count(LABEL) == 1
+                assert task.policies_at(setting).count(REPACK) == 1
 
 
 def test_a_policy_runs_in_its_families_and_slow_ones_in_fewer_settings():
