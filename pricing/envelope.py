@@ -68,7 +68,8 @@ class Envelope:
     def costs(self, table: NodeTable, pod: Pod) -> NDArray[np.float64]:
         """Watts on each node, cores at the steps of the fleet's price list so that equals pack."""
         prices = self.watts_per_core(table, pod)
-        steps = self._steps.searchsorted(prices * (1.0 + ROUNDING_RATIO), side="right") - 1
+        rounded = prices + ROUNDING_RATIO * np.abs(prices)
+        steps = self._steps.searchsorted(rounded, side="right") - 1
         if self._memory_watts is None:
             return steps.astype(np.float64)
         cores = max(pod.requests.cpu_millicores, PRICED_MILLICORES_MIN) / CPU_MILLICORES_PER_CORE
