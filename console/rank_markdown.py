@@ -82,7 +82,8 @@ def rank_markdown(document: Document) -> str:
     preamble = PREAMBLE.format(
         pods=" --pods openb_pod_list_default.csv" if recorded else "",
         seeds=",".join(map(str, document["seeds"])),
-        policies=",".join(policies),
+        # Left out it means the ranked policies and the ablations.
+        policies="" if document["ablations"] else f" --policy {','.join(policies)}",
         commit=document["commit"],
         reference=document["reference"],
         grid="\n".join(f"- {sentence}." for sentence in document["grid"]),
@@ -92,6 +93,10 @@ def rank_markdown(document: Document) -> str:
     for family, cells in tables.by_family(document).items():
         rows = [tables.row(document, cell, intervals=True) for cell in cells]
         sections.append(f"## {family}\n\n{tables.markdown_table(headings, rows)}\n")
+        if family == "standard":
+            rows = [tables.bound_row(document, cell) for cell in cells]
+            table = tables.markdown_table(["to the bound", *policies], rows)
+            sections.append(f"The same to the bound with whole pods and nodes:\n\n{table}\n")
     ablations = list(tables.ablation_rows(document))
     if ablations:
         table = tables.markdown_table(tables.ABLATION_HEADINGS, ablations)

@@ -64,8 +64,8 @@ def compared(document: Document) -> list[str]:
 
 
 def shown(name: str) -> str:
-    """A policy's name as a heading that may break in two."""
-    return name.replace("+", " +")
+    """A policy's name as a heading in several lines, so that the figures decide on the width."""
+    return name.replace("-", "-\n").replace("+", "\n+")
 
 
 def row(document: Document, cell: Mapping[str, Any], *, intervals: bool) -> list[str]:
@@ -90,14 +90,28 @@ def setting(cell: Mapping[str, Any]) -> str:
 def ratio(result: Mapping[str, Any], *, intervals: bool) -> str:
     """Energy to the label's, its verdict, and what waited if anything did."""
     one = result["label_ratio"]
-    text = f"{one['mean']:.3f}"
-    if intervals and one["low"] is not None:
-        text += f" ± {(one['high'] - one['low']) / 2:.3f}"
+    text = _with_interval(one) if intervals else number(one["mean"], 3)
     text += MARKS[result["verdict"]]
     pending, waited = result["pending_pods_mean"], result["waited_pod_hours_mean"]
     if intervals and (pending or waited >= WAITED_HOURS_SHOWN):
         text += f" / {pending:.1f}, {waited:.1f} h"
     return text
+
+
+def bound_row(document: Document, cell: Mapping[str, Any]) -> list[str]:
+    """A cell in a line: its setting, and each policy's ratio to the bound with its interval."""
+    policies = cell["policies"]
+    names = [name for name in document["policies"] if name != "repack"]
+    ratios = [policies[name]["bound_ratio"] if name in policies else None for name in names]
+    return [setting(cell), *(_with_interval(one) for one in ratios)]
+
+
+def _with_interval(interval: Mapping[str, Any] | None) -> str:
+    if interval is None:
+        return "–"
+    if interval["low"] is None:
+        return number(interval["mean"], 3)
+    return f"{interval['mean']:.3f} ± {(interval['high'] - interval['low']) / 2:.3f}"
 
 
 def summary_row(one: Mapping[str, Any]) -> list[str]:
