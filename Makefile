@@ -17,7 +17,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 .DELETE_ON_ERROR:
 
 ##@ Use it
-demo: $(READY) ## Real traffic on simulated servers under four policies, in watts
+demo: $(READY) ## Real traffic on simulated servers under five policies, in watts
 	@$(BIN)/negawatt demo
 
 ##@ Change it

@@ -16,7 +16,7 @@ from rich.console import Console
 from energy.errors import InputError
 
 PIPE_COLUMNS = 160
-COLUMNS_MIN = 84
+COLUMNS_MIN = 100
 TABLE, JSON, HTML, MARKDOWN = "table", "json", "html", "markdown"
 
 

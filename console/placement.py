@@ -13,10 +13,11 @@ from rich.console import RenderableType
 from console import placement_page, placement_tables
 from console.output import HTML, JSON, MARKDOWN, TABLE, emit, json_text, say, stdout
 from console.placement_requests import StandardRequest, StreamRequest, SuiteRequest
+from console.price_series import PriceSeries
 from console.progress import live_steps
 from console.provenance import commit
 from pricing.program import RELATIVE_GAP
-from simulator.comparison import Comparison, compare, oversized_pods
+from simulator.comparison import Comparison, StreamScenario, compare, oversized_pods
 from simulator.seeds import mean_over_seeds
 from simulator.standard import standard_burst
 from simulator.standard_comparison import StandardSeed, compare_standard
@@ -116,13 +117,20 @@ def stream_document(
         **request.recorded[0].facts(),
     }
     by_seed: dict[str, dict[str, Any]] = {
-        str(seed): {"policies": {name: result.to_json() for name, result in one.results.items()}}
-        for seed, one in compared.items()
+        str(scenario.seed): _seed_document(scenario, compared[scenario.seed])
+        for scenario in request.scenarios
     }
     if len(by_seed) == 1:
         return {**head, **next(iter(by_seed.values()))}
     mean = mean_over_seeds([one["policies"] for one in by_seed.values()])
     return {**head, "seeds": by_seed, "mean": {"policies": mean}}
+
+
+def _seed_document(scenario: StreamScenario, compared: Comparison) -> dict[str, Any]:
+    """Results by policy, and the prices of the running mix where a policy goes by them."""
+    policies = {name: result.to_json() for name, result in compared.results.items()}
+    priced = PriceSeries.of(scenario, compared.runs)
+    return {"policies": policies, **({} if priced is None else {"prices": priced.to_json()})}
 
 
 def show_suite(request: SuiteRequest, form: str, file: Path | None) -> None:

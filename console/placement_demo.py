@@ -9,6 +9,7 @@ from rich.table import Table
 
 from console.placement_page import stream_page
 from console.placement_tables import Document, stream_table
+from console.price_series import PriceSeries
 from console.progress import live_steps
 from console.provenance import commit
 from energy.catalogue import Catalogue
@@ -26,6 +27,10 @@ ASSUMPTIONS = """\
 A node sleeps the moment its last pod leaves and is awake the moment a pod is placed on it; waking
 and shutting down cost energy but no time. Whether a cluster can do that is for a node autoscaler
 to show."""
+PRICES = """\
+The last plot shows what negawatt goes by: what one more requested core and GiB of each kind of
+server are worth for the pods that run, solved anew every five minutes. Its rule charges three
+quarters of the price of memory; cores it charges along each server's own curve."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +48,7 @@ def run_demo(seed: int, clock: Callable[[], float]) -> DemoResult:
     scenario = demo_scenario(Catalogue.shipped(), seed)
     with live_steps() as progress:
         compared = compare(scenario, (*POLICIES, BOUND), clock=clock, progress=progress)
-    results = compared.results
+    results, priced = compared.results, PriceSeries.of(scenario, compared.runs)
     hours = (scenario.end_seconds - scenario.start_seconds) / SECONDS_PER_HOUR
     sentences = [sentence(name, results, len(scenario.fleet.nodes), hours) for name in POLICIES]
     document = {
@@ -52,10 +57,13 @@ def run_demo(seed: int, clock: Callable[[], float]) -> DemoResult:
         "pods": len(scenario.stream),
         "policies": {name: result.to_json() for name, result in results.items()},
         "sentences": sentences,
+        "prices": priced and priced.to_json(),
     }
     return DemoResult(
         document=document,
         table=stream_table(document),
         sentences=sentences,
-        page=stream_page(document, scenario, compared.runs, [SOURCES, ASSUMPTIONS, *sentences]),
+        page=stream_page(
+            document, scenario, compared.runs, [SOURCES, ASSUMPTIONS, *sentences, PRICES]
+        ),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,8 @@ import jinja2
 import numpy as np
 
 from console import placement_tables as tables
-from console.plots import grouped_ratios, over_time, stacked_energy
+from console.plots import grouped_ratios, over_time, prices_over_time, stacked_energy
+from console.price_series import PriceSeries
 from simulator.accounting import Series, series
 from simulator.comparison import StreamScenario
 from simulator.engine import Run
@@ -61,6 +62,7 @@ def stream_page(
     bound = policies.get(BOUND, {}).get("energy_kilowatt_hours")
     idle = {name: row["idle_kilowatt_hours"] or 0.0 for name, row in placing.items()}
     dynamic = {name: row["dynamic_kilowatt_hours"] or 0.0 for name, row in placing.items()}
+    headings, rows = tables.stream_rows(document)
     lived = {name: _over_time(scenario, record) for name, record in runs.items()}
     return render(
         Page(
@@ -71,11 +73,12 @@ def stream_page(
                 f"Fleet of seed {scenario.seed}: {composition(scenario.fleet)}.",
                 f"Commit {document['commit']}.",
             ],
-            headings=["policy", *tables.STREAM_HEADINGS],
-            rows=[[name, *tables.stream_cells(row)] for name, row in policies.items()],
+            headings=headings,
+            rows=rows,
             plots=[
                 ("Energy by policy", stacked_energy(idle, dynamic, bound)),
                 ("The fleet over time", over_time(lived, scenario.start_seconds)),
+                *_prices_over_time(scenario, runs),
             ],
         )
     )
@@ -125,6 +128,18 @@ def suite_page(document: tables.Document) -> str:
             plots=[],
         )
     )
+
+
+def _prices_over_time(
+    scenario: StreamScenario, runs: Mapping[str, Run]
+) -> Iterator[tuple[str, str]]:
+    """The plot of the prices, where a policy has any."""
+    priced = PriceSeries.of(scenario, runs)
+    if priced is not None:
+        yield (
+            f"What a requested core and GiB of each class are worth, under {priced.policy}",
+            prices_over_time(priced, scenario.start_seconds),
+        )
 
 
 def _over_time(scenario: StreamScenario, record: Run) -> Series:

@@ -58,6 +58,8 @@ STREAM_HEADINGS = (
     "wakes",
     "pending",
 )
+# Only where some policy moves pods: how many, and per running pod and day.
+MOVE_HEADINGS = ("moves", "/pod·day")
 
 # A document is what `--output json` prints; docs/how-to/compare-placements.md shows its shape.
 Document: TypeAlias = Mapping[str, Any]
@@ -142,16 +144,27 @@ def stream_table(document: Document) -> Table:
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
-    table.add_column("policy")
-    for heading in STREAM_HEADINGS:
-        table.add_column(heading, justify="right")
-    for name, row in policies_of(document).items():
-        table.add_row(name, *stream_cells(row))
+    headings, rows = stream_rows(document)
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "policy" else "right")
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
-def stream_cells(row: Mapping[str, float | None]) -> list[str]:
-    """The figures of one policy, in the order of the table."""
+def stream_rows(document: Document) -> tuple[list[str], list[list[str]]]:
+    """Headings and figures by policy, its name first; moves only where some policy moves pods."""
+    policies = policies_of(document)
+    headings = ["policy", *STREAM_HEADINGS]
+    rows = [[name, *_stream_cells(row)] for name, row in policies.items()]
+    if any(row["evictions"] for row in policies.values()):
+        headings += MOVE_HEADINGS
+        for cells, row in zip(rows, policies.values(), strict=True):
+            cells += [number(row["evictions"], 0), number(row["evictions_per_pod_day"], 2)]
+    return headings, rows
+
+
+def _stream_cells(row: Mapping[str, float | None]) -> list[str]:
     energy, bound = row["energy_kilowatt_hours"], row["bound_kilowatt_hours"]
     ratio = energy / bound if energy is not None and bound else None
     return [

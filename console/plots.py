@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from statistics import median
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from console.price_series import PriceSeries
 from simulator.accounting import Series
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
@@ -36,16 +39,29 @@ def over_time(series: Mapping[str, Series], start_seconds: float) -> str:
         hours = one.seconds / SECONDS_PER_HOUR
         upper.step(hours, one.watts / 1000.0, where="post", label=name, color=colour, lw=1.3)
         lower.step(hours, one.awake_nodes, where="post", label=name, color=colour, lw=1.3)
-    for axes in (upper, lower):
-        axes.set_ylim(bottom=0)
-        axes.grid(alpha=0.3)
-        if start_seconds > 0:
-            axes.axvspan(0, start_seconds / SECONDS_PER_HOUR, color="grey", alpha=0.15, lw=0)
+    _finish_hours((upper, lower), start_seconds)
     upper.set_ylabel("kilowatts, whole fleet")
     lower.set_ylabel("nodes that carry pods")
-    lower.set_xlabel("hours (shaded: warm-up, not counted)" if start_seconds > 0 else "hours")
     handles, labels = upper.get_legend_handles_labels()
     figure.legend(handles, labels, ncols=4, fontsize="small", loc="outside upper center")
+    return svg_of(figure)
+
+
+def prices_over_time(prices: PriceSeries, start_seconds: float) -> str:
+    """Watts per core and per GiB of each class over the hours of a run; the warm-up is shaded."""
+    figure = Figure(figsize=(10, 6.5), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    hours = np.append(prices.seconds, prices.end_seconds) / SECONDS_PER_HOUR
+    for axes, watts in ((upper, prices.watts_per_core), (lower, prices.watts_per_gibibyte)):
+        # The last prices hold until the end.
+        held = np.vstack([watts, watts[-1:]])
+        for colour, name, column in zip(cycle(COLOURS), prices.classes, held.T, strict=False):
+            axes.step(hours, column, where="post", label=name, color=colour, lw=1.3)
+    _finish_hours((upper, lower), start_seconds)
+    upper.set_ylabel("watts per requested core")
+    lower.set_ylabel("watts per requested GiB")
+    handles, labels = upper.get_legend_handles_labels()
+    figure.legend(handles, labels, ncols=3, fontsize="small", loc="outside upper center")
     return svg_of(figure)
 
 
@@ -102,6 +118,16 @@ def dots_by_policy(ratios: Mapping[str, Sequence[float]], label: str) -> str:
     axes.set_xlabel(label)
     axes.grid(axis="x", alpha=0.3)
     return svg_of(figure)
+
+
+def _finish_hours(panels: Sequence[Axes], start_seconds: float) -> None:
+    """Panels over the hours of a run, one above the other; the warm-up is shaded."""
+    for axes in panels:
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+        if start_seconds > 0:
+            axes.axvspan(0, start_seconds / SECONDS_PER_HOUR, color="grey", alpha=0.15, lw=0)
+    panels[-1].set_xlabel("hours (shaded: warm-up, not counted)" if start_seconds > 0 else "hours")
 
 
 def _finish_bars(axes: Axes, label: str) -> None:

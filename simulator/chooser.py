@@ -9,11 +9,23 @@ from typing import Protocol
 
 from cluster.model import Pod
 from cluster.scheduling.table import NodeTable
+from pricing.linear_model import Floats
 from pricing.moves.move import Move
+from pricing.prices import PriceSource
 from pricing.rules import Rule
 from simulator.stream import PodStream
 
 NOWHERE = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceMoment:
+    """Prices of the running mix from a moment on, one entry per class of the policy's fleet."""
+
+    seconds: float
+    watts_per_core: Floats
+    watts_per_gibibyte: Floats
+    source: PriceSource
 
 
 class Chooser:
@@ -23,6 +35,11 @@ class Chooser:
     def rule(self) -> Rule | None:
         """Where a pod goes that is moved; None if the policy says nothing of moves."""
         return None
+
+    @property
+    def price_moments(self) -> Sequence[PriceMoment]:
+        """The prices that it has gone by so far, in order of time; none if it has none."""
+        return ()
 
     def foresee(self, stream: PodStream) -> None:
         """What is to come, before it does: for controls that know more than any policy could."""

@@ -20,9 +20,10 @@ from cluster.scheduling.tie import TieRule, TieState
 from pricing.demand import ExpectedDemand, of_queue
 from pricing.envelope import Envelope
 from pricing.mix_pricing import MixPricing
+from pricing.prices import BidPrices
 from pricing.queue_pricing import QueueOptions, QueuePricing
 from pricing.rules import FleetPower, Rule, packed_choice
-from simulator.chooser import NOWHERE, Chooser
+from simulator.chooser import NOWHERE, Chooser, PriceMoment
 
 MIX_SECONDS = 3600.0
 NEVER = sys.maxsize
@@ -119,12 +120,20 @@ class PricedChooser(Chooser):
         self._plain = Envelope(fleet)
         self._queue_pods_min, self._options = queue_pods_min, options
         self._pricing: QueuePricing | None = None
+        self._noted: BidPrices | None = None
+        self._price_moments: list[PriceMoment] = []
 
     @property
     @override
     def rule(self) -> Rule:
         """Where a pod goes that is in no queue."""
         return self._plain if self._mix is None else self._mix.rule
+
+    @property
+    @override
+    def price_moments(self) -> Sequence[PriceMoment]:
+        """Every solve of the running mix."""
+        return self._price_moments
 
     @override
     def queued(self, table: NodeTable, pods: Sequence[Pod], now_seconds: float) -> None:
@@ -137,6 +146,7 @@ class PricedChooser(Chooser):
             )
         elif self._mix is not None:
             self._mix.refresh(table, now_seconds)
+            self._note(self._mix.prices, now_seconds)
 
     @override
     def placed(self, pod: Pod, node: int, now_seconds: float) -> None:
@@ -160,6 +170,20 @@ class PricedChooser(Chooser):
         node = packed_choice(table, pod, fits, self._pricing.rule.costs(table, pod))
         self._pricing.placed(pod, node)
         return node
+
+    def _note(self, prices: BidPrices | None, now_seconds: float) -> None:
+        """Remember prices that are new, without the optimum behind them."""
+        if prices is None or prices is self._noted:
+            return
+        self._noted = prices
+        self._price_moments.append(
+            PriceMoment(
+                seconds=now_seconds,
+                watts_per_core=prices.watts_per_core,
+                watts_per_gibibyte=prices.watts_per_gibibyte,
+                source=prices.source,
+            )
+        )
 
     def single(
         self,

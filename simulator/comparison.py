@@ -48,7 +48,8 @@ class PolicyResult:
 
     A figure is None where there is none, as for the bound, which has no placement behind it.
     ``idle`` and ``dynamic`` add up to the energy; ``transition`` is the part of ``idle`` that
-    waking and shutting down took. ``bound`` is None where it was not asked for or is infeasible.
+    waking and shutting down took. ``evictions`` are the pods that the policy moved. ``bound`` is
+    None where it was not asked for or is infeasible.
     """
 
     energy_kilowatt_hours: float | None
@@ -61,6 +62,8 @@ class PolicyResult:
     end_awake_nodes: int | None
     pending_pods: int
     waited_pod_hours: float | None
+    evictions: int | None
+    evictions_per_pod_day: float | None
     bound_kilowatt_hours: float | None
     decisions_per_second: float | None
 
@@ -193,6 +196,8 @@ def result_of(
         end_awake_nodes=energy.end_awake_nodes,
         pending_pods=record.pending_pods,
         waited_pod_hours=record.waited_pod_seconds / SECONDS_PER_HOUR,
+        evictions=energy.evictions,
+        evictions_per_pod_day=energy.evictions_per_pod_day,
         bound_kilowatt_hours=(
             None if bound_energy_joules is None else kilowatt_hours(bound_energy_joules)
         ),
@@ -223,6 +228,8 @@ def _bound_result(joules: float | None, scenario: StreamScenario) -> PolicyResul
         end_awake_nodes=None,
         pending_pods=len(oversized_pods(scenario.stream, scenario.fleet)),
         waited_pod_hours=None,
+        evictions=None,
+        evictions_per_pod_day=None,
         bound_kilowatt_hours=bound_kilowatt_hours,
         decisions_per_second=None,
     )

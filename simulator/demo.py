@@ -15,7 +15,7 @@ from simulator.policy import Setting
 from simulator.replicas import Traffic, replica_stream, workloads_of_sources
 from simulator.stream import found_running, merged
 
-POLICIES = ("default", "most-allocated", "efficiency-order", "fill-cost")
+POLICIES = ("default", "most-allocated", "efficiency-order", "negawatt", "negawatt+moves0.5")
 # Half of the load comes and goes as openb's pods did, half follows real traffic.
 CHURN_LOAD_RATIO = 0.25
 REPLICAS_LOAD_RATIO = 0.3
@@ -65,7 +65,7 @@ def sentence(name: str, results: Mapping[str, PolicyResult], nodes: int, hours: 
     awake = (result.active_node_hours or 0.0) / hours
     return (
         f"{name} kept {awake:.1f} of {nodes} nodes awake on average and woke nodes "
-        f"{result.wakes} times: {_compared(name, results)}; {_waiting(result)}."
+        f"{result.wakes} times: {_compared(name, results)}; {_waiting(result)}{_moved(result)}."
     )
 
 
@@ -77,6 +77,15 @@ def _compared(name: str, results: Mapping[str, PolicyResult]) -> str:
     saving_ratio = 1.0 - energy / reference
     word = "less" if saving_ratio >= 0 else "more"
     return f"{abs(saving_ratio):.1%} {word} energy than {POLICIES[0]}"
+
+
+def _moved(result: PolicyResult) -> str:
+    if not result.evictions:
+        return ""
+    return (
+        f"; it moved running pods {result.evictions:,} times, {result.evictions_per_pod_day:.2f} "
+        "per pod and day"
+    )
 
 
 def _waiting(result: PolicyResult) -> str:

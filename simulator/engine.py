@@ -25,7 +25,7 @@ from cluster.scheduling.feasibility import feasible
 from cluster.scheduling.table import NodeTable
 from energy.errors import InputError
 from pricing.moves.move import Move
-from simulator.chooser import NOWHERE, Chooser, Mover, NodeEvent, NodeEventKind
+from simulator.chooser import NOWHERE, Chooser, Mover, NodeEvent, NodeEventKind, PriceMoment
 from simulator.stream import PodStream
 
 
@@ -39,7 +39,8 @@ class Run:
     ``placed_seconds`` when first, NaN likewise. The ``move_…`` arrays have one entry per eviction
     that the mover asked for: when, to which node, how much. ``arrived_pods`` counts those that
     came before the end, ``pending_pods`` those of them that waited for a node when it ended,
-    ``displaced_pods`` how often a failed or drained node lost one.
+    ``displaced_pods`` how often a failed or drained node lost one. ``price_moments`` are the prices
+    that the policy went by, where it has any.
     """
 
     change_seconds: NDArray[np.float64]
@@ -58,6 +59,7 @@ class Run:
     decisions: int
     decision_seconds: float
     waited_pod_seconds: float
+    price_moments: tuple[PriceMoment, ...]
 
     @property
     def decisions_per_second(self) -> float:
@@ -203,6 +205,7 @@ class _Loop:
             decisions=self._decisions,
             decision_seconds=self._decision_seconds,
             waited_pod_seconds=self._waited,
+            price_moments=tuple(self._chooser.price_moments),
         )
 
     def _place_queue(self, pods: Sequence[int], now_seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""`negawatt demo`: a day of real pod sizes and traffic under four policies, simulated."""
+"""`negawatt demo`: a day of real pod sizes and traffic under five policies, simulated."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def demo(
     output: Annotated[str, typer.Option(help="What to print: table or json.")] = TABLE,
     directory: Annotated[Path, typer.Option(help="Where result.json and index.html go.")] = OUT,
 ) -> None:
-    """Place a day of pods on a mixed fleet under four policies and compare the watts."""
+    """Place a day of pods on a mixed fleet under five policies and compare the watts."""
     from console.placement_demo import run_demo  # loads the simulator and its libraries
 
     form = require_format(output, (TABLE, JSON))

@@ -65,6 +65,25 @@ def test_json_has_the_documented_figures(files):
             assert parts == pytest.approx(figures["energy_kilowatt_hours"])
 
 
+def test_prices_over_time_are_those_of_the_classes(files):
+    """A policy that goes by prices says them: by class, in order of time, and on the page."""
+    done = place(files, "--policy", "default,priced-envelope", "--output", "json")
+    prices = json.loads(done.stdout)["prices"]
+    page = files / "page.html"
+    place(files, "--policy", "default,priced-envelope", "--output", "html", "--file", page)
+
+    assert prices["policy"] == "priced-envelope"
+    assert prices["seconds"] == sorted(prices["seconds"])
+    assert set(prices["sources"]) == {"solved"}
+    for resource in ("watts_per_core", "watts_per_gibibyte"):
+        assert len(prices[resource]) == 3
+        for name, series in prices[resource].items():
+            assert name in page.read_text()
+            assert len(series) == len(prices["seconds"])
+            assert min(series) >= 0.0
+    assert page.read_text().count("<svg") == 3
+
+
 def test_several_seeds_are_shown_apart_and_in_the_mean(files):
     """Each seed keeps its own policies; the mean stands beside them."""
     done = place(files, "--policy", "random", "--seed", "1,2", "--output", "json")
@@ -79,11 +98,12 @@ def test_several_seeds_are_shown_apart_and_in_the_mean(files):
 
 
 def test_the_table_names_every_policy_and_says_simulated(files):
-    """A person reads which policies ran, and that nothing was measured."""
+    """A person reads which policies ran, that nothing was measured, and of no moves."""
     done = place(files, "--policy", "default,most-allocated,efficiency-order,round-robin")
 
     assert done.returncode == 0
     assert "simulated" in done.stdout
+    assert "/pod·day" not in done.stdout
     for name in ("default", "most-allocated", "efficiency-order", "round-robin"):
         assert name in done.stdout
 
@@ -154,8 +174,8 @@ def test_a_pod_larger_than_every_node_is_named_and_pending(files):
     assert {row["pending_pods"] for row in document["policies"].values()} == {1}
 
 
-def test_the_demo_shows_four_policies_and_leaves_a_page(tmp_path):
-    """One table, a sentence for each policy, JSON and a page beside it."""
+def test_the_demo_shows_the_rule_that_ships_and_leaves_a_page(tmp_path):
+    """One table, a sentence for each policy, JSON with prices, and a page that plots them."""
     done = subprocess.run(
         [sys.executable, "-m", "console", "demo"],
         capture_output=True,
@@ -166,10 +186,17 @@ def test_the_demo_shows_four_policies_and_leaves_a_page(tmp_path):
     document = json.loads((tmp_path / "out/demo/result.json").read_text())
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("• ") == 4
+    assert done.stdout.count("• ") == 5
     assert "simulated" in done.stdout
     assert list(document["policies"]) == [
-        "default", "most-allocated", "efficiency-order", "fill-cost", "bound",
+        "default", "most-allocated", "efficiency-order", "negawatt", "negawatt+moves0.5", "bound",
     ]  # fmt: skip
-    assert len(document["sentences"]) == 4
-    assert "<svg" in (tmp_path / "out/demo/index.html").read_text()
+    assert len(document["sentences"]) == 5
+    page = (tmp_path / "out/demo/index.html").read_text()
+    assert page.count("<svg") == 3
+    assert "watts per requested GiB" in page
+
+    moved, unmoved = document["policies"]["negawatt+moves0.5"], document["policies"]["negawatt"]
+    assert moved["evictions"] > unmoved["evictions"] == 0
+    assert moved["evictions_per_pod_day"] > 0.0
+    assert "/pod·day" in done.stdout
