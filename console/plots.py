@@ -20,6 +20,7 @@ COLOURS = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8A8A00", "#444444",
 )  # fmt: skip
 SECONDS_PER_HOUR = 3600.0
+RATIO_SHOWN = 1.15
 
 
 def svg_of(figure: Figure) -> str:
@@ -101,16 +102,19 @@ def grouped_ratios(ratios: Mapping[str, Sequence[float | None]], labels: Sequenc
 def dots_by_policy(ratios: Mapping[str, Sequence[float]], label: str) -> str:
     """A row of dots per policy, one dot per cell; those left of the line are below the reference.
 
-    Dots of a row lie a little apart, so that equal ones can be counted; medians are bars.
+    Dots of a row lie a little apart, so that equal ones can be counted; medians are bars. What lies
+    further right than `RATIO_SHOWN` is an arrow at the edge, so that near figures can be told apart.
     """
     figure = Figure(figsize=(10, 0.8 + 0.42 * len(ratios)))
     axes = figure.subplots()
     for place, values in enumerate(ratios.values()):
-        better = [value < 1.0 for value in values]
-        heights = [place + 0.3 * ((index * 0.618) % 1 - 0.5) for index in range(len(values))]
-        colours = [COLOURS[0] if one else COLOURS[3] for one in better]
-        axes.scatter(values, heights, s=14, c=colours, alpha=0.7, linewidths=0)
-        middle = median(values)
+        for index, value in enumerate(values):
+            height = place + 0.3 * ((index * 0.618) % 1 - 0.5)
+            colour = COLOURS[0] if value < 1.0 else COLOURS[3]
+            marker = "o" if value <= RATIO_SHOWN else ">"
+            shown = min(value, RATIO_SHOWN)
+            axes.scatter(shown, height, s=14, c=colour, marker=marker, alpha=0.7, linewidths=0)
+        middle = min(median(values), RATIO_SHOWN)
         axes.plot([middle, middle], [place - 0.3, place + 0.3], color="black", lw=1.6)
     axes.axvline(1.0, color="grey", ls="--", lw=1)
     axes.set_yticks(range(len(ratios)), list(ratios))

@@ -74,7 +74,7 @@ class RankSuite:
             "reference": LABEL,
             "grid": [*(part.sentence() for part in grid), *sparse_sentences()],
             "policies": list(self.ranked),
-            "summary": summaries(cells),
+            "summary": summaries(cells, self.ranked),
             "cells": [cell.to_json() for cell in cells],
             "ablations": _ablations(outcomes, order) if self.ablated else [],
         }

@@ -29,24 +29,25 @@ class RankSummary:
     evictions_per_pod_day_max: float
 
 
-def summaries(cells: Sequence[RankCell]) -> dict[str, dict[str, dict[str, object]]]:
-    """By situation (and for all cells) and policy, as plain values."""
+def summaries(
+    cells: Sequence[RankCell], policies: Sequence[str]
+) -> dict[str, dict[str, dict[str, object]]]:
+    """By situation (and for all cells) and policy, in the given order, as plain values."""
     groups = {ALL: list(cells)}
     for name, families in SITUATIONS.items():
         groups[name] = [cell for cell in cells if cell.key.family in families]
     return {
-        name: {policy: asdict(one) for policy, one in _summary(members).items()}
+        name: {policy: asdict(one) for policy, one in _summary(members, policies).items()}
         for name, members in groups.items()
         if members
     }
 
 
-def _summary(cells: Sequence[RankCell]) -> dict[str, RankSummary]:
-    policies = dict.fromkeys(name for cell in cells for name in cell.policies)
-    return {
-        name: _of([cell.policies[name] for cell in cells if name in cell.policies])
-        for name in policies
+def _summary(cells: Sequence[RankCell], policies: Sequence[str]) -> dict[str, RankSummary]:
+    results = {
+        name: [cell.policies[name] for cell in cells if name in cell.policies] for name in policies
     }
+    return {name: _of(found) for name, found in results.items() if found}
 
 
 def _of(results: Sequence[RankResult]) -> RankSummary:

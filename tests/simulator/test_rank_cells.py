@@ -107,7 +107,7 @@ def test_a_summary_counts_each_cell_once_and_takes_medians():
         }
         outcomes += outcomes_of(joules, key=key)
         order.append((key, SETTING))
-    found = summaries(rank_cells(outcomes, order))
+    found = summaries(rank_cells(outcomes, order), ["mine", "efficiency-order", "absent"])
 
     mine = found["all"]["mine"]
     assert (mine["cells"], mine["worse"], mine["equal"], mine["better"]) == (3, 1, 1, 1)
@@ -116,4 +116,5 @@ def test_a_summary_counts_each_cell_once_and_takes_medians():
     assert mine["label_ratio_mean"] == pytest.approx(1.0)
     assert found["churn"]["mine"]["cells"] == 2
     assert found["failures and drains"]["mine"]["repack_share_median"] is None
+    assert list(found["all"]) == ["mine", "efficiency-order"]
     assert "bursts" not in found
