@@ -103,7 +103,7 @@ def dots_by_policy(ratios: Mapping[str, Sequence[float]], label: str) -> str:
     """A row of dots per policy, one dot per cell; those left of the line are below the reference.
 
     Dots of a row lie a little apart, so that equal ones can be counted; medians are bars. What lies
-    further right than `RATIO_SHOWN` is an arrow at the edge, so that near figures can be told apart.
+    beyond `RATIO_SHOWN` is an arrow at the edge, so that near figures can be told apart.
     """
     figure = Figure(figsize=(10, 0.8 + 0.42 * len(ratios)))
     axes = figure.subplots()
