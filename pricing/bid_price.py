@@ -73,7 +73,10 @@ class BookingLimit(BidPrice):
 
     @override
     def reason(self, table: NodeTable, pod: Pod, node: int) -> str:
-        """State what is booked for the pod's shape, and the bid price."""
+        """State what is booked for the pod's shape, if there is an optimum, and the bid price."""
+        price = super().reason(table, pod, node)
+        if self._prices.solution is None:
+            return price
         booked = self._bookings.of_pod(pod)
         left = 0.0 if booked is None else float(booked[self._class_of_node[node]])
         booking = (
@@ -81,7 +84,7 @@ class BookingLimit(BidPrice):
             if left > SMALLEST_BOOKING
             else "the optimum books no more pods of this shape on the node's class"
         )
-        return f"{booking}; {super().reason(table, pod, node)}"
+        return f"{booking}; {price}"
 
 
 class Bookings:
