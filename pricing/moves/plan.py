@@ -151,8 +151,9 @@ class _Planner:
     def _reason(self, node: int, saved_watts: float, moves: int) -> str:
         hours = self._terms.horizon_seconds / SECONDS_PER_HOUR
         saved = kilowatt_hours(saved_watts * self._terms.horizon_seconds)
+        evictions = "1 eviction" if moves == 1 else f"{moves} evictions"
         return (
-            f"empties {self._table.nodes[node].name} with {moves} evictions: {saved_watts:.0f} W "
+            f"empties {self._table.nodes[node].name} with {evictions}: {saved_watts:.0f} W "
             f"less, {saved:.2f} kWh within {hours:g} h"
         )
 
