@@ -212,7 +212,8 @@ class MixChooser(Chooser):
     def queued(self, table: NodeTable, pods: Sequence[Pod], now_seconds: float) -> None:
         """Count what arrives, and forget what came before the horizon."""
         self._recent.extend((now_seconds, pod) for pod in pods)
-        while self._recent[0][0] < now_seconds - self._horizon_seconds:
+        # An empty node that fails makes an empty queue.
+        while self._recent and self._recent[0][0] < now_seconds - self._horizon_seconds:
             self._recent.popleft()
 
     @override
