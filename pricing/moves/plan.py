@@ -77,12 +77,14 @@ class _Planner:
         self._table, self._pods_of_node, self._rule = table, pods_of_node, rule
         self._terms = terms or MoveTerms()
         self._savings = Savings(fleet)
+        # What these carry has just been moved: to move it again would be one eviction too many.
+        self._receivers = np.zeros(len(table), dtype=np.bool_)
 
     def best(self, moves_max: int) -> _Drain | None:
         """The node to empty that saves the most per eviction; None if none is worth it."""
         watts = self._savings.node_watts(self._table)
         counts = np.array([len(_movable(pods)) for pods in self._pods_of_node])
-        candidates = np.flatnonzero((counts > 0) & (counts <= moves_max))
+        candidates = np.flatnonzero((counts > 0) & (counts <= moves_max) & ~self._receivers)
         most = self._savings.most_joules(watts, self._terms.horizon_seconds)[candidates]
         most /= counts[candidates]
         best: _Drain | None = None
@@ -102,6 +104,7 @@ class _Planner:
             self._shift(move.pod, move.source, move.target)
             self._pods_of_node[move.source].remove(move.pod)
             self._pods_of_node[move.target].append(move.pod)
+            self._receivers[move.target] = True
 
     def undo(self, moves: Sequence[Move]) -> None:
         """Take moves back on the table, last first."""
