@@ -1,9 +1,8 @@
 """Which cells the rank suite has: families x fleets x loads x settings, written down in one place.
 
-Under churn 20/30/10 gets every load, use and sleep mode, and mixed every use and sleep mode at half
-load; the rest of the grid asks in two settings how far what is found there holds elsewhere. Slow
-policies and ablations run in fewer cells (`sparse_settings`). With five seeds the grid takes about
-twenty-five minutes on two cores.
+Under churn 20/30/10 and mixed get every use and sleep mode at half load; the rest of the grid asks
+in two settings how far what is found there holds elsewhere. Slow policies and ablations run in
+fewer cells (`sparse_settings`). With five seeds the grid takes about half an hour on two cores.
 """
 
 from __future__ import annotations
@@ -94,19 +93,13 @@ GRID = (
     ),
     GridPart(
         families=("churn",),
-        fleets=("20/30/10",),
-        load_ratios=(0.3, 0.5, 0.7),
-        settings=ALL_SETTINGS,
-    ),
-    GridPart(
-        families=("churn",),
-        fleets=("mixed",),
+        fleets=MAIN_FLEETS,
         load_ratios=(0.5,),
         settings=ALL_SETTINGS,
     ),
     GridPart(
         families=("churn",),
-        fleets=("mixed",),
+        fleets=MAIN_FLEETS,
         load_ratios=(0.3, 0.7),
         settings=TWO_SETTINGS,
     ),

@@ -33,6 +33,7 @@ SLOW_POLICIES = (
     "bid-price",
     "bid-price-mix",
     "booking-limit",
+    "lifetimes",
     f"{LABEL}{MOVES}0.5",
     f"negawatt{MOVES}1",
 )
