@@ -14,6 +14,7 @@ from console.progress import live_steps
 from console.provenance import commit
 from energy.catalogue import Catalogue
 from energy.units import SECONDS_PER_HOUR
+from pricing.mix_pricing import MEMORY_PRICE_RATIO, SOLVE_EVERY_SECONDS
 from simulator.comparison import compare
 from simulator.demo import POLICIES, demo_scenario, sentence
 from simulator.policies import BOUND
@@ -27,10 +28,11 @@ ASSUMPTIONS = """\
 A node sleeps the moment its last pod leaves and is awake the moment a pod is placed on it; waking
 and shutting down cost energy but no time. Whether a cluster can do that is for a node autoscaler
 to show."""
-PRICES = """\
+PRICES = f"""\
 The last plot shows what negawatt goes by: what one more requested core and GiB of each kind of
-server are worth for the pods that run, solved anew every five minutes. Its rule charges three
-quarters of the price of memory; cores it charges along each server's own curve."""
+server are worth for the pods that run, solved anew every {SOLVE_EVERY_SECONDS / 60:.0f}
+minutes. Its rule charges {MEMORY_PRICE_RATIO:g} times the price of memory, and cores along each
+server's own curve."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

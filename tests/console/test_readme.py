@@ -15,13 +15,17 @@ README = Path(__file__).parents[2] / "README.md"
 
 @pytest.mark.slow
 def test_the_readme_shows_the_table_that_the_demo_prints(tmp_path):
-    """Each policy's row of the demo stands in the README, to the last digit."""
+    """Each policy's row of the demo stands in the README, and what it saves to the label."""
     done = negawatt("demo", "--directory", tmp_path, "--output", "json")
-    headings, rows = stream_rows(json.loads(done.stdout))
+    document = json.loads(done.stdout)
+    headings, rows = stream_rows(document)
     text = README.read_text(encoding="utf-8")
 
     for cells in (headings, *rows):
         assert "| " + " | ".join(cells) + " |" in text
+    energy = {name: row["energy_kilowatt_hours"] for name, row in document["policies"].items()}
+    for name in ("negawatt", "negawatt+moves0.5"):
+        assert f"{100 * (1 - energy[name] / energy['efficiency-order']):.1f} %" in text
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,13 @@ import pytest
 import repository
 from command_line import negawatt
 
+from pricing.mix_pricing import DEADLINE_SECONDS, MEMORY_PRICE_RATIO, SOLVE_EVERY_SECONDS
+from pricing.moves.budget import SAVED_UP_SECONDS
+from pricing.moves.saving import MoveTerms
+from pricing.queue_pricing import SOLVE_EVERY_PODS
+from simulator.movers import INTERVAL_SECONDS
+from simulator.policies import QUEUE_PODS_MIN
+
 EXAMPLE = repository.ROOT / "docs/explanation/placement-example"
 TEXT = (EXAMPLE.parent / "placement.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```console\n\$ (.*?)```", TEXT, re.DOTALL)
@@ -90,6 +97,28 @@ def test_the_curve_and_its_envelope_are_those_of_the_server():
     assert "| – | " + " | ".join(f"{each:.2f}" for each in slopes) + " |" in TEXT
     assert f"{watts[best_tenth]:.0f} W, less the 5 W" in words(TEXT)
     assert slopes == sorted(slopes)
+
+
+def test_the_constants_are_those_of_the_code():
+    """What was tuned, and every interval, stands on the page as the code has it."""
+    terms = MoveTerms()
+    kilojoules = f"{terms.saving_joules_min / 1000:.0f} kJ per eviction"
+    held = f"({terms.saving_joules_min / terms.horizon_seconds:.1f} W all that time)"
+    said = [
+        f"| {QUEUE_PODS_MIN} or more pods wait together",
+        f"{QUEUE_PODS_MIN} pods for a queue (`QUEUE_PODS_MIN`)",
+        f"after every {SOLVE_EVERY_PODS} placements",
+        f"with {MEMORY_PRICE_RATIO:g} times the memory prices",
+        f"{MEMORY_PRICE_RATIO:g} of the memory price (`MEMORY_PRICE_RATIO`)",
+        f"solved every {SOLVE_EVERY_SECONDS / 60:.0f} minutes",
+        f"within {DEADLINE_SECONDS:.0f} seconds",
+        f"every {INTERVAL_SECONDS / 60:.0f} minutes the rule looks for servers",
+        f"kept for {SAVED_UP_SECONDS / 3600:.0f} hours",
+        f"within {terms.horizon_seconds / 3600:.0f} hours it must save {kilojoules} {held}",
+        f"{kilojoules} (`saving_joules_min`)",
+    ]
+
+    assert [phrase for phrase in said if phrase not in words(TEXT)] == []
 
 
 def test_neither_server_holds_all_batch_pods_beside_the_rest():
