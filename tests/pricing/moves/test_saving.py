@@ -8,7 +8,7 @@ from fleet_power import power_of, true_watts
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from move_scenes import scenes
-from small_fleets import OLD, fleet_of
+from small_fleets import NEW, OLD, fleet_of
 
 from cluster.scheduling.table import NodeTable
 from energy.power_curve import PowerCurve
@@ -51,6 +51,32 @@ def test_two_half_empty_nodes_become_one():
     saved_watts = OLD.idle_watts - OLD.sleep_watts
     assert f"{saved_watts:.0f} W" in move.reason
     assert fleet.nodes[move.source].name in move.reason
+
+
+@pytest.mark.parametrize(
+    ("other", "is_awake", "saved_watts", "cost_joules"),
+    [
+        # The pod starts anew, and the node that it leaves is shut down at its idle watts for 30 s.
+        (OLD, True, 95.0, 0.5 * 60.0 * 300.0 / 8 + 30.0 * 100.0),
+        # The better node must wake for it, at its peak watts for 120 s.
+        (NEW, False, 50.0, 0.5 * 60.0 * 250.0 / 8 + 30.0 * 100.0 + 120.0 * 250.0),
+    ],
+)
+@pytest.mark.parametrize("more_joules", [-1.0, 1.0])
+def test_starts_shutdowns_and_wakes_are_paid_to_the_joule(
+    other, is_awake, saved_watts, cost_joules, more_joules
+):
+    """A pod moves where it saves just more than the minimum after them, and not where just less."""
+    fleet = fleet_of((1, 8, 32, OLD), (1, 8, 32, other))
+    table, pods = half_and_half(fleet)
+    if not is_awake:
+        table.release(pods[1].pop(), 1)
+    power, terms = power_of(fleet), MoveTerms()
+    net_joules = saved_watts * terms.horizon_seconds - cost_joules
+    terms = MoveTerms(saving_joules_min=net_joules + more_joules)
+    moves = plan_moves(table, pods, power, FillCost(power), moves_max=5, terms=terms)
+
+    assert len(moves) == (1 if more_joules < 0.0 else 0)
 
 
 def test_without_a_saving_nothing_moves():
