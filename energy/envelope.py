@@ -30,7 +30,8 @@ def convex_envelope(
         usage_ratio: what pods use of each core they request: full requests run at this load.
         node_may_sleep: the envelope starts at the sleeping watts, else at the idle watts.
         earned_watts: what of the watts of being awake something other than cores pays for, such as
-            the node's memory. The envelope starts so much higher, at the idle watts at most.
+            the node's memory. The envelope starts so much higher, but not so high that it would
+            fall: where memory pays for all of it, cores cost nothing until they draw more.
 
     Returns:
         The envelope as a curve over load. Beyond ``usage_ratio``, where no requests can bring the
@@ -44,16 +45,15 @@ def convex_envelope(
             f"usage ratio {usage_ratio} is outside (0, 1]", mend="give 1 where pods use all"
         )
     curve = profile.curve
-    empty_watts = curve.idle_watts
-    if node_may_sleep:
-        empty_watts = min(profile.sleep_watts + earned_watts, curve.idle_watts)
-    points = [(0.0, empty_watts)]
-    points += [
+    loaded = [
         (ratio, watts)
         for ratio, watts in zip(curve.utilisation_ratios, curve.watts, strict=True)
         if 0.0 < ratio < usage_ratio
     ]
-    points.append((usage_ratio, curve.watts_at(usage_ratio)))
+    loaded.append((usage_ratio, curve.watts_at(usage_ratio)))
+    empty_watts = profile.sleep_watts if node_may_sleep else curve.idle_watts
+    level_watts = max(empty_watts, min(watts for _, watts in loaded))
+    points = [(0.0, min(empty_watts + earned_watts, level_watts)), *loaded]
     corners = _lower_hull(points)
     if usage_ratio < 1.0:
         # Waking alone may rise steeper than any of the curve: what follows must not be cheaper.

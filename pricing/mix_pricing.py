@@ -19,12 +19,8 @@ from pricing.rules import FleetPower
 from pricing.terms import Shapes
 
 # The running mix changes slowly; so do its prices.
-SOLVE_EVERY_SECONDS = 300.0
+SOLVE_EVERY_SECONDS = 900.0
 DEADLINE_SECONDS = 2.0
-# At the program's own prices a class turns away every pod but those that would fill it exactly, and
-# while pods come and go at random it never fills. At three quarters of them it turns away only
-# what clearly strands it (docs/decisions/0007-which-rule-ships.md).
-MEMORY_PRICE_RATIO = 0.75
 
 _Size: TypeAlias = tuple[int, int]
 
@@ -97,8 +93,7 @@ class MixPricing:
         )
         pricer = Pricer(program, deadline_seconds=DEADLINE_SECONDS)
         self._prices = pricer.update(state, demand.counts, now_seconds)
-        prices = MEMORY_PRICE_RATIO * self._prices.watts_per_gibibyte
-        self._rule = Envelope(self._fleet, prices)
+        self._rule = Envelope(self._fleet, self._prices.watts_per_gibibyte)
         self._solved_seconds = now_seconds
 
 

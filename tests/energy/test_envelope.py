@@ -24,9 +24,7 @@ EARNED = st.one_of(st.just(0.0), st.floats(0.0, 6000.0))
 def points_of(profile, usage_ratio, *, sleep, earned_watts=0.0):
     """The states of a node that may be mixed: empty, its measured loads, and full requests."""
     curve = profile.curve
-    empty = curve.idle_watts
-    if sleep:
-        empty = min(curve.idle_watts, profile.sleep_watts + earned_watts)
+    empty = (profile.sleep_watts if sleep else curve.idle_watts) + earned_watts
     loads = [ratio for ratio in curve.utilisation_ratios if 0.0 < ratio < usage_ratio]
     loads.append(usage_ratio)
     return [(0.0, empty), *((load, curve.watts_at(load)) for load in loads)]
@@ -68,7 +66,7 @@ def test_the_envelope_lies_below_the_points_and_meets_them_at_its_corners(
     corners = zip(envelope.utilisation_ratios, envelope.watts, strict=True)
 
     assert all(envelope.watts_at(load) <= watts + 1e-6 for load, watts in points)
-    assert {corner for corner in corners if corner[0] <= usage_ratio} <= set(points)
+    assert {corner for corner in corners if 0.0 < corner[0] <= usage_ratio} <= set(points)
     assert envelope.watts_at(usage_ratio) == pytest.approx(profile.curve.watts_at(usage_ratio))
 
 
@@ -96,7 +94,7 @@ def test_the_envelopes_of_measured_servers_are_convex(usage_ratio, sleep):
 def test_an_empty_node_costs_what_it_sleeps_at_and_what_else_earns_its_watts(
     profile, usage_ratio, less, more
 ):
-    """It starts at sleep watts, rises with what memory earns, and never beyond idle watts."""
+    """It starts at sleep watts and rises with what memory earns, until cores cost nothing."""
     starts = [
         convex_envelope(profile, usage_ratio, node_may_sleep=True, earned_watts=earned).idle_watts
         for earned in (0.0, min(less, more), max(less, more))
@@ -104,17 +102,26 @@ def test_an_empty_node_costs_what_it_sleeps_at_and_what_else_earns_its_watts(
 
     assert starts == sorted(starts)
     assert starts[0] == profile.sleep_watts
-    assert starts[-1] <= profile.idle_watts
-    awake = convex_envelope(profile, usage_ratio, node_may_sleep=False, earned_watts=more)
-    assert awake.idle_watts == profile.idle_watts
+    assert starts[2] <= max(profile.sleep_watts, profile.sleep_watts + max(less, more))
+    awake = convex_envelope(profile, usage_ratio, node_may_sleep=False, earned_watts=1e9)
+    if profile.curve.watts_at(usage_ratio) >= profile.idle_watts:
+        assert min(slopes_of(awake)) >= min(0.0, *slopes_of(plain_envelope(profile, usage_ratio)))
+
+
+def plain_envelope(profile, usage_ratio):
+    """The envelope of a node that never sleeps, nothing earned."""
+    return convex_envelope(profile, usage_ratio, node_may_sleep=False)
 
 
 def test_what_is_paid_for_already_makes_each_core_cheaper():
-    """With all idle watts earned a sleeping node's cores cost as much as those of one awake."""
-    profile = NodePowerProfile(name="n", curve=PowerCurve.linear(100.0, 200.0))
+    """Where memory pays for being awake and the first load, cores cost what the rest costs."""
+    profile = NodePowerProfile(
+        name="n",
+        curve=PowerCurve(utilisation_ratios=(0.0, 0.5, 1.0), watts=(100.0, 150.0, 220.0)),
+    )
     envelope = convex_envelope(profile, 1.0, node_may_sleep=True, earned_watts=1e9)
 
-    assert envelope == convex_envelope(profile, 1.0, node_may_sleep=False)
+    assert slopes_of(envelope) == pytest.approx([0.0, 140.0])
 
 
 @pytest.mark.parametrize("usage_ratio", [0.0, -0.5, 1.0001, float("nan"), float("inf")])

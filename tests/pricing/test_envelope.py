@@ -211,9 +211,9 @@ def test_a_pod_that_needs_much_memory_goes_where_memory_is_worth_less():
 def test_dearer_memory_never_attracts_a_pod_that_takes_all_of_it(prices, memory):
     """Beside cores that cost the same, the order of nodes is that of their memory prices."""
     fleet = fleet_of((1, 16, 32, OLD), (1, 16, 33, OLD), (1, 16, 34, OLD))
-    # Nodes that never sleep earn nothing with their memory: their cores cost the same everywhere.
+    # A pod that takes no core pays for its memory alone.
     rule = Envelope(power_of(fleet, sleep=False), np.array(prices))
-    costs = rule.costs(NodeTable.of(fleet.nodes), pod_of("p", 1000, memory))
+    costs = rule.costs(NodeTable.of(fleet.nodes), pod_of("p", 0, memory))
     watts = np.array(prices) * memory / 1024
 
     assert all(
