@@ -21,10 +21,10 @@ USAGES = st.one_of(st.just(1.0), st.floats(0.05, 1.0))
 EARNED = st.one_of(st.just(0.0), st.floats(0.0, 6000.0))
 
 
-def points_of(profile, usage_ratio, *, sleep, earned_watts=0.0):
+def points_of(profile, usage_ratio, *, sleep):
     """The states of a node that may be mixed: empty, its measured loads, and full requests."""
     curve = profile.curve
-    empty = (profile.sleep_watts if sleep else curve.idle_watts) + earned_watts
+    empty = profile.sleep_watts if sleep else curve.idle_watts
     loads = [ratio for ratio in curve.utilisation_ratios if 0.0 < ratio < usage_ratio]
     loads.append(usage_ratio)
     return [(0.0, empty), *((load, curve.watts_at(load)) for load in loads)]
@@ -56,17 +56,17 @@ def test_the_envelope_is_convex_to_its_very_end(profile, usage_ratio, sleep, ear
         assert watts <= low + share * (high - low) + 1e-6
 
 
-@given(profile=profiles(), usage_ratio=USAGES, sleep=st.booleans(), earned=EARNED)
+@given(profile=profiles(), usage_ratio=USAGES, sleep=st.booleans())
 def test_the_envelope_lies_below_the_points_and_meets_them_at_its_corners(
-    profile, usage_ratio, sleep, earned
+    profile, usage_ratio, sleep
 ):
     """No state of the node costs less, and each corner up to full requests is one of them."""
-    envelope = convex_envelope(profile, usage_ratio, node_may_sleep=sleep, earned_watts=earned)
-    points = points_of(profile, usage_ratio, sleep=sleep, earned_watts=earned)
+    envelope = convex_envelope(profile, usage_ratio, node_may_sleep=sleep)
+    points = points_of(profile, usage_ratio, sleep=sleep)
     corners = zip(envelope.utilisation_ratios, envelope.watts, strict=True)
 
     assert all(envelope.watts_at(load) <= watts + 1e-6 for load, watts in points)
-    assert {corner for corner in corners if 0.0 < corner[0] <= usage_ratio} <= set(points)
+    assert {corner for corner in corners if corner[0] <= usage_ratio} <= set(points)
     assert envelope.watts_at(usage_ratio) == pytest.approx(profile.curve.watts_at(usage_ratio))
 
 
@@ -90,38 +90,30 @@ def test_the_envelopes_of_measured_servers_are_convex(usage_ratio, sleep):
         assert (np.diff(slopes) >= -1e-9 * np.abs(slopes[1:])).all(), server.cpu
 
 
-@given(profile=profiles(), usage_ratio=USAGES, less=EARNED, more=EARNED)
-def test_an_empty_node_costs_what_it_sleeps_at_and_what_else_earns_its_watts(
-    profile, usage_ratio, less, more
+@given(
+    profile=profiles(monotone=True),
+    usage_ratio=USAGES,
+    sleep=st.booleans(),
+    earned=st.lists(EARNED, min_size=2, max_size=2),
+    share=st.floats(0.0, 1.0),
+)
+def test_what_something_else_pays_for_raises_the_start_and_cheapens_the_first_core(
+    profile, usage_ratio, sleep, earned, share
 ):
-    """It starts at sleep watts and rises with what memory earns, until cores cost nothing."""
-    starts = [
-        convex_envelope(profile, usage_ratio, node_may_sleep=True, earned_watts=earned).idle_watts
-        for earned in (0.0, min(less, more), max(less, more))
-    ]
-
-    assert starts == sorted(starts)
-    assert starts[0] == profile.sleep_watts
-    assert starts[2] <= max(profile.sleep_watts, profile.sleep_watts + max(less, more))
-    awake = convex_envelope(profile, usage_ratio, node_may_sleep=False, earned_watts=1e9)
-    if profile.curve.watts_at(usage_ratio) >= profile.idle_watts:
-        assert min(slopes_of(awake)) >= min(0.0, *slopes_of(plain_envelope(profile, usage_ratio)))
-
-
-def plain_envelope(profile, usage_ratio):
-    """The envelope of a node that never sleeps, nothing earned."""
-    return convex_envelope(profile, usage_ratio, node_may_sleep=False)
-
-
-def test_what_is_paid_for_already_makes_each_core_cheaper():
-    """Where memory pays for being awake and the first load, cores cost what the rest costs."""
-    profile = NodePowerProfile(
-        name="n",
-        curve=PowerCurve(utilisation_ratios=(0.0, 0.5, 1.0), watts=(100.0, 150.0, 220.0)),
+    """More earned, a higher start and a flatter first piece; the full node costs what it did."""
+    none, less, more = (
+        convex_envelope(profile, usage_ratio, node_may_sleep=sleep, earned_watts=watts)
+        for watts in (0.0, *sorted(earned))
     )
-    envelope = convex_envelope(profile, 1.0, node_may_sleep=True, earned_watts=1e9)
+    load = share * usage_ratio
 
-    assert slopes_of(envelope) == pytest.approx([0.0, 140.0])
+    assert none.idle_watts == (profile.sleep_watts if sleep else profile.idle_watts)
+    assert none.watts_at(load) <= less.watts_at(load) + 1e-6
+    assert less.watts_at(load) <= more.watts_at(load) + 1e-6
+    assert less.watts_at(load) <= none.watts_at(load) + min(earned) + 1e-6
+    for envelope in (none, less, more):
+        assert envelope.watts_at(usage_ratio) == pytest.approx(profile.curve.watts_at(usage_ratio))
+        assert all(slope >= -1e-6 for slope in slopes_of(envelope))
 
 
 @pytest.mark.parametrize("usage_ratio", [0.0, -0.5, 1.0001, float("nan"), float("inf")])

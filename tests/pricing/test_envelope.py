@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from dataclasses import replace
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -108,11 +109,11 @@ def test_loads_that_save_watts_keep_their_order(price):
         name="falling",
         curve=PowerCurve(utilisation_ratios=(0.0, 0.3, 0.6, 1.0), watts=(100.0, 70.0, 60.0, 90.0)),
     )
-    fleet = fleet_of((3, 10, 64, falling))
+    fleet = fleet_of((3, 10, 64, falling), (1, 10, 64, NEW))
     table = NodeTable.of(fleet.nodes)
     for row, load in enumerate((0, 3000, 6000)):
         table.assign(pod_of(f"p{row}", load, 1), row)
-    rule = Envelope(power_of(fleet, sleep=False), np.array([price]))
+    rule = Envelope(power_of(fleet, sleep=False), np.array([0.0, price]))
     costs = rule.costs(table, pod_of("new", 1000, 64))
 
     assert costs[0] < costs[1] < costs[2]
@@ -207,19 +208,18 @@ def test_a_pod_that_needs_much_memory_goes_where_memory_is_worth_less():
     assert choice(rule, table, pod_of("heavy", 1000, 8192)) >= 2
 
 
-@given(prices=st.lists(st.floats(0.0, 10.0), min_size=3, max_size=3), memory=st.integers(1, 32_768))
-def test_dearer_memory_never_attracts_a_pod_that_takes_all_of_it(prices, memory):
-    """Beside cores that cost the same, the order of nodes is that of their memory prices."""
-    fleet = fleet_of((1, 16, 32, OLD), (1, 16, 33, OLD), (1, 16, 34, OLD))
-    # A pod that takes no core pays for its memory alone.
-    rule = Envelope(power_of(fleet, sleep=False), np.array(prices))
-    costs = rule.costs(NodeTable.of(fleet.nodes), pod_of("p", 0, memory))
-    watts = np.array(prices) * memory / 1024
+@given(prices=st.lists(st.floats(0.0, 10.0), min_size=3, max_size=3), sleep=st.booleans())
+def test_dearer_memory_never_attracts_a_pod_that_takes_all_of_it(prices, sleep):
+    """On nodes alike but for memory prices, a pod that fills the memory goes by these alone."""
+    kinds = [replace(OLD, name=name) for name in "abc"]
+    fleet = fleet_of(*((1, 16, 32, kind) for kind in kinds))
+    rule = Envelope(power_of(fleet, sleep=sleep), np.array(prices))
+    costs = rule.costs(NodeTable.of(fleet.nodes), pod_of("p", 1000, 32 * 1024))
+    watts = 32 * np.array(prices)
 
-    assert all(
-        costs[one] <= costs[other] for one in range(3) for other in range(3)
-        if watts[one] <= watts[other]
-    )  # fmt: skip
+    for one, other in product(range(3), repeat=2):
+        # Cores that cost nearly the same share a step.
+        assert costs[one] < costs[other] or watts[one] + 1.0 > watts[other]
 
 
 @given(
