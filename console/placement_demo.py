@@ -14,7 +14,7 @@ from console.progress import live_steps
 from console.provenance import commit
 from energy.catalogue import Catalogue
 from energy.units import SECONDS_PER_HOUR
-from pricing.mix_pricing import MEMORY_PRICE_RATIO, SOLVE_EVERY_SECONDS
+from pricing.mix_pricing import SOLVE_EVERY_SECONDS
 from simulator.comparison import compare
 from simulator.demo import POLICIES, demo_scenario, sentence
 from simulator.policies import BOUND
@@ -31,8 +31,7 @@ to show."""
 PRICES = f"""\
 The last plot shows what negawatt goes by: what one more requested core and GiB of each kind of
 server are worth for the pods that run, solved anew every {SOLVE_EVERY_SECONDS / 60:.0f}
-minutes. Its rule charges {MEMORY_PRICE_RATIO:g} times the price of memory, and cores along each
-server's own curve."""
+minutes. Its rule charges the price of memory, and cores along each server's own curve."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

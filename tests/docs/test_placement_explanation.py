@@ -12,7 +12,7 @@ import pytest
 import repository
 from command_line import negawatt
 
-from pricing.mix_pricing import DEADLINE_SECONDS, MEMORY_PRICE_RATIO, SOLVE_EVERY_SECONDS
+from pricing.mix_pricing import DEADLINE_SECONDS, SOLVE_EVERY_SECONDS
 from pricing.moves.budget import SAVED_UP_SECONDS
 from pricing.moves.saving import MoveTerms
 from pricing.queue_pricing import SOLVE_EVERY_PODS
@@ -106,10 +106,8 @@ def test_the_constants_are_those_of_the_code():
     held = f"({terms.saving_joules_min / terms.horizon_seconds:.1f} W all that time)"
     said = [
         f"| {QUEUE_PODS_MIN} or more pods wait together",
-        f"{QUEUE_PODS_MIN} pods for a queue (`QUEUE_PODS_MIN`)",
+        f"{QUEUE_PODS_MIN} pods for a queue (`QUEUE_PODS_MIN`) was chosen",
         f"after every {SOLVE_EVERY_PODS} placements",
-        f"with {MEMORY_PRICE_RATIO:g} times the memory prices",
-        f"{MEMORY_PRICE_RATIO:g} of the memory price (`MEMORY_PRICE_RATIO`)",
         f"solved every {SOLVE_EVERY_SECONDS / 60:.0f} minutes",
         f"within {DEADLINE_SECONDS:.0f} seconds",
         f"every {INTERVAL_SECONDS / 60:.0f} minutes the rule looks for servers",
