@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cluster.model import Pod
 from cluster.scheduling.table import NodeTable
@@ -14,13 +15,18 @@ from pricing.envelope import Envelope
 from pricing.fleet_state import FleetState
 from pricing.node_class import CPU_MILLICORES_PER_CORE
 from pricing.price_program import PriceProgram
-from pricing.prices import BidPrices, Pricer
+from pricing.prices import BidPrices, Pricer, PriceSource
 from pricing.rules import FleetPower
 from pricing.terms import Shapes
 
 # The running mix changes slowly; so do its prices.
 SOLVE_EVERY_SECONDS = 900.0
 DEADLINE_SECONDS = 2.0
+# Of each new price, the part that enters the smoothed one: an hour's memory at four solves an hour.
+# Where many placements are equally good the program's prices jump between them from solve to solve;
+# a mean of them is a price of that optimum too, and jumps no more.
+NEW_PRICE_RATIO = 0.25
+STALE_SECONDS = 4 * SOLVE_EVERY_SECONDS
 
 _Size: TypeAlias = tuple[int, int]
 
@@ -41,6 +47,7 @@ class MixPricing:
         self._solved_seconds = -np.inf
         self._priced_pods = 0
         self._prices: BidPrices | None = None
+        self._memory_prices: NDArray[np.float64] | None = None
         self._rule = Envelope(fleet)
 
     @property
@@ -67,12 +74,13 @@ class MixPricing:
     def refresh(self, table: NodeTable, now_seconds: float) -> None:
         """Price the mix anew if it is time, or if there are twice as many pods as were priced."""
         pods = self._running.total()
+        grown = pods >= 2 * self._priced_pods
         due = now_seconds >= self._solved_seconds + self._solve_every_seconds
-        if pods and (due or pods >= 2 * self._priced_pods):
-            self._solve(table, now_seconds)
+        if pods and (due or grown):
+            self._solve(table, now_seconds, afresh=grown)
             self._priced_pods = pods
 
-    def _solve(self, table: NodeTable, now_seconds: float) -> None:
+    def _solve(self, table: NodeTable, now_seconds: float, *, afresh: bool) -> None:
         classes = self._fleet.classes
         demand = _demand(self._running)
         program = PriceProgram(
@@ -91,10 +99,27 @@ class MixPricing:
             placed_cpu_cores=nothing,
             placed_memory_bytes=nothing,
         )
-        pricer = Pricer(program, deadline_seconds=DEADLINE_SECONDS)
+        pricer = Pricer(
+            program,
+            deadline_seconds=DEADLINE_SECONDS,
+            stale_seconds=STALE_SECONDS,
+            last=self._prices,
+        )
         self._prices = pricer.update(state, demand.counts, now_seconds)
-        self._rule = Envelope(self._fleet, self._prices.watts_per_gibibyte)
+        self._memory_prices = self._smoothed(self._prices, afresh=afresh)
+        self._rule = Envelope(self._fleet, self._memory_prices)
         self._solved_seconds = now_seconds
+
+    def _smoothed(self, prices: BidPrices, *, afresh: bool) -> NDArray[np.float64]:
+        """The memory prices to go by, after those that a solve found."""
+        last, found = self._memory_prices, prices.watts_per_gibibyte
+        solution = prices.solution
+        if last is not None and solution is not None and solution.penalty_watts > 0.0:
+            # More runs than the open nodes can carry: such prices say what is short, not dear.
+            return last
+        if afresh or last is None or prices.source is not PriceSource.SOLVED:
+            return found
+        return last + NEW_PRICE_RATIO * (found - last)
 
 
 def _demand(running: Counter[_Size]) -> ExpectedDemand:

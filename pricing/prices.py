@@ -116,12 +116,14 @@ class Pricer:
         deadline_seconds: float = DEADLINE_SECONDS,
         stale_seconds: float = STALE_SECONDS,
         hysteresis_ratio: float = HYSTERESIS_RATIO,
+        last: BidPrices | None = None,
     ) -> None:
+        """Start from ``last``, the prices that another program found for the same classes."""
         self._program = program
         self._deadline_seconds = deadline_seconds
         self._stale_seconds = stale_seconds
         self._hysteresis_ratio = hysteresis_ratio
-        self._last: BidPrices | None = None
+        self._last = last
 
     def update(self, state: FleetState, counts: ArrayLike, now_seconds: float) -> BidPrices:
         """Prices for a state and the pods expected of each shape, whatever becomes of the solver.

@@ -7,12 +7,15 @@ import math
 from energy.errors import InputError
 
 SECONDS_PER_DAY = 86_400.0
-# Unused evictions are kept this long, so that a quiet night does not pay for a stormy morning.
-SAVED_UP_SECONDS = 6 * 3600.0
+# Unused evictions are kept this long: enough to empty a whole node, too little for a quiet night to
+# pay for a stormy morning.
+SAVED_UP_SECONDS = 4 * 3600.0
+# So much of the rate is handed out that no day has more evictions than it, savings included.
+HANDED_OUT_RATIO = SECONDS_PER_DAY / (SECONDS_PER_DAY + SAVED_UP_SECONDS)
 
 
 class EvictionBudget:
-    """A token bucket: ``evictions_per_pod_day`` for every running pod, over any longer time.
+    """A token bucket: at most ``evictions_per_pod_day`` for every running pod, over any day.
 
     Raises:
         InputError: the rate is negative or no number.
@@ -33,7 +36,7 @@ class EvictionBudget:
 
     def accrue(self, running_pods: int, seconds: float) -> None:
         """Let so many pods have run for so long; what was saved up for too long is lost."""
-        a_second = self._rate * running_pods / SECONDS_PER_DAY
+        a_second = HANDED_OUT_RATIO * self._rate * running_pods / SECONDS_PER_DAY
         self._tokens = min(self._tokens + a_second * seconds, a_second * SAVED_UP_SECONDS)
 
     def spend(self, evictions: int) -> None:

@@ -77,12 +77,13 @@ class _Planner:
         self._table, self._pods_of_node, self._rule = table, pods_of_node, rule
         self._terms = terms or MoveTerms()
         self._savings = Savings(fleet)
+        self._node_bound_pods = np.array([len(pods) - len(_movable(pods)) for pods in pods_of_node])
         # What these carry has just been moved: to move it again would be one eviction too many.
         self._receivers = np.zeros(len(table), dtype=np.bool_)
 
     def best(self, moves_max: int) -> _Drain | None:
         """The node to empty that saves the most per eviction; None if none is worth it."""
-        watts = self._savings.node_watts(self._table)
+        watts = self._savings.node_watts(self._table, self._node_bound_pods)
         counts = np.array([len(_movable(pods)) for pods in self._pods_of_node])
         candidates = np.flatnonzero((counts > 0) & (counts <= moves_max) & ~self._receivers)
         most = self._savings.most_joules(watts, self._terms.horizon_seconds)[candidates]
@@ -123,7 +124,7 @@ class _Planner:
             if target < 0:
                 break
             landed.append((pod, target))
-        after = self._savings.node_watts(self._table)
+        after = self._savings.node_watts(self._table, self._node_bound_pods)
         for pod, target in reversed(landed):
             self._shift(pod, target, node)
         if len(landed) < len(pods):

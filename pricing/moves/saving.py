@@ -46,10 +46,17 @@ class Savings:
         starting = START_CPU_RATIO * START_SECONDS * peak_watts
         self._start_joules_per_millicore = starting / power.cpu_millicores
 
-    def node_watts(self, table: NodeTable) -> NDArray[np.float64]:
-        """Watts of each node with what it carries now."""
+    def node_watts(
+        self, table: NodeTable, node_bound_pods: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Watts of each node with what it carries now.
+
+        A node left with its ``node_bound_pods`` (one entry per node) alone counts as empty: they
+        leave with it.
+        """
         load = table.requested_cpu_millicores * self._per_millicore
-        return np.where(table.pod_count > 0, self._fleet.power.watts_at(load), self._empty_watts)
+        awake = table.pod_count > node_bound_pods
+        return np.where(awake, self._fleet.power.watts_at(load), self._empty_watts)
 
     def most_joules(
         self, watts: NDArray[np.float64], horizon_seconds: float

@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy.errors import InputError
-from pricing.moves.budget import SAVED_UP_SECONDS, SECONDS_PER_DAY, EvictionBudget
+from pricing.moves.budget import (
+    HANDED_OUT_RATIO,
+    SAVED_UP_SECONDS,
+    SECONDS_PER_DAY,
+    EvictionBudget,
+)
 
 RATES = st.sampled_from([0.0, 0.1, 0.25, 1.0, 3.7])
 # Pods that run, for how long, and what part of what is allowed is spent then.
@@ -20,7 +25,7 @@ STEPS = st.lists(
 
 @given(rate=RATES, steps=STEPS)
 def test_no_interval_sees_more_evictions_than_the_rate_and_what_was_saved_up(rate, steps):
-    """From any moment to any later one: the rate times the pod days, and six hours' worth."""
+    """From any moment to any later one: the rate times the pod days, and what may be saved up."""
     budget, spent, earned, saved = EvictionBudget(rate), [0.0], [0.0], [0.0]
     for pods, seconds, share in steps:
         budget.accrue(pods, seconds)
@@ -44,12 +49,27 @@ def test_how_often_it_is_asked_does_not_matter(rate, pods, pieces):
         cut.accrue(pods, 4 * 3600.0 / pieces)
 
     assert abs(whole.evictions - cut.evictions) <= 1
-    assert whole.evictions == pytest.approx(rate * pods * 4 / 24, abs=1.0)
+    assert whole.evictions == pytest.approx(HANDED_OUT_RATIO * rate * pods * 4 / 24, abs=1.0)
+
+
+@given(rate=RATES, pods=st.integers(1, 900), quiet_hours=st.integers(0, 48))
+def test_no_day_has_more_evictions_than_the_rate(rate, pods, quiet_hours):
+    """After any quiet, all that is saved up included."""
+    budget = EvictionBudget(rate)
+    for _ in range(quiet_hours):
+        budget.accrue(pods, 3600.0)
+    spent = 0
+    for _ in range(24):
+        spent += budget.evictions
+        budget.spend(budget.evictions)
+        budget.accrue(pods, 3600.0)
+
+    assert spent <= rate * pods + 1e-6
 
 
 @given(rate=RATES, pods=st.integers(0, 900), seconds=st.floats(0.0, 1e7))
 def test_what_is_not_used_is_lost_after_a_while(rate, pods, seconds):
-    """However long it was quiet, no more than six hours' worth is there."""
+    """However long it was quiet, no more is there than may be saved up."""
     budget = EvictionBudget(rate)
     budget.accrue(pods, seconds)
 

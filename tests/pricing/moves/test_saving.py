@@ -25,7 +25,7 @@ def test_the_watts_that_savings_count_are_those_of_each_nodes_curve(scene, usage
     """Node by node they sum to the fleet's own, and what emptying saves is never negative."""
     fleet, table, _ = scene
     savings = Savings(power_of(fleet, usage_ratio=usage_ratio, sleep=sleep))
-    watts = savings.node_watts(table)
+    watts = savings.node_watts(table, np.zeros(len(table), dtype=np.int64))
 
     true = true_watts(fleet, table, usage_ratio=usage_ratio, sleep=sleep)
     assert watts.sum() == pytest.approx(true)
