@@ -106,7 +106,7 @@ def members(group):
 @pytest.mark.parametrize("sleep", [True, False])
 @pytest.mark.parametrize("name", [THREE_CLASSES, "mixed"])
 def test_classes_keep_their_order_for_typical_pods_over_the_day(load_ratio, sleep, name):
-    """At the prices of the running mix the order of classes changes three times an hour at most."""
+    """Of four solves an hour all may change the order in one hour, but not one in four of a day."""
     record, watcher = watched(
         "priced-envelope",
         traffic(load_ratio, DAY_SECONDS, name),
@@ -118,7 +118,7 @@ def test_classes_keep_their_order_for_typical_pods_over_the_day(load_ratio, slee
 
     assert record.arrived_pods > 500
     assert record.pending_pods == 0
-    assert hours.max() <= 3
+    assert hours.max() <= 4
     assert hours.sum() <= 24
 
 
