@@ -31,7 +31,8 @@ to show."""
 PRICES = f"""\
 The last plot shows what negawatt goes by: what one more requested core and GiB of each kind of
 server are worth for the pods that run, solved anew every {SOLVE_EVERY_SECONDS / 60:.0f}
-minutes. Its rule charges the price of memory, and cores along each server's own curve."""
+minutes. Its rule charges the price of memory, smoothed over about an hour, and cores along each
+server's own curve."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
