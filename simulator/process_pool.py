@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import TypeVar
 
 Work = TypeVar("Work")
@@ -32,6 +32,7 @@ def run_all(
             results.append(function(piece))
             advance(1)
         return results
+    others = set(active_children())
     # Spawned, not forked: HiGHS and numpy hold threads that a fork would copy half alive.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         futures = [pool.submit(function, piece) for piece in work]
@@ -39,7 +40,11 @@ def run_all(
             for future in as_completed(futures):
                 future.result()
                 advance(1)
-        finally:
-            # Whatever ends the wait, pieces that have not begun must not begin.
+        except BaseException:
+            # Pieces that have not begun must not begin, and those that have must not go on: one
+            # may take minutes, and whoever stopped the command is not waiting for it.
             pool.shutdown(wait=False, cancel_futures=True)
+            for child in set(active_children()) - others:
+                child.terminate()
+            raise
         return [future.result() for future in futures]
