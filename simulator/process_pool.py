@@ -46,5 +46,6 @@ def run_all(
             pool.shutdown(wait=False, cancel_futures=True)
             for child in set(active_children()) - others:
                 child.terminate()
+                child.join()
             raise
         return [future.result() for future in futures]
