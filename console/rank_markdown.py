@@ -59,11 +59,19 @@ such a cell did less work, or did it later.
   zones with a skew of 1, or asks for a class of nodes.
 """
 
+CHOICES = """\
+## What follows
+
+Of the rules without moves that ran in every cell of a situation: those worse than the label in the
+fewest cells; of these the least mean ratio; of those within 0.002 of it the simplest
+([decision 7](../decisions/0007-which-rule-ships.md)).
+"""
+
 JSON_KEYS = """\
 ## JSON
 
 `--output json` holds `commit`, `simulated`, `seeds`, `reference`, `grid` (sentences), `policies`,
-`summary` (by situation and policy), `cells` and `ablations`. A cell has `family`, `fleet`,
+`summary` (by situation and policy), `choices`, `cells`, `ablations`. A cell has `family`, `fleet`,
 `load_ratio`, `usage_ratio`, `sleep` (`never` or `empty`), `constrained`, `bound_kilowatt_hours` and
 `policies`: by name `energy_kilowatt_hours`, `label_ratio`, `bound_ratio` (each `mean`, `low`,
 `high`), `verdict` (`worse`, `equal`, `better`, null of one seed), `gap_share`, `repack_share`,
@@ -88,7 +96,7 @@ def rank_markdown(document: Document) -> str:
         reference=document["reference"],
         grid="\n".join(f"- {sentence}." for sentence in document["grid"]),
     )
-    sections = [preamble, *_summaries(document)]
+    sections = [preamble, *_summaries(document), _choices(document)]
     headings = ["setting", "label kWh", *tables.compared(document), "bound"]
     for family, cells in tables.by_family(document).items():
         rows = [tables.row(document, cell, intervals=True) for cell in cells]
@@ -103,6 +111,21 @@ def rank_markdown(document: Document) -> str:
         sections.append(f"## Ablations\n\n{table}\n")
     sections.append(JSON_KEYS)
     return "\n".join(sections)
+
+
+def _choices(document: Document) -> str:
+    rows = [
+        [
+            one["situation"],
+            one["sleep"],
+            f"`{one['policy']}`",
+            f"{one['label_ratio_mean']:.3f}",
+            f"{one['worse']} of {one['cells']}",
+        ]
+        for one in document["choices"]
+    ]
+    headings = ["situation", "sleep", "rule", "mean ratio to the label", "cells worse"]
+    return f"{CHOICES}\n{tables.markdown_table(headings, rows)}\n"
 
 
 def _summaries(document: Document) -> list[str]:

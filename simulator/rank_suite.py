@@ -16,6 +16,7 @@ from simulator.policies import LABEL
 from simulator.policy import Setting
 from simulator.process_pool import run_all
 from simulator.rank_cells import RankCell, rank_cells
+from simulator.rank_choice import choices
 from simulator.rank_grid import (
     RankTask,
     ablation_policies,
@@ -75,6 +76,7 @@ class RankSuite:
             "grid": [*(part.sentence() for part in grid), *sparse_sentences()],
             "policies": list(self.ranked),
             "summary": summaries(cells, self.ranked),
+            "choices": [asdict(one) for one in choices(cells, self.ranked)],
             "cells": [cell.to_json() for cell in cells],
             "ablations": _ablations(outcomes, order) if self.ablated else [],
         }

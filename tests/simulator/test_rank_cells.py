@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from simulator.intervals import Verdict
 from simulator.policy import Setting
 from simulator.rank_cells import GAIN_RATIO_MIN, rank_cells, share
+from simulator.rank_choice import choices
 from simulator.rank_runs import RankOutcome
 from simulator.rank_summary import summaries
 from simulator.scenarios.families import ScenarioKey
@@ -118,3 +119,30 @@ def test_a_summary_counts_each_cell_once_and_takes_medians():
     assert found["failures and drains"]["mine"]["repack_share_median"] is None
     assert list(found["all"]) == ["mine", "efficiency-order"]
     assert "bursts" not in found
+
+
+@pytest.mark.parametrize(
+    ("factors", "chosen"),
+    [
+        ({"plain": 0.98, "clever": 0.95}, "clever"),
+        ({"plain": 0.951, "clever": 0.95}, "plain"),
+        ({"plain": 0.98, "clever": 1.01}, "plain"),
+        ({"plain": 0.98, "moving+moves0.5": 0.5}, "plain"),
+        ({"plain": 1.05, "clever": 1.01}, "efficiency-order"),
+    ],
+)
+def test_the_choice_is_the_simplest_of_the_best_that_do_no_harm(factors, chosen):
+    """Harm counts before gain, near-equals go to the simpler, and moves are not chosen here."""
+    cell = cell_of({name: [value * factor for value in LABEL] for name, factor in factors.items()})
+    (choice,) = choices([cell], ["efficiency-order", *factors, "repack"])
+
+    assert (choice.situation, choice.sleep, choice.policy) == ("churn", "empty", chosen)
+
+
+def test_a_rule_that_did_not_run_everywhere_is_not_chosen():
+    """One cell in which it is missing tells nothing of it there."""
+    with_it = cell_of({"mine": [value * 0.5 for value in LABEL]})
+    without = cell_of({})
+    (choice,) = choices([with_it, without], ["efficiency-order", "mine"])
+
+    assert choice.policy == "efficiency-order"
