@@ -45,6 +45,8 @@ BOUND = "bound"
 LABEL = "efficiency-order"
 # Shorter queues are placed like single pods (docs/decisions/0007-which-rule-ships.md).
 QUEUE_PODS_MIN = 10
+# Two pods are a queue already.
+SHORTEST_QUEUE_PODS = 2
 
 
 def rule_policy(
@@ -133,9 +135,22 @@ def _label(fleet: Fleet, setting: Setting, _seed: int) -> Chooser:
     return SchedulerChooser(SchedulerProfile.energy_tiers(), rule)
 
 
-def _booked(variant: str, options: QueueOptions) -> Policy:
+def _variant(
+    variant: str,
+    options: QueueOptions,
+    *,
+    mix_priced: bool = True,
+    demand_of: DemandOf | None = None,
+    classes_max: int | None = None,
+) -> Policy:
+    """What ships, with one thing changed."""
     return priced_policy(
-        f"booking-limit:{variant}", queue_pods_min=1, options=options, mix_priced=False
+        f"negawatt:{variant}",
+        queue_pods_min=QUEUE_PODS_MIN,
+        options=options,
+        mix_priced=mix_priced,
+        demand_of=demand_of,
+        classes_max=classes_max,
     )
 
 
@@ -151,12 +166,12 @@ POLICIES = PolicyTable(
         priced_policy("priced-envelope"),
         priced_policy(
             "bid-price",
-            queue_pods_min=1,
-            options=QueueOptions(solve_every_pods=5, booked=False),
+            queue_pods_min=SHORTEST_QUEUE_PODS,
+            options=QueueOptions(booked=False),
             mix_priced=False,
         ),
         mix_policy("bid-price-mix", QueueOptions(booked=False)),
-        priced_policy("booking-limit", queue_pods_min=1, mix_priced=False),
+        priced_policy("booking-limit", queue_pods_min=SHORTEST_QUEUE_PODS, mix_priced=False),
         priced_policy("negawatt", queue_pods_min=QUEUE_PODS_MIN),
         rule_policy("marginal", Marginal, heeds_sleep=False),
         rule_policy("marginal-idle", MarginalIdle),
@@ -164,34 +179,16 @@ POLICIES = PolicyTable(
         Policy(name=REPACK, build=_label, mover=lambda _fleet, _setting, _chooser: Repacking()),
     ),
     variants=(
-        _booked("once", QueueOptions(solve_every_pods=NEVER)),
-        _booked("every-pod", QueueOptions(solve_every_pods=1)),
-        _booked("demand-none", QueueOptions(demand_ratio=0.0)),
-        _booked("demand-0.7", QueueOptions(demand_ratio=0.7)),
-        _booked("demand-1.3", QueueOptions(demand_ratio=1.3)),
-        priced_policy(
-            "bid-price:demand-past",
-            queue_pods_min=1,
-            options=QueueOptions(booked=False),
-            mix_priced=False,
-            demand_of=past_demand,
-        ),
-        priced_policy(
-            "booking-limit:two-classes", queue_pods_min=1, mix_priced=False, classes_max=2
-        ),
-        _booked("no-memory", QueueOptions(memory_priced=False)),
-        priced_policy(
-            "bid-price:once",
-            queue_pods_min=1,
-            options=QueueOptions(solve_every_pods=NEVER, booked=False),
-            mix_priced=False,
-        ),
-        priced_policy(
-            "bid-price:every-20",
-            queue_pods_min=1,
-            options=QueueOptions(booked=False),
-            mix_priced=False,
-        ),
+        _variant("once", QueueOptions(solve_every_pods=NEVER)),
+        _variant("every-pod", QueueOptions(solve_every_pods=1)),
+        _variant("prices", QueueOptions(booked=False)),
+        _variant("prices-once", QueueOptions(booked=False, solve_every_pods=NEVER)),
+        _variant("demand-none", QueueOptions(demand_ratio=0.0)),
+        _variant("demand-0.7", QueueOptions(demand_ratio=0.7)),
+        _variant("demand-1.3", QueueOptions(demand_ratio=1.3)),
+        _variant("demand-past", QueueOptions(booked=False), demand_of=past_demand),
+        _variant("two-classes", QueueOptions(), classes_max=2),
+        _variant("no-memory", QueueOptions(memory_priced=False), mix_priced=False),
         lifetime_policy("lifetimes:known", Knowledge.KNOWN),
         lifetime_policy("lifetimes:shuffled", Knowledge.SHUFFLED),
     ),

@@ -27,8 +27,8 @@ _RANKED = (
     f"negawatt{MOVES}0.5",
     f"negawatt{MOVES}1",
 )
-# A program solved for every pod takes thirty times as long as a rule, and with many moves there are
-# many to weigh: these run in fewer cells (`simulator.rank_grid.sparse_settings`).
+# Prices of a queue say nothing where pods come one by one, and the others take long: these run in
+# fewer cells (`simulator.rank_grid.sparse_settings`).
 SLOW_POLICIES = (
     "bid-price",
     "bid-price-mix",
@@ -37,8 +37,8 @@ SLOW_POLICIES = (
     f"{LABEL}{MOVES}0.5",
     f"negawatt{MOVES}1",
 )
-# Prices of a queue have little to say where pods come one by one, lifetimes where pods stay.
-_QUEUES_MOSTLY = (*SITUATIONS["bursts"], "rack", "churn")
+# Lifetimes have little to say where pods stay.
+_QUEUES_MOSTLY = (*SITUATIONS["bursts"], *SITUATIONS["failures and drains"])
 ONLY_IN: Mapping[str, tuple[str, ...]] = {
     "bid-price": _QUEUES_MOSTLY,
     "booking-limit": _QUEUES_MOSTLY,
@@ -89,31 +89,31 @@ ABLATIONS = tuple(
             "How often is a queue's program solved?",
             QUEUES,
             {
-                "bookings, every 20 pods": "booking-limit",
-                "bookings, once": "booking-limit:once",
-                "bookings, every pod": "booking-limit:every-pod",
-                "prices, every 20 pods": "bid-price:every-20",
-                "prices, once": "bid-price:once",
+                "bookings, every 20 pods": "negawatt",
+                "bookings, once": "negawatt:once",
+                "bookings, every pod": "negawatt:every-pod",
+                "prices, every 20 pods": "negawatt:prices",
+                "prices, once": "negawatt:prices-once",
             },
         ),
         *_question(
             "What demand does it know?",
             QUEUES,
             {
-                "the queue": "booking-limit",
-                "30 % too little": "booking-limit:demand-0.7",
-                "30 % too much": "booking-limit:demand-1.3",
-                "the mix of the past, in the queue's size": "bid-price:demand-past",
-                "none": "booking-limit:demand-none",
+                "the queue": "negawatt",
+                "30 % too little": "negawatt:demand-0.7",
+                "30 % too much": "negawatt:demand-1.3",
+                "the mix of the past, in the queue's size": "negawatt:demand-past",
+                "none": "negawatt:demand-none",
             },
         ),
         *_question(
             "What does it see of pods and nodes?",
             QUEUES,
             {
-                "everything": "booking-limit",
-                "classes merged into two": "booking-limit:two-classes",
-                "no memory": "booking-limit:no-memory",
+                "everything": "negawatt",
+                "classes merged into two": "negawatt:two-classes",
+                "no memory": "negawatt:no-memory",
             },
         ),
         *_question(

@@ -22,10 +22,10 @@ SLEEP = Setting(usage_ratio=1.0, nodes_may_sleep=True)
 SETTINGS = (SLEEP, Setting(usage_ratio=0.5, nodes_may_sleep=False))
 HOURS, RATE = 10.0, 0.25
 VARIANTS = (
-    "booking-limit:once",
-    "booking-limit:demand-none",
-    "booking-limit:two-classes",
-    "bid-price:demand-past",
+    "negawatt:once",
+    "negawatt:demand-none",
+    "negawatt:two-classes",
+    "negawatt:demand-past",
     "lifetimes:known",
     "lifetimes:shuffled",
     "envelope+moves5",
