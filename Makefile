@@ -45,14 +45,17 @@ PODS ?= ../shared/data/alibaba-openb-2023/openb_pod_list_default.csv
 # Each page names the commit it comes from; writing the first in place would change the tree of the
 # second, hence the copy at the end.
 GENERATED := out/docs
+GROUND_POLICIES := default,most-allocated,efficiency-order,random,round-robin,fill-cost,marginal,marginal-idle,bound
+STANDARD_POLICIES := default,most-allocated,efficiency-order,random,round-robin,fill-cost,marginal,marginal-idle,envelope,bid-price,booking-limit,negawatt,bound
+
 docs: $(READY) ## The generated pages of docs/reference (an hour)
 	rm -rf $(GENERATED)
 	$(BIN)/negawatt energy report --into $(GENERATED)
-	$(BIN)/negawatt simulate place --suite ground --policy all --seed 1,2,3,4,5 \
+	$(BIN)/negawatt simulate place --suite ground --policy $(GROUND_POLICIES) --seed 1,2,3,4,5 \
 		--output markdown --file $(GENERATED)/placement-suite.md
 	for fleet in 20/30/10 20/20/20; do \
 		$(BIN)/negawatt simulate place --scenario standard --fleet $$fleet --pods $(PODS) \
-			--policy default,most-allocated,efficiency-order,random,round-robin,fill-cost,marginal,marginal-idle,bound \
+			--policy $(STANDARD_POLICIES) \
 			--seed 1,2,3 --output markdown --file $(GENERATED)/placement-standard-$$(echo $$fleet | tr / -).md \
 			|| exit 1; \
 	done
