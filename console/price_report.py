@@ -172,7 +172,12 @@ def _source(report: PriceReport) -> str:
     line = f"{report.prices.source}: {report.prices.reason}"
     if report.prices.watts is None:
         return line
-    bound = f"{pods:.0f} pods cost {report.prices.watts:.0f} W at least, simulated"
+    solution = report.prices.solution
+    if solution is not None and solution.unplaced_counts.any():
+        placed = pods - float(solution.unplaced_counts.sum())
+        return f"{line}; the {placed:.3g} that fit draw {report.prices.watts:.0f} W, simulated"
+    noun = "pod costs" if pods == 1 else "pods cost"
+    bound = f"{pods:.0f} {noun} {report.prices.watts:.0f} W at least, simulated"
     return f"{line}; {bound}"
 
 

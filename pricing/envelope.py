@@ -10,7 +10,7 @@ from cluster.scheduling.table import NodeTable
 from energy.envelope import convex_envelope
 from energy.power_curve import PowerCurve
 from pricing.node_class import CPU_MILLICORES_PER_CORE
-from pricing.rules import SAME_COST_RATIO, SAME_WATTS, FleetPower
+from pricing.rules import SAME_COST_RATIO, FleetPower, same_watts
 from pricing.terms import BYTES_PER_GIBIBYTE
 
 # A pod without a CPU request is priced as one millicore: at the slope where the node stands.
@@ -75,7 +75,7 @@ class Envelope:
         cores = max(pod.requests.cpu_millicores, PRICED_MILLICORES_MIN) / CPU_MILLICORES_PER_CORE
         watts = self._steps[np.maximum(steps, 0)] * cores
         watts += self._memory_watts * pod.requests.memory_bytes
-        return np.rint(watts / SAME_WATTS)
+        return np.rint(watts / same_watts(watts))
 
     def watts_per_core(self, table: NodeTable, pod: Pod) -> NDArray[np.float64]:
         """Watts per requested core along each node's envelope, one entry per node."""

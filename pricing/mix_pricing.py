@@ -24,7 +24,7 @@ SOLVE_EVERY_SECONDS = 900.0
 DEADLINE_SECONDS = 2.0
 # Of each new price, the part that enters the smoothed one: an hour's memory at four solves an hour.
 # Where many placements are equally good the program's prices jump between them from solve to solve;
-# a mean of them is a price of that optimum too, and jumps no more.
+# as long as the mix hardly changes a mean of them is a price of that optimum too.
 NEW_PRICE_RATIO = 0.25
 STALE_SECONDS = 4 * SOLVE_EVERY_SECONDS
 
@@ -48,6 +48,8 @@ class MixPricing:
         self._priced_pods = 0
         self._prices: BidPrices | None = None
         self._memory_prices: NDArray[np.float64] | None = None
+        # Whether the prices in force came of a program, so that the next ones may be mixed in.
+        self._smooths = False
         self._rule = Envelope(fleet)
 
     @property
@@ -113,11 +115,16 @@ class MixPricing:
     def _smoothed(self, prices: BidPrices, *, afresh: bool) -> NDArray[np.float64]:
         """The memory prices to go by, after those that a solve found."""
         last, found = self._memory_prices, prices.watts_per_gibibyte
+        if prices.source is PriceSource.FALLBACK:
+            self._smooths = False
+            return found
         solution = prices.solution
-        if last is not None and solution is not None and solution.penalty_watts > 0.0:
+        overfull = solution is not None and bool(solution.unplaced_counts.any())
+        if overfull or prices.source is PriceSource.KEPT:
             # More runs than the open nodes can carry: such prices say what is short, not dear.
-            return last
-        if afresh or last is None or prices.source is not PriceSource.SOLVED:
+            return np.zeros_like(found) if last is None else last
+        if afresh or last is None or not self._smooths:
+            self._smooths = True
             return found
         return last + NEW_PRICE_RATIO * (found - last)
 

@@ -59,12 +59,17 @@ def classify(nodes: Sequence[Node], profiles: Sequence[NodePowerProfile]) -> Nod
     """Group nodes by allocatable size and profile, in order of first appearance.
 
     Raises:
-        InputError: there are no nodes, or not one profile per node.
+        InputError: there are no nodes, one offers no CPU, or not one profile per node.
     """
     if not nodes:
         raise InputError("no nodes to place pods on", mend="give at least one node")
     if len(nodes) != len(profiles):
         raise InputError(f"{len(nodes)} nodes but {len(profiles)} power profiles")
+    sizeless = [node.name for node in nodes if node.allocatable.cpu_millicores == 0]
+    if sizeless:
+        raise InputError(
+            f"node {sizeless[0]} offers no CPU", mend="leave such nodes out, or state their CPU"
+        )
     members: dict[_Alike, list[int]] = {}
     for index, (node, profile) in enumerate(zip(nodes, profiles, strict=True)):
         size = node.allocatable

@@ -23,6 +23,8 @@ from pricing.power_table import PowerTable
 
 # Marginal watts closer than this are the same price: near-ties must pack, not spread.
 SAME_WATTS = 0.05
+# Differences below this are the rounding of sums.
+SMALLEST_WATTS = 1e-6
 # Classes whose cores cost within this share of each other are the same class to a rule.
 SAME_COST_RATIO = 0.01
 
@@ -148,6 +150,12 @@ class MarginalIdle(Marginal):
     def _watts(self, table: NodeTable, pod: Pod) -> NDArray[np.float64]:
         asleep = table.pod_count == 0
         return super()._watts(table, pod) + np.where(asleep, self._waking_watts, 0.0)
+
+
+def same_watts(watts: NDArray[np.float64]) -> float:
+    """Costs of a pod closer than this are the same: less for a pod so small that all are small."""
+    cheapest = float(np.abs(watts).min())
+    return min(SAME_WATTS, max(SAME_COST_RATIO * cheapest, SMALLEST_WATTS))
 
 
 def packed_choice(

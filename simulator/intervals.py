@@ -10,6 +10,8 @@ import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
+# Sums of the same joules in another order differ by less than this.
+ROUNDING_RATIO = 1e-9
 
 
 class Verdict(StrEnum):
@@ -46,6 +48,6 @@ class Interval:
         """Worse or better where the whole interval lies above or below 1; None of one seed."""
         if self.low is None or self.high is None:
             return None
-        if self.low > 1.0:
+        if self.low > 1.0 + ROUNDING_RATIO:
             return Verdict.WORSE
-        return Verdict.BETTER if self.high < 1.0 else Verdict.EQUAL
+        return Verdict.BETTER if self.high < 1.0 - ROUNDING_RATIO else Verdict.EQUAL

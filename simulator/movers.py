@@ -9,6 +9,7 @@ from cluster.scheduling.table import NodeTable
 from pricing.moves.budget import EvictionBudget
 from pricing.moves.move import Move
 from pricing.moves.plan import plan_moves
+from pricing.moves.saving import MoveTerms
 from pricing.rules import FleetPower
 from simulator.chooser import Chooser
 
@@ -38,7 +39,12 @@ class BudgetedMover:
         if rule is None or not self._budget.evictions:
             return ()
         planned = plan_moves(
-            table, pods_of_node, self._fleet, rule, moves_max=self._budget.evictions
+            table,
+            pods_of_node,
+            self._fleet,
+            rule,
+            moves_max=self._budget.evictions,
+            terms=MoveTerms(ownerless_may_move=True),
         )
         self._budget.spend(len(planned))
         return planned

@@ -113,7 +113,7 @@ def mix_policy(name: str, options: QueueOptions) -> Policy:
     def build(fleet: Fleet, setting: Setting, _seed: int) -> Chooser:
         return MixChooser(fleet_power(fleet, setting), options=options)
 
-    return Policy(name=name, build=build, heeds_usage=True, heeds_sleep=True)
+    return Policy(name=name, build=build, movable=False, heeds_usage=True, heeds_sleep=True)
 
 
 def _scheduler(
@@ -156,11 +156,13 @@ def _variant(
 
 POLICIES = PolicyTable(
     (
-        Policy(name="default", build=_scheduler(SchedulerProfile.default)),
-        Policy(name="most-allocated", build=_scheduler(SchedulerProfile.most_allocated)),
+        Policy(name="default", build=_scheduler(SchedulerProfile.default), movable=False),
+        Policy(
+            name="most-allocated", build=_scheduler(SchedulerProfile.most_allocated), movable=False
+        ),
         Policy(name=LABEL, build=_label),
-        Policy(name="random", build=_random),
-        Policy(name="round-robin", build=_round_robin),
+        Policy(name="random", build=_random, movable=False),
+        Policy(name="round-robin", build=_round_robin, movable=False),
         rule_policy("fill-cost", FillCost),
         rule_policy("envelope", Envelope),
         priced_policy("priced-envelope"),
@@ -176,7 +178,7 @@ POLICIES = PolicyTable(
         rule_policy("marginal", Marginal, heeds_sleep=False),
         rule_policy("marginal-idle", MarginalIdle),
         lifetime_policy("lifetimes", Knowledge.PREDICTED),
-        Policy(name=REPACK, build=_label, mover=lambda _fleet, _setting, _chooser: Repacking()),
+        Policy(name=REPACK, build=_label, mover=lambda *_: Repacking(), movable=False),
     ),
     variants=(
         _variant("once", QueueOptions(solve_every_pods=NEVER)),

@@ -37,12 +37,14 @@ class Policy:
     """A policy by name: how to build it, and what its choices depend on.
 
     A policy that ignores usage and sleep places alike in every setting, so one run serves all.
-    ``mover`` builds what moves pods, if anything does.
+    ``mover`` builds what moves pods, if anything does; ``movable`` says whether the policy knows
+    where a moved pod should go.
     """
 
     name: str
     build: Callable[[Fleet, Setting, int], Chooser]
     mover: Callable[[Fleet, Setting, Chooser], Mover] | None = None
+    movable: bool = True
     heeds_usage: bool = False
     heeds_sleep: bool = False
 
@@ -94,7 +96,10 @@ class PolicyTable(Mapping[str, Policy]):
             raise KeyError(name) from None
         if not (math.isfinite(evictions_per_pod_day) and evictions_per_pod_day >= 0.0):
             raise KeyError(name)
-        return self._policies[base].with_moves(name, evictions_per_pod_day)
+        policy = self._policies[base]
+        if not policy.movable:
+            raise KeyError(name)
+        return policy.with_moves(name, evictions_per_pod_day)
 
     @override
     def __iter__(self) -> Iterator[str]:

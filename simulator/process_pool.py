@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.connection import wait
 from typing import TypeVar
 
 Work = TypeVar("Work")
@@ -34,9 +37,11 @@ def run_all(
         return results
     others = set(active_children())
     # Spawned, not forked: HiGHS and numpy hold threads that a fork would copy half alive.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(function, piece) for piece in work]
+    with ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=_end_with_parent
+    ) as pool:
         try:
+            futures = [pool.submit(function, piece) for piece in work]
             for future in as_completed(futures):
                 future.result()
                 advance(1)
@@ -44,8 +49,23 @@ def run_all(
             # Pieces that have not begun must not begin, and those that have must not go on: one
             # may take minutes, and whoever stopped the command is not waiting for it.
             pool.shutdown(wait=False, cancel_futures=True)
-            for child in set(active_children()) - others:
+            children = set(active_children()) - others
+            for child in children:
                 child.terminate()
+            for child in children:
                 child.join()
             raise
         return [future.result() for future in futures]
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone, however that ended: nobody would read its work."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

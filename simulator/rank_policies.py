@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from simulator.policies import LABEL, POLICIES
+from simulator.policies import LABEL
 from simulator.policy import MOVES
 from simulator.scenarios.families import SITUATIONS
 
-# In the order of the tables. Those that do not exist are left out.
-_RANKED = (
+# In the order of the tables, from simple to elaborate.
+RANKED_POLICIES = (
     LABEL,
     "most-allocated",
     "fill-cost",
@@ -51,14 +51,6 @@ def runs_in(policy: str, family: str) -> bool:
     return policy not in ONLY_IN or family in ONLY_IN[policy]
 
 
-def exists(policy: str) -> bool:
-    """Whether there is a policy of the name."""
-    return policy.partition(MOVES)[0] in POLICIES
-
-
-RANKED_POLICIES = tuple(name for name in _RANKED if exists(name))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ablation:
     """A variant of a rule: what it asks, what was changed, and where it is run."""
@@ -82,59 +74,55 @@ def _question(
     )
 
 
-ABLATIONS = tuple(
-    one
-    for one in (
-        *_question(
-            "How often is a queue's program solved?",
-            QUEUES,
-            {
-                "bookings, every 20 pods": "negawatt",
-                "bookings, once": "negawatt:once",
-                "bookings, every pod": "negawatt:every-pod",
-                "prices, every 20 pods": "negawatt:prices",
-                "prices, once": "negawatt:prices-once",
-            },
-        ),
-        *_question(
-            "What demand does it know?",
-            QUEUES,
-            {
-                "the queue": "negawatt",
-                "30 % too little": "negawatt:demand-0.7",
-                "30 % too much": "negawatt:demand-1.3",
-                "the mix of the past, in the queue's size": "negawatt:demand-past",
-                "none": "negawatt:demand-none",
-            },
-        ),
-        *_question(
-            "What does it see of pods and nodes?",
-            QUEUES,
-            {
-                "everything": "negawatt",
-                "classes merged into two": "negawatt:two-classes",
-                "no memory": "negawatt:no-memory",
-            },
-        ),
-        *_question(
-            "What do prices expect under churn?",
-            CHURN,
-            {
-                "no prices": "envelope",
-                "memory at the running mix": "negawatt",
-                "cores and memory, the next hour like the last": "bid-price-mix",
-            },
-        ),
-        *_question(
-            "What do lifetimes bring?",
-            CHURN,
-            {
-                "without": "negawatt",
-                "predicted": "lifetimes",
-                "known": "lifetimes:known",
-                "predicted for another pod": "lifetimes:shuffled",
-            },
-        ),
-    )
-    if exists(one.policy)
+ABLATIONS = (
+    *_question(
+        "How often is a queue's program solved?",
+        QUEUES,
+        {
+            "bookings, every 20 pods": "negawatt",
+            "bookings, once": "negawatt:once",
+            "bookings, every pod": "negawatt:every-pod",
+            "prices, every 20 pods": "negawatt:prices",
+            "prices, once": "negawatt:prices-once",
+        },
+    ),
+    *_question(
+        "What demand does it know?",
+        QUEUES,
+        {
+            "the queue": "negawatt",
+            "30 % too little": "negawatt:demand-0.7",
+            "30 % too much": "negawatt:demand-1.3",
+            "the mix of the past, in the queue's size": "negawatt:demand-past",
+            "none": "negawatt:demand-none",
+        },
+    ),
+    *_question(
+        "What does it see of pods and nodes?",
+        QUEUES,
+        {
+            "everything": "negawatt",
+            "classes merged into two": "negawatt:two-classes",
+            "no memory": "negawatt:no-memory",
+        },
+    ),
+    *_question(
+        "What do prices expect under churn?",
+        CHURN,
+        {
+            "no prices": "envelope",
+            "memory at the running mix": "negawatt",
+            "cores and memory, the next hour like the last": "bid-price-mix",
+        },
+    ),
+    *_question(
+        "What do lifetimes bring?",
+        CHURN,
+        {
+            "without": "negawatt",
+            "predicted": "lifetimes",
+            "known": "lifetimes:known",
+            "predicted for another pod": "lifetimes:shuffled",
+        },
+    ),
 )

@@ -13,7 +13,7 @@ leaves a window of a day; our own files keep their time.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from cluster.model import Pod
 from energy.errors import InputError
 from energy.units import SECONDS_PER_HOUR
 from simulator.fleet import Fleet
-from simulator.pod_file import BYTES_PER_MEBIBYTE, PodFile, PodRecord, pod_of
+from simulator.pod_file import BYTES_PER_MEBIBYTE, PodFile, PodRecord
 from simulator.stream import PodStream, found_running
 
 OPENB_LOAD_RATIO = 0.5
@@ -218,7 +218,7 @@ def _scaled(
 
 
 def _standing(record: PodRecord) -> Pod:
-    return pod_of(f"{record.name}-standing", record.cpu_millicores, record.memory_mebibytes)
+    return replace(record.pod(), name=f"{record.name}-standing")
 
 
 def _load_over(

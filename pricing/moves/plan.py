@@ -77,14 +77,14 @@ class _Planner:
         self._table, self._pods_of_node, self._rule = table, pods_of_node, rule
         self._terms = terms or MoveTerms()
         self._savings = Savings(fleet)
-        self._node_bound_pods = np.array([len(pods) - len(_movable(pods)) for pods in pods_of_node])
+        self._node_bound_pods = np.array([sum(map(_node_bound, pods)) for pods in pods_of_node])
         # What these carry has just been moved: to move it again would be one eviction too many.
         self._receivers = np.zeros(len(table), dtype=np.bool_)
 
     def best(self, moves_max: int) -> _Drain | None:
         """The node to empty that saves the most per eviction; None if none is worth it."""
         watts = self._savings.node_watts(self._table, self._node_bound_pods)
-        counts = np.array([len(_movable(pods)) for pods in self._pods_of_node])
+        counts = np.array([len(self._movable(pods)) for pods in self._pods_of_node])
         candidates = np.flatnonzero((counts > 0) & (counts <= moves_max) & ~self._receivers)
         most = self._savings.most_joules(watts, self._terms.horizon_seconds)[candidates]
         most /= counts[candidates]
@@ -117,7 +117,7 @@ class _Planner:
         asleep = self._table.pod_count == 0
         landed: list[tuple[Pod, int]] = []
         pods = sorted(
-            _movable(self._pods_of_node[node]), key=lambda pod: -pod.requests.cpu_millicores
+            self._movable(self._pods_of_node[node]), key=lambda pod: -pod.requests.cpu_millicores
         )
         for pod in pods:
             target = self._target(pod, node)
@@ -138,6 +138,13 @@ class _Planner:
         cost_joules = self._savings.cost_joules(moves, node, woken)
         net_joules = saved_watts * self._terms.horizon_seconds - cost_joules
         return _Drain(moves=moves, joules_per_move=net_joules / len(moves))
+
+    def _movable(self, pods: Sequence[Pod]) -> list[Pod]:
+        """The pods that must be moved; none if one of them cannot be, since its node stays on."""
+        movable = [pod for pod in pods if not _node_bound(pod)]
+        if not self._terms.ownerless_may_move and any(pod.owner is None for pod in movable):
+            return []
+        return movable
 
     def _target(self, pod: Pod, source: int) -> int:
         """Move a pod off its node by the rule and say where to; -1 and unmoved if nowhere."""
@@ -162,5 +169,5 @@ class _Planner:
         )
 
 
-def _movable(pods: Sequence[Pod]) -> list[Pod]:
-    return [pod for pod in pods if pod.owner is None or pod.owner.kind not in NODE_BOUND_KINDS]
+def _node_bound(pod: Pod) -> bool:
+    return pod.owner is not None and pod.owner.kind in NODE_BOUND_KINDS

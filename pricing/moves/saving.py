@@ -24,11 +24,13 @@ class MoveTerms:
 
     ``horizon_seconds`` is how long a saving is believed to last, ``saving_joules_min`` what each
     eviction must save within it, all costs paid: with less, evictions go to what hardly matters
-    and are missing when a whole node could be emptied.
+    and are missing when a whole node could be emptied. ``ownerless_may_move`` is for simulations:
+    in a cluster nobody starts a bare pod again.
     """
 
     horizon_seconds: float = 4 * 3600.0
     saving_joules_min: float = 50_000.0
+    ownerless_may_move: bool = False
 
 
 class Savings:

@@ -15,7 +15,7 @@ from cluster.scheduling.feasibility import feasible
 from cluster.scheduling.table import NodeTable
 from cluster.selectors import LabelSelector
 from simulator.fleet import Fleet
-from simulator.pod_file import pod_of
+from simulator.pod_file import pod_of as bare_pod_of
 
 ALONE = Affinity(
     pod_anti=PodAffinity(
@@ -27,6 +27,12 @@ ALONE = Affinity(
         )
     )
 )
+
+
+def pod_of(name, cpu_millicores, memory_mebibytes):
+    """A pod that its Deployment would start again."""
+    owner = Owner(kind="Deployment", name="web")
+    return replace(bare_pod_of(name, cpu_millicores, memory_mebibytes), owner=owner)
 
 
 def as_daemon(pod):

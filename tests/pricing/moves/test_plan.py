@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 from fleet_power import power_of, true_watts
@@ -76,8 +77,27 @@ def test_pods_of_a_daemon_set_stay_where_they_are(scene, kind):
         terms=MoveTerms(saving_joules_min=0.0),
     )  # fmt: skip
 
-    assert all(move.pod.owner is None for move in moves)
+    assert all(move.pod.owner.kind != "DaemonSet" for move in moves)
     carried_out(table, pods_of_node, moves)
+
+
+def bare(pod):
+    """The pod without anyone who would start it again."""
+    return replace(pod, owner=None)
+
+
+@given(scene=scenes(kinds=(lambda pod: pod, bare)), kind=RULES)
+def test_a_bare_pod_is_never_evicted_nor_any_beside_it(scene, kind):
+    """Nobody would start it again, so its node stays on and moving the others saves nothing."""
+    fleet, table, pods_of_node = scene
+    power = power_of(fleet)
+    moves = plan_moves(
+        table, pods_of_node, power, kind(power), moves_max=14,
+        terms=MoveTerms(saving_joules_min=0.0),
+    )  # fmt: skip
+
+    held = {row for row, pods in enumerate(pods_of_node) if any(p.owner is None for p in pods)}
+    assert all(move.source not in held for move in moves)
 
 
 @settings(max_examples=150)

@@ -7,7 +7,7 @@ import pytest
 from fleet_power import power_of, true_watts
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from move_scenes import scenes
+from move_scenes import pod_of, scenes
 from small_fleets import NEW, OLD, fleet_of
 
 from cluster.scheduling.table import NodeTable
@@ -17,7 +17,6 @@ from pricing.envelope import Envelope
 from pricing.moves.plan import plan_moves
 from pricing.moves.saving import MoveTerms, Savings
 from pricing.rules import FillCost
-from simulator.pod_file import pod_of
 
 
 @given(scene=scenes(), usage_ratio=st.sampled_from([0.3, 1.0]), sleep=st.booleans())
