@@ -91,10 +91,10 @@ def test_a_name_that_is_none_is_refused_in_one_line(name):
 
 
 @pytest.mark.parametrize("base", ["default", "most-allocated", "random", "round-robin"])
-def test_a_policy_without_a_rule_moves_nothing_and_says_so(name):
+def test_a_policy_without_a_rule_moves_nothing_and_says_so(base):
     """kube-scheduler alone says nothing of moves: the name is refused before anything runs."""
     with pytest.raises(InputError, match="no policy is named") as caught:
-        policy_names(f"{name}+moves0.5")
+        policy_names(f"{base}+moves0.5")
     assert "\n" not in str(caught.value)
 
 
