@@ -23,7 +23,7 @@ from energy.errors import InputError
 from energy.units import SECONDS_PER_HOUR
 from simulator.fleet import Fleet
 from simulator.pod_file import BYTES_PER_MEBIBYTE, PodFile, PodRecord
-from simulator.stream import PodStream, found_running
+from simulator.stream import FOUND_SECONDS, PodStream, found_running
 
 OPENB_LOAD_RATIO = 0.5
 # openb's first 116 days hold 2 % of its pods; the window begins where arrivals set in.
@@ -33,6 +33,8 @@ WINDOW_SECONDS_MIN = 24 * SECONDS_PER_HOUR
 CUT_RATIO_MAX = 0.05
 # Thirty thousand years: what has not left by then never leaves.
 LONGEST_SECONDS = 1e12
+# The pods that stand there from the start come within this part of the window.
+FOUND_RATIO = 1e-5
 # A burst from a file has no window of its own; it is watched for an hour.
 BURST_SECONDS = 3600.0
 
@@ -204,7 +206,8 @@ def _scaled(
                 pods=tuple(pods),
                 arrival_seconds=np.concatenate([np.zeros(len(standing)), arrivals[fresh]]),
                 lifetime_seconds=np.concatenate([rest[standing], lifetimes[fresh]]),
-            )
+            ),
+            within_seconds=min(FOUND_SECONDS, FOUND_RATIO * end_seconds),
         ),
         end_seconds=end_seconds,
         load_ratio=load_ratio,

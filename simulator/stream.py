@@ -68,7 +68,7 @@ def merged(streams: Sequence[PodStream]) -> PodStream:
     )
 
 
-def found_running(stream: PodStream) -> PodStream:
+def found_running(stream: PodStream, within_seconds: float = FOUND_SECONDS) -> PodStream:
     """The stream with the pods that stand there from the start arriving one by one.
 
     They came over days. As one queue at time zero they would let a rule that prices queues settle
@@ -77,7 +77,7 @@ def found_running(stream: PodStream) -> PodStream:
     seconds = stream.arrival_seconds
     standing = int((seconds <= 0.0).sum())
     arrival_seconds = seconds.copy()
-    arrival_seconds[:standing] = np.arange(standing) * (FOUND_SECONDS / max(1, standing))
+    arrival_seconds[:standing] = np.arange(standing) * (within_seconds / max(1, standing))
     order = np.argsort(arrival_seconds, kind="stable")
     return PodStream(
         pods=tuple(stream.pods[index] for index in order),

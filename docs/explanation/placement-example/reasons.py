@@ -13,6 +13,7 @@ from energy.catalogue import Catalogue
 from pricing.envelope import Envelope
 from pricing.mix_pricing import MixPricing
 from pricing.moves.plan import plan_moves
+from pricing.moves.saving import MoveTerms
 from pricing.queue_pricing import QueuePricing
 from pricing.rules import EfficiencyOrder, Marginal, Rule, packed_choice
 from simulator.fleet import read_fleet
@@ -49,7 +50,10 @@ def main() -> None:
         node = _chosen(table, pod, Marginal(power))
         table.assign(pod, node)
         residents[node].append(pod)
-    for move in plan_moves(table, residents, power, Envelope(power), moves_max=len(pods)):
+    terms = MoveTerms(ownerless_may_move=True)
+    for move in plan_moves(
+        table, residents, power, Envelope(power), moves_max=len(pods), terms=terms
+    ):
         source, target = table.nodes[move.source].name, table.nodes[move.target].name
         print(f"move {move.pod.name} from {source} to {target}, because it {move.reason}")
 
