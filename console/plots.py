@@ -13,13 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from console.price_series import PriceSeries
+from energy.units import SECONDS_PER_HOUR
 from simulator.accounting import Series
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLOURS = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8A8A00", "#444444",
 )  # fmt: skip
-SECONDS_PER_HOUR = 3600.0
 RATIO_SHOWN = 1.15
 
 

@@ -10,6 +10,8 @@ nodes can be mixed: the y of the placement program are its corners.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from energy.cost import steepest_slope_watts
 from energy.errors import InputError
 from energy.power_curve import PowerCurve
@@ -54,7 +56,8 @@ def convex_envelope(
     empty_watts = profile.sleep_watts if node_may_sleep else curve.idle_watts
     level_watts = max(empty_watts, min(watts for _, watts in loaded))
     points = [(0.0, min(empty_watts + earned_watts, level_watts)), *loaded]
-    corners = _lower_hull(points)
+    ratios, watts = zip(*points, strict=True)
+    corners = [points[index] for index in lower_hull(ratios, watts)]
     if usage_ratio < 1.0:
         # Waking alone may rise steeper than any of the curve: what follows must not be cheaper.
         slope_watts = max(steepest_slope_watts(curve), _slope(corners[-2], corners[-1]), 0.0)
@@ -65,14 +68,21 @@ def convex_envelope(
     )
 
 
-def _lower_hull(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The corners of the lower convex hull of points in the order of their first coordinate."""
-    hull: list[tuple[float, float]] = []
-    for point in points:
-        while len(hull) > 1 and _slope(hull[-2], hull[-1]) >= _slope(hull[-1], point):
+def lower_hull(ratios: Sequence[float], watts: Sequence[float]) -> list[int]:
+    """Indices of the points below which no chord of two others runs; ``ratios`` rise."""
+    hull: list[int] = []
+    for index in range(len(ratios)):
+        while len(hull) > 1 and _is_above(ratios, watts, hull[-2], hull[-1], index):
             hull.pop()
-        hull.append(point)
+        hull.append(index)
     return hull
+
+
+def _is_above(
+    ratios: Sequence[float], watts: Sequence[float], left: int, middle: int, right: int
+) -> bool:
+    rise = (watts[right] - watts[left]) * (ratios[middle] - ratios[left])
+    return (watts[middle] - watts[left]) * (ratios[right] - ratios[left]) >= rise
 
 
 def _slope(start: tuple[float, float], end: tuple[float, float]) -> float:

@@ -15,6 +15,7 @@ Seconds = NewType("Seconds", float)
 JOULES_PER_KILOWATT_HOUR: Final = 3_600_000.0
 
 SECONDS_PER_HOUR: Final = 3600.0
+SECONDS_PER_DAY: Final = 24 * SECONDS_PER_HOUR
 
 
 def joules(watts: float, seconds: float) -> Joules:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -94,13 +95,7 @@ class MixPricing:
         open_nodes = np.bincount(
             classes.class_of_node[~table.unschedulable], minlength=len(classes.classes)
         ).astype(np.float64)
-        nothing = np.zeros(len(classes.classes))
-        state = FleetState(
-            nodes=open_nodes,
-            awake_nodes=nothing,
-            placed_cpu_cores=nothing,
-            placed_memory_bytes=nothing,
-        )
+        state = replace(FleetState.empty(classes.classes), nodes=open_nodes)
         pricer = Pricer(
             program,
             deadline_seconds=DEADLINE_SECONDS,

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from energy.envelope import lower_hull
 from energy.errors import InputError
 from energy.power_curve import LOAD_LEVELS
 from pricing.node_class import NodeClass
@@ -127,19 +128,6 @@ def load_points(group: NodeClass, terms: Terms, number: int, *, convex: bool) ->
     full = terms.full_utilisation_ratio(number)
     points = {*group.curve.utilisation_ratios, *LOAD_LEVELS}
     ratios = np.array([*sorted(ratio for ratio in points if ratio < full), full])
-    return ratios[_lower_hull(ratios, group.curve.watts_at_each(ratios))] if convex else ratios
-
-
-def _lower_hull(ratios: Floats, watts: Floats) -> list[int]:
-    """Indices of the points below which no chord of two others runs."""
-    hull: list[int] = []
-    for index in range(len(ratios)):
-        while len(hull) > 1 and _is_above(ratios, watts, hull[-2], hull[-1], index):
-            hull.pop()
-        hull.append(index)
-    return hull
-
-
-def _is_above(ratios: Floats, watts: Floats, left: int, middle: int, right: int) -> bool:
-    rise = (watts[right] - watts[left]) * (ratios[middle] - ratios[left])
-    return bool((watts[middle] - watts[left]) * (ratios[right] - ratios[left]) >= rise)
+    if not convex:
+        return ratios
+    return ratios[lower_hull(ratios.tolist(), group.curve.watts_at_each(ratios).tolist())]

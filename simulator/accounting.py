@@ -15,12 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.profile import NodePowerProfile
-from energy.units import SECONDS_PER_HOUR, kilowatt_hours
+from energy.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, kilowatt_hours
 from pricing.moves.saving import START_CPU_RATIO, START_SECONDS
 from pricing.node_class import CPU_MILLICORES_PER_CORE
 from simulator.engine import Run
-
-SECONDS_PER_DAY = 24 * SECONDS_PER_HOUR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cluster.model import Owner, Pod
-from energy.units import SECONDS_PER_HOUR
+from energy.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from simulator.fleet import Fleet
 from simulator.pod_file import BYTES_PER_MEBIBYTE, pod_of
 from simulator.stream import PodStream, found_running
 
-SECONDS_PER_DAY = 24 * SECONDS_PER_HOUR
 # Pods at once on a fleet that is 40 % requested: the standard burst's 600.
 PODS_AT_FORTY_PERCENT = 600
 # Longer lifetimes outlive any run here; the cap keeps single pods from deciding the load.

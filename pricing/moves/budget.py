@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from energy.errors import InputError
+from energy.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
-SECONDS_PER_DAY = 86_400.0
 # Unused evictions are kept this long: enough to empty a whole node, too little for a quiet night to
 # pay for a stormy morning.
-SAVED_UP_SECONDS = 4 * 3600.0
+SAVED_UP_SECONDS = 4 * SECONDS_PER_HOUR
 # So much of the rate is handed out that no day has more evictions than it, savings included.
 HANDED_OUT_RATIO = SECONDS_PER_DAY / (SECONDS_PER_DAY + SAVED_UP_SECONDS)
 

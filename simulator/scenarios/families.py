@@ -23,6 +23,7 @@ from simulator.scenarios.churning import (
 )
 from simulator.scenarios.constraints import constrained, labelled
 from simulator.scenarios.disruptions import (
+    DRAIN_RATIO,
     across_classes,
     best_class,
     best_rack,
@@ -41,7 +42,6 @@ CALM_SECONDS = SECONDS_PER_HOUR
 BURST_SECONDS = 6 * SECONDS_PER_HOUR
 # The final placement of the standard burst, watched for an hour.
 STANDARD_SECONDS = SECONDS_PER_HOUR
-DRAINED_RATIO = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +172,7 @@ FAMILIES: Mapping[str, _Builder] = {
     "rack": _disruption(lambda fleet, rng, when: rack_failure(spread_rack(fleet, rng), when)),
     "best-rack": _disruption(lambda fleet, _rng, when: rack_failure(best_rack(fleet), when)),
     "drain": _disruption(
-        lambda fleet, rng, when: rolling_upgrade(across_classes(fleet, DRAINED_RATIO, rng), when)
+        lambda fleet, rng, when: rolling_upgrade(across_classes(fleet, DRAIN_RATIO, rng), when)
     ),
     "best-drain": _disruption(lambda fleet, _rng, when: rolling_upgrade(best_class(fleet), when)),
     "churn": _churn(exponential_churn),

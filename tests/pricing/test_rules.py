@@ -4,40 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fleet_power import choice, power_of
 from hypothesis import given
 from hypothesis import strategies as st
 from small_fleets import NEW, OLD, fleet_of
 
-from cluster.scheduling.feasibility import feasible
 from cluster.scheduling.table import NodeTable
 from energy.cost import marginal_watts
 from energy.errors import InputError
 from energy.power_curve import PowerCurve
 from energy.profile import NodePowerProfile
 from pricing.node_class import classify
-from pricing.power_table import PowerTable
-from pricing.rules import FillCost, FleetPower, Marginal, MarginalIdle, packed_choice
+from pricing.rules import FillCost, Marginal, MarginalIdle
 from simulator.pod_file import pod_of
 
 U_SHAPED = NodePowerProfile(
     name="u", curve=PowerCurve(utilisation_ratios=(0, 0.2, 0.8, 1), watts=(50, 90, 130, 190))
 )
-
-
-def power_of(fleet, *, usage_ratio=1.0, sleep=True):
-    """What a rule is told of a fleet."""
-    millicores = np.array([node.allocatable.cpu_millicores for node in fleet.nodes])
-    return FleetPower(
-        classes=fleet.classes,
-        power=PowerTable.of(fleet.profiles, millicores),
-        usage_ratio=usage_ratio,
-        nodes_may_sleep=sleep,
-    )
-
-
-def choice(rule, table, pod):
-    """The node a rule takes."""
-    return packed_choice(table, pod, feasible(table, pod), rule.costs(table, pod))
 
 
 @given(ratios=st.lists(st.floats(0.0, 1.0), min_size=3, max_size=3))

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy.errors import InputError
+from energy.units import SECONDS_PER_DAY
 from pricing.moves.budget import (
     HANDED_OUT_RATIO,
     SAVED_UP_SECONDS,
-    SECONDS_PER_DAY,
     EvictionBudget,
 )
 
