@@ -67,15 +67,21 @@ def test_planning_leaves_even_the_record_of_who_runs_where(scene, kind, moves_ma
     assert not table.requested.any()
 
 
-@given(scene=scenes(kinds=(lambda pod: pod, as_daemon)), kind=RULES)
-def test_pods_of_a_daemon_set_stay_where_they_are(scene, kind):
-    """What belongs to its node is never evicted, whatever that would save."""
+def every_worthwhile_move(scene, kind):
+    """What is planned where any saving is worth an eviction."""
     fleet, table, pods_of_node = scene
     power = power_of(fleet)
-    moves = plan_moves(
+    return plan_moves(
         table, pods_of_node, power, kind(power), moves_max=14,
         terms=MoveTerms(saving_joules_min=0.0),
     )  # fmt: skip
+
+
+@given(scene=scenes(kinds=(lambda pod: pod, as_daemon)), kind=RULES)
+def test_pods_of_a_daemon_set_stay_where_they_are(scene, kind):
+    """What belongs to its node is never evicted, whatever that would save."""
+    _, table, pods_of_node = scene
+    moves = every_worthwhile_move(scene, kind)
 
     assert all(move.pod.owner.kind != "DaemonSet" for move in moves)
     carried_out(table, pods_of_node, moves)
@@ -89,12 +95,8 @@ def bare(pod):
 @given(scene=scenes(kinds=(lambda pod: pod, bare)), kind=RULES)
 def test_a_bare_pod_is_never_evicted_nor_any_beside_it(scene, kind):
     """Nobody would start it again, so its node stays on and moving the others saves nothing."""
-    fleet, table, pods_of_node = scene
-    power = power_of(fleet)
-    moves = plan_moves(
-        table, pods_of_node, power, kind(power), moves_max=14,
-        terms=MoveTerms(saving_joules_min=0.0),
-    )  # fmt: skip
+    _, _, pods_of_node = scene
+    moves = every_worthwhile_move(scene, kind)
 
     held = {row for row, pods in enumerate(pods_of_node) if any(p.owner is None for p in pods)}
     assert all(move.source not in held for move in moves)
@@ -104,12 +106,8 @@ def test_a_bare_pod_is_never_evicted_nor_any_beside_it(scene, kind):
 @given(scene=scenes(kinds=(lambda pod: pod, as_database)), kind=RULES)
 def test_pods_that_will_not_share_a_host_land_apart(scene, kind):
     """At each turn and in the end no two pods with required anti-affinity share a node."""
-    fleet, table, pods_of_node = scene
-    power = power_of(fleet)
-    moves = plan_moves(
-        table, pods_of_node, power, kind(power), moves_max=14,
-        terms=MoveTerms(saving_joules_min=0.0),
-    )  # fmt: skip
+    _, table, pods_of_node = scene
+    moves = every_worthwhile_move(scene, kind)
     standing = carried_out(table, pods_of_node, moves)
 
     assert all(sum(bool(pod.labels) for pod in pods) <= 1 for pods in standing)
