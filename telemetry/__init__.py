@@ -1,0 +1,1 @@
+"""What is measured: readings of load and power, taken from Prometheus."""
