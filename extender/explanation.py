@@ -1,4 +1,4 @@
-"""What the extender says of one pod: every candidate, what it would cost, and where that is from."""
+"""What the extender says of one pod: its candidates, what each would cost, and whence that is."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Figure(_Frozen):
 class Candidate(_Frozen):
     """One node for one pod.
 
-    ``rank`` is 0 for the cheapest class of nodes, ``score`` what kube-scheduler was told (10 - rank,
-    at least 0). ``added_watts`` is what the pod adds to the node's power now, the node's waking
-    included where it may sleep and is empty; ``cost`` is what the rule compares.
+    ``rank`` is 0 for the cheapest class of nodes, ``score`` what kube-scheduler was told: 10 less
+    the rank, at least 0. ``added_watts`` is what the pod adds to the node's power now, the node's
+    waking included where it may sleep and is empty; ``cost`` is what the rule compares.
     """
 
     node: str
