@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
@@ -13,14 +14,15 @@ PROC = Path("/proc")
 POLL_SECONDS = 0.05
 
 
-def running(programs: Collection[Path], state_folder: Path) -> list[int]:
+def running(programs: Collection[Path], state_folder: Path, *, argument: str = "") -> list[int]:
     """Give the ids of processes that run one of `programs` on `state_folder`.
 
-    Both must hold: the executable is one of ours and the folder, whose name is unique to one
-    sandbox, stands in its arguments. So neither another sandbox nor somebody's editor is meant.
+    Both must hold: the executable is one of ours and the folder stands in its arguments, alone or
+    with something below it. So neither another sandbox nor somebody's editor is meant. `argument`
+    must then be one of its arguments as well: an interpreter runs other people's scripts too.
     """
     wanted = {str(program) for program in programs}
-    mark = os.fsencode(state_folder)
+    mark = re.compile(rb"(?<![^=:,\0])" + re.escape(os.fsencode(state_folder)) + rb"(?=[/,\0]|$)")
     found = []
     for entry in PROC.iterdir():
         if not entry.name.isdecimal():
@@ -30,9 +32,13 @@ def running(programs: Collection[Path], state_folder: Path) -> list[int]:
             arguments = (entry / "cmdline").read_bytes()
         except OSError:
             continue  # it ended meanwhile, or is not ours to look at
-        if program in wanted and mark in arguments:
+        if program in wanted and mark.search(arguments) and _holds(arguments, argument):
             found.append(int(entry.name))
     return sorted(found)
+
+
+def _holds(arguments: bytes, argument: str) -> bool:
+    return not argument or os.fsencode(argument) in arguments.split(b"\0")
 
 
 def end(process_ids: Iterable[int], *, grace_seconds: float = 5.0) -> None:

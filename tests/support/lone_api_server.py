@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 
 from scripted_api import write_kubeconfig
 
-from simulator.sandbox.control_plane import free_ports
+from simulator.sandbox.ports import free_ports
 from simulator.sandbox.toolchain import Toolchain
 
 READY_SECONDS_MAX = 120.0

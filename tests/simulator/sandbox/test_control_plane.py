@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from energy.errors import UnavailableError
-from simulator.sandbox import control_plane
+from simulator.sandbox import kwok_cluster
 from simulator.sandbox.control_plane import ControlPlane
 from simulator.sandbox.kwokctl_configuration import PROGRAMS
 from simulator.sandbox.toolchain import Toolchain
@@ -44,7 +44,7 @@ def test_kubectl_that_hangs_is_given_up(
     """A server that accepts and never answers does not hold its caller for ever."""
     kubectl = idle_toolchain.program("kubectl")
     kubectl.write_text("#!/bin/sh\nexec sleep 600\n")
-    monkeypatch.setattr(control_plane, "KUBECTL_SECONDS_MAX", 0.2)
+    monkeypatch.setattr(kwok_cluster, "KUBECTL_SECONDS_MAX", 0.2)
 
     with pytest.raises(UnavailableError, match=r"kubectl get nodes: not done after 0\.2 s"):
         ControlPlane(idle_toolchain).kubectl("get", "nodes")
