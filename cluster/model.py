@@ -105,6 +105,7 @@ class Pod:
     `requests` with 0.1 core and 200 MiB in place of a zero, which is exact for pods of one
     container. `scored_requests` is what they count of the pod while it is placed; left out, it
     is the same. `cluster.requests` computes all three from containers.
+    `gated`: the scheduler does not look at it yet; `refused`: it did, and found no node.
     `default_spread_selector` selects the siblings of the pod's Services and controller; only a
     pod that has one is subject to kube-scheduler's built-in spreading constraints.
     """
@@ -125,6 +126,9 @@ class Pod:
     scheduler_name: str = "default-scheduler"
     phase: str = "Pending"
     terminating: bool = False
+    uid: str = ""
+    gated: bool = False
+    refused: bool = False
     nonzero_requests: Resources | None = None
     scored_requests: Resources | None = None
     default_spread_selector: LabelSelector | None = None

@@ -36,6 +36,10 @@ class BidPrice:
         """Bid price on each node's class, to the nearest ``SAME_WATTS``."""
         return np.rint(self._prices.pod_watts(pod.requests) / SAME_WATTS)[self._class_of_node]
 
+    def watts(self, table: NodeTable, pod: Pod) -> NDArray[np.float64]:  # noqa: ARG002 - a Rule
+        """Bid price on each node's class."""
+        return self._prices.pod_watts(pod.requests)[self._class_of_node]
+
     def reason(self, table: NodeTable, pod: Pod, node: int) -> str:  # noqa: ARG002 - a Rule
         """State the bid price and what it is made of."""
         group = self._class_of_node[node]
@@ -71,6 +75,13 @@ class BookingLimit(BidPrice):
         left = booked[self._class_of_node]
         return np.where(left > SMALLEST_BOOKING, -left, by_price)
 
+    def booked(self, pod: Pod) -> NDArray[np.float64] | None:
+        """Pods of this shape that the optimum still has on each node's class; None if none."""
+        counts = self._bookings.of_pod(pod)
+        if counts is None or not (counts > SMALLEST_BOOKING).any():
+            return None
+        return np.where(counts > SMALLEST_BOOKING, counts, 0.0)[self._class_of_node]
+
     @override
     def reason(self, table: NodeTable, pod: Pod, node: int) -> str:
         """State what is booked for the pod's shape, if there is an optimum, and the bid price."""
@@ -103,6 +114,12 @@ class Bookings:
         """What is left for the pod's shape, one entry per class; None for a pod not foreseen."""
         shape = self._shape_of_pod.get((pod.namespace, pod.name))
         return None if shape is None else self._left[shape]
+
+    def give_back(self, pod: Pod, node_class: int) -> None:
+        """Count a pod that was thought to go to a class and did not."""
+        shape = self._shape_of_pod.get((pod.namespace, pod.name))
+        if shape is not None:
+            self._left[shape, node_class] += 1.0
 
     def take(self, pod: Pod, node_class: int) -> None:
         """Count a pod that was placed on a class."""

@@ -10,11 +10,15 @@ from cluster.scheduling.table import NodeTable
 from energy.envelope import convex_envelope
 from energy.power_curve import PowerCurve
 from pricing.node_class import CPU_MILLICORES_PER_CORE
-from pricing.rules import SAME_COST_RATIO, FleetPower, same_watts
+from pricing.rules import (
+    PRICED_MILLICORES_MIN,
+    SAME_COST_RATIO,
+    FleetPower,
+    priced_cores,
+    same_watts,
+)
 from pricing.terms import BYTES_PER_GIBIBYTE
 
-# A pod without a CPU request is priced as one millicore: at the slope where the node stands.
-PRICED_MILLICORES_MIN = 1
 # Sums of floats on one piece of a curve differ by this much, and must not miss their step.
 ROUNDING_RATIO = 1e-9
 
@@ -72,10 +76,16 @@ class Envelope:
         steps = self._steps.searchsorted(rounded, side="right") - 1
         if self._memory_watts is None:
             return steps.astype(np.float64)
-        cores = max(pod.requests.cpu_millicores, PRICED_MILLICORES_MIN) / CPU_MILLICORES_PER_CORE
-        watts = self._steps[np.maximum(steps, 0)] * cores
+        watts = self._steps[np.maximum(steps, 0)] * priced_cores(pod)
         watts += self._memory_watts * pod.requests.memory_bytes
         return np.rint(watts / same_watts(watts))
+
+    def watts(self, table: NodeTable, pod: Pod) -> NDArray[np.float64]:
+        """Watts along each node's envelope, with what the pod's memory is worth there."""
+        watts = self.watts_per_core(table, pod) * priced_cores(pod)
+        if self._memory_watts is not None:
+            watts = watts + self._memory_watts * pod.requests.memory_bytes
+        return watts
 
     def watts_per_core(self, table: NodeTable, pod: Pod) -> NDArray[np.float64]:
         """Watts per requested core along each node's envelope, one entry per node."""

@@ -18,11 +18,13 @@ from typing_extensions import override
 from cluster.model import Pod
 from cluster.scheduling.table import NodeTable
 from energy.cost import fill_cost_watts_per_core
-from pricing.node_class import NodeClasses
+from pricing.node_class import CPU_MILLICORES_PER_CORE, NodeClasses
 from pricing.power_table import PowerTable
 
 # Marginal watts closer than this are the same price: near-ties must pack, not spread.
 SAME_WATTS = 0.05
+# A pod without a CPU request is priced as one millicore: at the slope where the node stands.
+PRICED_MILLICORES_MIN = 1
 # Differences below this are the rounding of sums.
 SMALLEST_WATTS = 1e-6
 # Classes whose cores cost within this share of each other are the same class to a rule.
@@ -51,6 +53,10 @@ class Rule(Protocol):
         """Cost of the pod on each node, one entry per node; only its order matters."""
         ...
 
+    def watts(self, table: NodeTable, pod: Pod) -> NDArray[np.float64]:
+        """The cost in watts, before near-equals are made equal; one entry per node."""
+        ...
+
     def reason(self, table: NodeTable, pod: Pod, node: int) -> str:
         """Why the rule ranks this node where it does, in a sentence."""
         ...
@@ -69,6 +75,10 @@ class EfficiencyOrder:
     def costs(self, table: NodeTable, pod: Pod) -> NDArray[np.float64]:  # noqa: ARG002 - a Rule
         """Rank of each node's class; the pod does not matter."""
         return self._rank
+
+    def watts(self, table: NodeTable, pod: Pod) -> NDArray[np.float64]:  # noqa: ARG002 - a Rule
+        """What the pod's cores draw on each node at full load."""
+        return self._watts_per_core * priced_cores(pod)
 
     def reason(self, table: NodeTable, pod: Pod, node: int) -> str:  # noqa: ARG002 - a Rule
         """State the watts per core and the rank of the node's class."""
@@ -99,10 +109,15 @@ class FillCost:
         ]
         self._watts_per_core = np.array(costs)[fleet.classes.class_of_node]
         self._rank = _ranks(np.array(costs))[fleet.classes.class_of_node]
+        self._usage_ratio = fleet.usage_ratio
 
     def costs(self, table: NodeTable, pod: Pod) -> NDArray[np.float64]:  # noqa: ARG002 - a Rule
         """Rank of each node's class; the pod does not matter."""
         return self._rank
+
+    def watts(self, table: NodeTable, pod: Pod) -> NDArray[np.float64]:  # noqa: ARG002 - a Rule
+        """What the pod's use costs on each node filled to its target."""
+        return self._watts_per_core * (priced_cores(pod) * self._usage_ratio)
 
     def reason(self, table: NodeTable, pod: Pod, node: int) -> str:  # noqa: ARG002 - a Rule
         """State the price of a core and the rank of the node's class."""
@@ -123,6 +138,10 @@ class Marginal:
     def costs(self, table: NodeTable, pod: Pod) -> NDArray[np.float64]:
         """Marginal watts on each node, to the nearest ``SAME_WATTS``."""
         return np.rint(self._watts(table, pod) / SAME_WATTS)
+
+    def watts(self, table: NodeTable, pod: Pod) -> NDArray[np.float64]:
+        """Marginal watts on each node."""
+        return self._watts(table, pod)
 
     def reason(self, table: NodeTable, pod: Pod, node: int) -> str:
         """State the marginal watts."""
@@ -150,6 +169,11 @@ class MarginalIdle(Marginal):
     def _watts(self, table: NodeTable, pod: Pod) -> NDArray[np.float64]:
         asleep = table.pod_count == 0
         return super()._watts(table, pod) + np.where(asleep, self._waking_watts, 0.0)
+
+
+def priced_cores(pod: Pod) -> float:
+    """Cores that a pod is priced by: one that requests none counts as one millicore."""
+    return max(pod.requests.cpu_millicores, PRICED_MILLICORES_MIN) / CPU_MILLICORES_PER_CORE
 
 
 def same_watts(watts: NDArray[np.float64]) -> float:

@@ -38,6 +38,7 @@ from energy.errors import InputError
 T = TypeVar("T")
 
 _RESIZE_PENDING, _INFEASIBLE = "PodResizePending", "Infeasible"
+_POD_SCHEDULED, _UNSCHEDULABLE = "PodScheduled", "Unschedulable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +141,19 @@ def _pod(found: wire.WirePod, doubts: _Doubts) -> Pod:
         scheduler_name=spec.scheduler_name,
         phase=found.status.phase,
         terminating=metadata.deletion_timestamp is not None,
+        uid=metadata.uid,
+        gated=bool(spec.scheduling_gates),
+        refused=not spec.node_name and _is_refused(found.status),
+    )
+
+
+def _is_refused(status: wire.PodStatus) -> bool:
+    """Whether the scheduler has looked at the pod and found no node for it."""
+    return any(
+        condition.type == _POD_SCHEDULED
+        and condition.status == "False"
+        and condition.reason == _UNSCHEDULABLE
+        for condition in status.conditions
     )
 
 

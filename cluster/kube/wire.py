@@ -46,6 +46,7 @@ class Metadata(Wire):
 
     name: str
     namespace: str = ""
+    uid: str = ""
     labels: Labels = Field(default_factory=dict)
     annotations: Labels = Field(default_factory=dict)
     owner_references: tuple[OwnerReference, ...] = ()
@@ -201,9 +202,16 @@ class Container(Wire):
     restart_policy: str = ""
 
 
+class SchedulingGate(Wire):
+    """Something that must happen before the scheduler looks at a pod."""
+
+    name: str
+
+
 class PodSpec(Wire):
     """What a pod asks for."""
 
+    scheduling_gates: tuple[SchedulingGate, ...] = ()
     node_name: str = ""
     node_selector: Labels = Field(default_factory=dict)
     affinity: WireAffinity | None = None

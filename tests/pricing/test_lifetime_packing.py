@@ -59,7 +59,7 @@ def test_a_node_empties_when_its_last_pod_leaves(placements, now):
 
     empties_at = departures.empties_at_seconds(np.arange(5), now)
     # Pods that leave within one step of the grid are taken for independent of each other.
-    slack = 0.42 * np.maximum(latest - now, 60.0) + 60.0
+    slack = 0.5 * np.maximum(latest - now, 60.0) + 60.0
     assert (np.abs(empties_at - np.maximum(latest, now)) <= slack).all()
 
 
