@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cluster.model import Node, Pod
-from energy.load_levels import LOAD_LEVELS
+from energy.power_curve import LOAD_LEVELS
 from energy.power_profile import API_VERSION
 from energy.profile import NodePowerProfile
 from simulator.fleet import Fleet

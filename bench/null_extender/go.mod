@@ -1,0 +1,3 @@
+module negawatt.dev/bench/nullextender
+
+go 1.24

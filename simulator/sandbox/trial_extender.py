@@ -1,0 +1,81 @@
+"""The extender of a trial: a process on loopback that says where it listens."""
+
+from __future__ import annotations
+
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+from simulator.policy import Setting
+from simulator.sandbox.trial_processes import TrialProcess
+
+READY_SECONDS_MAX = 2.0
+ENVIRONMENT = "NEGAWATT_EXTENDER__"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningExtender:
+    """An extender that answers; `url` is `http://HOST:PORT`."""
+
+    url: str
+    process: TrialProcess
+
+    @property
+    def process_id(self) -> int:
+        """Its process."""
+        return self.process.process_id
+
+
+def negawatt_environment(
+    *,
+    kubeconfig: Path,
+    power_profiles: Path,
+    setting: Setting,
+    scheduler_name: str,
+    expected_demand: Path | None = None,
+) -> dict[str, str]:
+    """Tell our extender, through its environment, what a column of the benchmark says."""
+    told = {
+        "mode": "act",
+        "kubeconfig": str(kubeconfig),
+        "port": "0",
+        "scheduler_names": scheduler_name,
+        "power_profiles": str(power_profiles),
+        "usage_ratio": str(setting.usage_ratio),
+        "nodes_may_sleep": str(setting.nodes_may_sleep).lower(),
+        "ledger_url": "none",
+    }
+    if expected_demand is not None:
+        told["expected_demand"] = str(expected_demand)
+    return {f"{ENVIRONMENT}{name.upper()}": value for name, value in told.items()}
+
+
+@contextmanager
+def negawatt_extender(environ: Mapping[str, str], log: Path) -> Iterator[RunningExtender]:
+    """Run our extender until the block ends. Raises UnavailableError if it does not get ready."""
+    with running_extender([sys.executable, "-m", "extender"], log, environ) as extender:
+        yield extender
+
+
+@contextmanager
+def running_extender(
+    command: list[str], log: Path, environ: Mapping[str, str] | None = None
+) -> Iterator[RunningExtender]:
+    """Run a program that says `listening on URL` until the block ends; wait until it is ready."""
+    with TrialProcess(command, log, environ=environ) as process:
+        url = process.address()
+        process.wait_until(lambda: _is_ready(url), "the extender is not ready")
+        yield RunningExtender(url=url, process=process)
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=READY_SECONDS_MAX) as answer:  # noqa: S310 - our own process on loopback
+            return bool(answer.status == HTTPStatus.OK)
+    except (urllib.error.URLError, OSError):
+        return False
