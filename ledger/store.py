@@ -1,0 +1,235 @@
+"""The ledger: decisions go in, come out again and are summed.
+
+Every time is an argument. Methods may be called from any thread; each is one transaction, so what
+fails has changed nothing. They raise `UnavailableError` where the database does not serve now, and
+`InputError` for what can never be kept or answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from energy.errors import InputError, NegawattError
+from ledger import migration, queries, sqlite
+from ledger.decision import PlacementDecision
+from ledger.queries import DecisionFilter, GroupBy
+from ledger.rows import decision_of, row_of
+from ledger.tables import DECISIONS
+
+#: How long a transaction waits for another process's.
+BUSY_SECONDS: Final = 2.0
+_ANY: Final = DecisionFilter()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Decisions, newest first; `cursor` asks for the next ones, None where there are none."""
+
+    decisions: tuple[PlacementDecision, ...]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saving:
+    """What the decisions for one namespace or workload forwent; negative where they gained.
+
+    `unknown` of the decisions carry no watts and count as 0 in the sums. `forgone_watts` is of the
+    pods that run at the end of the time asked for; `forgone_joules` of all, within that time.
+    The workload's kind and name are empty where the sum is of a namespace.
+    """
+
+    namespace: str
+    workload_kind: str
+    workload_name: str
+    decisions: int
+    unknown: int
+    running: int
+    forgone_watts: float
+    forgone_joules: float
+
+
+class Ledger:
+    """A database of placement decisions; a context manager that closes it."""
+
+    def __init__(self, engine: sa.Engine, where: str) -> None:
+        """Take an engine whose schema is the newest; `open` is how to get one."""
+        self._engine = engine
+        self._writing = engine.execution_options(**{sqlite.WRITES: True})
+        self._where = where
+        self._insert = sqlite.insert_missing(DECISIONS, "uid")
+        self._end = queries.end_of_pod()
+
+    @classmethod
+    def open(cls, url: str, *, create: bool = True, busy_seconds: float = BUSY_SECONDS) -> Self:
+        """Open the database at `url` (`sqlite:///file`) and bring its schema up to date.
+
+        The file and its folder are made where `create` allows it. Raises `InputError` for a URL or
+        file that cannot serve, or one that a newer version wrote; `UnavailableError` where it is
+        locked or its disk is full.
+        """
+        file = sqlite.file_of(_parsed(url))
+        _prepare(file, create=create)
+        engine = sqlite.engine_of(file, busy_seconds)
+        ledger = cls(engine, str(file))
+        try:
+            with ledger._explaining(opening=True):
+                sqlite.use_write_ahead_log(engine, busy_seconds)
+                ledger._bring_up_to_date()
+        except BaseException:
+            engine.dispose()
+            raise
+        return ledger
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def write(self, batch: Iterable[PlacementDecision]) -> None:
+        """Write all decisions or none. Of a pod that is there already, the first decision stays."""
+        self.record(batch, ())
+
+    def end_pods(self, ends: Iterable[tuple[str, float]]) -> None:
+        """Note when pods ended (uid, Unix seconds): all or none.
+
+        A pod ends once; an end before its beginning counts as its beginning. Pods without a
+        decision are passed over.
+        """
+        self.record((), ends)
+
+    def record(
+        self, decisions: Iterable[PlacementDecision], ends: Iterable[tuple[str, float]]
+    ) -> None:
+        """Write decisions, then ends of pods, in one transaction."""
+        rows = [row_of(decision) for decision in decisions]
+        parameters = [_end(uid, at_seconds) for uid, at_seconds in ends]
+        with self._explaining(), self._writing.begin() as connection:
+            if rows:
+                connection.execute(self._insert, rows)
+            if parameters:
+                connection.execute(self._end, parameters)
+
+    def latest(self, namespace: str, pod: str) -> PlacementDecision | None:
+        """Return the newest decision for a pod of this name, None where there is none."""
+        found = self._rows(queries.latest(namespace, pod))
+        return decision_of(found[0]) if found else None
+
+    def decisions(
+        self, chosen: DecisionFilter = _ANY, *, limit: int = 100, cursor: str | None = None
+    ) -> Page:
+        """Return up to `limit` (at most 1000) decisions, newest first.
+
+        Going from cursor to cursor shows every decision that was there at the start exactly once,
+        whatever is written meanwhile.
+        """
+        found = self._rows(queries.page(chosen, limit, cursor))
+        return Page(
+            decisions=tuple(decision_of(row) for row in found),
+            cursor=queries.cursor_after(found[-1]) if len(found) == limit else None,
+        )
+
+    def running_uids(self) -> frozenset[str]:
+        """Return the uids of pods whose end nobody noted: after a restart, end the absent ones."""
+        return frozenset(row.uid for row in self._rows(queries.running()))
+
+    def savings(
+        self, group_by: GroupBy, *, since_seconds: float, now_seconds: float
+    ) -> tuple[Saving, ...]:
+        """Sum what was forgone from one time to another, by namespace or workload, in their order.
+
+        What counts is said at `queries.savings` and in docs/reference/ledger.md.
+        """
+        for seconds in (since_seconds, now_seconds):
+            if not isfinite(seconds):
+                raise InputError(f"a time must be finite, not {seconds}")
+        rows = self._rows(queries.savings(group_by, since_seconds, now_seconds))
+        return tuple(_saving(row) for row in rows)
+
+    def _rows(self, statement: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        with self._explaining(), self._engine.begin() as connection:
+            return connection.execute(statement).all()
+
+    def _bring_up_to_date(self) -> None:
+        with self._engine.begin() as connection:
+            migration.check_known(connection, self._where)
+            if migration.present(connection) == migration.newest():
+                return
+        with self._writing.begin() as connection:
+            # Another process may have been faster.
+            migration.check_known(connection, self._where)
+            migration.upgrade(connection)
+
+    @contextmanager
+    def _explaining(self, *, opening: bool = False) -> Iterator[None]:
+        try:
+            yield
+        except NegawattError:
+            raise
+        except (SQLAlchemyError, OSError, *sqlite.ERRORS) as error:
+            explained = sqlite.explained(error, self._where, opening=opening)
+            if explained is None:
+                raise
+            raise explained from error
+
+
+def _parsed(url: str) -> sa.URL:
+    # A URL may hold a password, so one that cannot be read is not repeated.
+    try:
+        parsed = sa.make_url(url)
+        backend = parsed.get_backend_name()
+    except (ArgumentError, ValueError):
+        raise InputError("no database URL", where="ledger", mend=sqlite.GIVE_A_FILE) from None
+    if parsed.drivername not in {"sqlite", "sqlite+pysqlite"}:
+        raise InputError(f"no ledger in {backend} yet", where="ledger", mend=sqlite.GIVE_A_FILE)
+    return parsed
+
+
+def _prepare(file: Path, *, create: bool) -> None:
+    if file.is_dir():
+        raise InputError("is a folder", where=str(file), mend="give a file")
+    if not create and not file.exists():
+        raise InputError("no ledger there", where=str(file), mend="give the one in use")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        reason = (error.strerror or "cannot be made").lower()
+        raise InputError(reason, where=str(file.parent), mend="give a writable folder") from None
+
+
+def _end(uid: str, at_seconds: float) -> dict[str, Any]:
+    if not isinstance(uid, str) or not uid or not isfinite(at_seconds):
+        raise InputError(f"no end of a pod: {uid!r:.80} at {at_seconds!r:.40}")
+    return {"ended_uid": uid, "ended_seconds": float(at_seconds)}
+
+
+def _saving(row: sa.Row[Any]) -> Saving:
+    found = row._asdict()
+    return Saving(
+        namespace=row.namespace,
+        workload_kind=found.get("workload_kind", ""),
+        workload_name=found.get("workload_name", ""),
+        decisions=int(row.decisions),
+        unknown=int(row.unknown),
+        running=int(row.running),
+        forgone_watts=float(row.forgone_watts),
+        forgone_joules=float(row.forgone_joules),
+    )
