@@ -85,7 +85,7 @@ def test_every_module_says_what_it_answers() -> None:
 
 def test_tests_mirror_the_packages() -> None:
     """A test lies in a folder named after the package it tests, or after a kind of test."""
-    kinds = {"architecture", "deploy", "docs", "e2e", "integration", *repository.packages()}
+    kinds = {"architecture", "deploy", "docs", "e2e", "helm", "integration", *repository.packages()}
     paths = [
         file.relative_to(repository.ROOT)
         for file in repository.python_files()
