@@ -1,0 +1,119 @@
+"""Who may ask what: health is for everybody, the rest for loopback, a certificate or a token.
+
+Whoever reaches the extender learns which pods run where, so off loopback every caller shows a
+client certificate that our CA signed, or a bearer token. Only the address of the connection counts:
+headers that a proxy may set are never read.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from energy.errors import InputError
+from extender.settings import ExtenderSettings
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+CERTIFICATE = "negawatt.client_certificate"
+TOKEN_BYTES_MIN = 16
+_LOOPBACK_PREFIXES = ("127.", "::1", "::ffff:127.")
+
+
+class Token:
+    """A secret in a file. A changed file counts at once, so that a mounted Secret can rotate."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._stamp: tuple[int, int, int] | None = None
+        self._value = b""
+
+    def value(self) -> bytes:
+        """The token now; empty if the file cannot be read or is too short to be a secret."""
+        try:
+            status = self._file.stat()
+            stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
+            if stamp != self._stamp:
+                self._value, self._stamp = self._file.read_bytes().strip(), stamp
+        except OSError:
+            self._value, self._stamp = b"", None
+        return self._value if len(self._value) >= TOKEN_BYTES_MIN else b""
+
+    def refusal(self, given: bytes | None) -> str | None:
+        """Why a caller's token does not do; None if it does."""
+        if given is None:
+            return "a token is needed; send the header `Authorization: Bearer TOKEN`"
+        expected = self.value()
+        if not expected:
+            return (
+                f"the extender's token file cannot be read, or holds less than {TOKEN_BYTES_MIN} "
+                "bytes; mend the file, no restart is needed"
+            )
+        if not hmac.compare_digest(given, expected):
+            return "the token is wrong; send the one in the extender's --token-file"
+        return None
+
+
+class Access:
+    """Answers whether a request may be answered."""
+
+    def __init__(self, token: Token | None = None) -> None:
+        self._token = token
+
+    @classmethod
+    def from_settings(cls, settings: ExtenderSettings) -> Access:
+        """The rules that the settings ask for."""
+        return cls(Token(settings.token_file) if settings.token_file else None)
+
+    def refusal(self, scope: Mapping[str, Any]) -> str | None:
+        """Why an ASGI request is refused, in one line that says how to mend it; None if not."""
+        client = scope.get("client")
+        if client and client[0].startswith(_LOOPBACK_PREFIXES) and is_loopback(client[0]):
+            return None
+        if scope["path"] in OPEN_PATHS or scope.get("extensions", {}).get(CERTIFICATE):
+            return None
+        if self._token is None:
+            return "no token is configured; start the extender with --token-file, or ask locally"
+        return self._token.refusal(_bearer(scope["headers"]))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine alone; a name that is not `localhost` is not."""
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
+
+
+def require_guarded(settings: ExtenderSettings) -> None:
+    """Refuse to listen where strangers can ask, unless something tells them from friends.
+
+    Raises:
+        InputError: off loopback without a token and without a client CA, or a token too short.
+    """
+    if settings.token_file is not None and not Token(settings.token_file).value():
+        raise InputError(
+            f"holds no token of {TOKEN_BYTES_MIN} bytes or more, or cannot be read",
+            where=str(settings.token_file),
+            mend="`openssl rand -hex 32` makes one",
+        )
+    if is_loopback(settings.host) or settings.token_file or settings.tls_client_ca_file:
+        return
+    raise InputError(
+        f"{settings.host} can be reached by others, and nothing tells them apart",
+        where="--host",
+        mend="add --token-file or --tls-client-ca-file, or listen on 127.0.0.1",
+    )
+
+
+def _bearer(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    for name, value in headers:
+        if name == b"authorization" and value[:7].lower() == b"bearer ":
+            return value[7:].strip()
+    return None
