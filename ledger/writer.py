@@ -1,0 +1,233 @@
+"""One thread between those who decide and the database, so that no decision waits for it.
+
+`offer` puts a record into a bounded queue and returns; the thread writes what lies there, in
+batches, each in one transaction. While the database does not serve, the batch is tried again with
+growing pauses and the queue fills; what then finds no room is dropped and counted. A record that
+the database refuses while it takes others is dropped alone. When nothing is on the move,
+
+    offered = written + dropped + pending
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+from energy.errors import UnavailableError
+from ledger.decision import PlacementDecision
+
+_log = logging.getLogger(__name__)
+
+#: How long a record waits at most for company; a full batch does not wait.
+GATHER_SECONDS: Final = 0.2
+PAUSE_MIN_SECONDS: Final = 0.1
+PAUSE_MAX_SECONDS: Final = 5.0
+#: How much longer than `flush_seconds` leaving waits for an attempt that has begun.
+ATTEMPT_MAX_SECONDS: Final = 10.0
+LINE_MAX: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class PodEnd:
+    """When a pod ended, Unix seconds."""
+
+    uid: str
+    at_seconds: float
+
+
+Record = PlacementDecision | PodEnd
+
+
+class Store(Protocol):
+    """What the writer asks of a ledger."""
+
+    def record(
+        self, decisions: Sequence[PlacementDecision], ends: Sequence[tuple[str, float]]
+    ) -> None:
+        """Write all or nothing; `UnavailableError` means that it may work later."""
+
+
+class LedgerWriter:
+    """A bounded queue with the one thread that empties it into a ledger.
+
+    A context manager. On leaving it goes on writing for up to `flush_seconds`, and lets an attempt
+    that has begun finish (on a locked database that takes as long as the ledger waits for locks);
+    what is left then counts as dropped. It does not close the ledger.
+    """
+
+    def __init__(
+        self,
+        ledger: Store,
+        *,
+        capacity: int = 10_000,
+        batch: int = 500,
+        gather_seconds: float = GATHER_SECONDS,
+        pause_max_seconds: float = PAUSE_MAX_SECONDS,
+        flush_seconds: float = 5.0,
+    ) -> None:
+        """Nothing starts before the with-block. `capacity` and `batch` count records."""
+        self._ledger = ledger
+        self._capacity, self._batch = capacity, batch
+        self._gather_seconds = gather_seconds
+        self._pause_max_seconds = pause_max_seconds
+        self._flush_seconds = flush_seconds
+        self._waiting: deque[Record] = deque()
+        self._open = False
+        self._wake, self._closing = threading.Event(), threading.Event()
+        self._deadline = float("inf")
+        self._counting = threading.Lock()
+        self._written = self._dropped = 0
+        self._failing, self._last_error = False, ""
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._open = True
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open = False
+        self._deadline = time.monotonic() + self._flush_seconds
+        self._closing.set()
+        self._wake.set()
+        self._thread.join(self._flush_seconds + ATTEMPT_MAX_SECONDS)
+        if self._thread.is_alive():
+            self._note_failure("an attempt to write did not end")
+            return
+        while self._waiting:
+            self._settle_first(dropped=1)
+
+    @property
+    def written(self) -> int:
+        """Records that the database has (a decision that it had before counts too)."""
+        return self._written
+
+    @property
+    def dropped(self) -> int:
+        """Records that found no room, that the database refused, or that were left at the end."""
+        return self._dropped
+
+    @property
+    def pending(self) -> int:
+        """Records that wait or are being written."""
+        return len(self._waiting)
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last attempt to write failed."""
+        return self._failing
+
+    @property
+    def last_error(self) -> str:
+        """Why the last attempt that failed did, in one line; "" where none ever did."""
+        return self._last_error
+
+    def offer(self, record: PlacementDecision) -> bool:
+        """Take a decision if there is room; never waits and never raises."""
+        return self._take(record)
+
+    def offer_end(self, uid: str, ended_at_seconds: float) -> bool:
+        """Take the end of a pod (Unix seconds) if there is room; never waits and never raises."""
+        return self._take(PodEnd(uid, ended_at_seconds))
+
+    def _take(self, record: Record) -> bool:
+        waiting = self._waiting
+        # Two threads may both find the last place: the queue is a record longer then, no harm.
+        if len(waiting) >= self._capacity or not self._open:
+            self._count(dropped=1)
+            return False
+        waiting.append(record)
+        if len(waiting) >= self._batch and not self._wake.is_set():
+            self._wake.set()
+        return True
+
+    def _count(self, *, written: int = 0, dropped: int = 0) -> None:
+        # Held for two additions, so nobody waits for more than that.
+        with self._counting:
+            self._written += written
+            self._dropped += dropped
+
+    def _settle_first(self, *, written: int = 0, dropped: int = 0) -> None:
+        """Take the first records out of the queue and count what became of them."""
+        for _ in range(written + dropped):
+            self._waiting.popleft()
+        self._count(written=written, dropped=dropped)
+
+    def _run(self) -> None:
+        pause_seconds = PAUSE_MIN_SECONDS
+        while not self._is_over():
+            self._wake.wait(self._gather_seconds)
+            self._wake.clear()
+            try:
+                while self._waiting and not self._is_over():
+                    self._write_batch()
+                    pause_seconds = PAUSE_MIN_SECONDS
+            except UnavailableError as error:
+                self._note_failure(str(error))
+                self._pause(pause_seconds)
+                pause_seconds = min(2 * pause_seconds, self._pause_max_seconds)
+
+    def _is_over(self) -> bool:
+        if not self._closing.is_set():
+            return False
+        return not self._waiting or time.monotonic() >= self._deadline
+
+    def _pause(self, seconds: float) -> None:
+        """Wait for the next attempt; the end of the with-block shortens the pause."""
+        if not self._closing.wait(seconds):
+            return
+        left_seconds = self._deadline - time.monotonic()
+        time.sleep(max(0.0, min(PAUSE_MIN_SECONDS, left_seconds)))
+
+    def _write_batch(self) -> None:
+        """Write the first records; they leave the queue only when the database has them."""
+        count = min(self._batch, len(self._waiting))
+        records = [self._waiting[place] for place in range(count)]
+        try:
+            self._store(records)
+        except UnavailableError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, one record must not stop all others
+            self._write_one_by_one(records)
+        else:
+            self._settle_first(written=count)
+            self._note_success()
+
+    def _write_one_by_one(self, records: list[Record]) -> None:
+        for record in records:
+            try:
+                self._store([record])
+            except UnavailableError:
+                raise
+            except Exception as error:  # noqa: BLE001 - same
+                self._settle_first(dropped=1)
+                self._note_failure(f"a record was refused: {error}")
+            else:
+                self._settle_first(written=1)
+                self._note_success()
+
+    def _store(self, records: list[Record]) -> None:
+        ends = [(each.uid, each.at_seconds) for each in records if isinstance(each, PodEnd)]
+        self._ledger.record([each for each in records if not isinstance(each, PodEnd)], ends)
+
+    def _note_failure(self, line: str) -> None:
+        self._last_error = " ".join(line.split())[:LINE_MAX]
+        if not self._failing:
+            _log.warning("the ledger is not written: %s", self._last_error)
+        self._failing = True
+
+    def _note_success(self) -> None:
+        if self._failing:
+            _log.info("the ledger is written again; %d records were dropped so far", self._dropped)
+        self._failing = False
