@@ -1,0 +1,185 @@
+"""What goes into the ledger comes out again, page by page, whatever the database."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from itertools import count, islice
+
+import pytest
+from decisions import NOON, decisions, made, many
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from energy.errors import InputError
+from ledger.queries import DecisionFilter
+from ledger.store import Ledger
+
+BATCH = 50
+#: Hypothesis draws a uid again when it shrinks an example, and of a pod the first decision stays.
+EXAMPLES = count()
+
+
+def listed(ledger: Ledger, chosen: DecisionFilter, limit: int) -> list:
+    """Return all decisions, page after page."""
+    found, cursor = [], None
+    while True:
+        page = ledger.decisions(chosen, limit=limit, cursor=cursor)
+        found += page.decisions
+        if page.cursor is None:
+            return found
+        cursor = page.cursor
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(decision=decisions())
+def test_every_decision_comes_back_as_it_went_in(ledger, decision) -> None:
+    """Signs, quotes, other planes, extreme numbers: the row is the decision."""
+    decision = replace(decision, uid=f"example-{next(EXAMPLES)}")
+    ledger.write([decision])
+
+    found = listed(ledger, DecisionFilter(), 1000)
+
+    assert [each for each in found if each.uid == decision.uid] == [decision]
+
+
+def test_an_opened_ledger_still_has_what_was_written(ledger_url) -> None:
+    """Closing keeps, and opening again changes nothing."""
+    with Ledger.open(ledger_url) as ledger:
+        ledger.write([made()])
+
+    with Ledger.open(ledger_url, create=False) as again:
+        assert again.decisions().decisions == (made(),)
+
+
+def test_of_a_pod_the_first_decision_stays(ledger) -> None:
+    """Two extenders may watch one cluster, and a batch may be tried twice."""
+    ledger.write([made(uid="a", reason="first"), made(uid="b")])
+    ledger.write([made(uid="a", reason="second"), made(uid="c")])
+
+    assert ledger.latest("shop", "web-7d9f-abcde") == made(uid="c")
+    reasons = {each.uid: each.reason for each in ledger.decisions().decisions}
+    assert reasons == {"a": "first", "b": made().reason, "c": made().reason}
+
+
+def test_the_latest_is_the_newest_for_that_name(ledger) -> None:
+    """A StatefulSet's pods come back under the same name."""
+    ledger.write([made(uid=f"{hour}", decided_at_seconds=NOON + hour) for hour in (1, 3, 2)])
+    ledger.write([made(uid="other", namespace="blog", decided_at_seconds=NOON + 9)])
+
+    assert ledger.latest("shop", "web-7d9f-abcde") == made(uid="3", decided_at_seconds=NOON + 3)
+    assert ledger.latest("shop", "nobody") is None
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@given(limit=st.integers(1, 12), times=st.lists(st.integers(0, 5), max_size=10))
+def test_pages_show_every_decision_once_newest_first(ledger, limit, times) -> None:
+    """Also where decisions share a second, and whatever the page's length."""
+    namespace = f"example-{next(EXAMPLES)}"
+    written = [
+        made(uid=f"{namespace}-{row:02}", namespace=namespace, decided_at_seconds=float(second))
+        for row, second in enumerate(times)
+    ]
+    ledger.write(written)
+
+    found = listed(ledger, DecisionFilter(namespace=namespace), limit)
+
+    assert found == sorted(written, key=lambda each: (each.decided_at_seconds, each.uid))[::-1]
+
+
+def test_what_is_written_meanwhile_does_not_repeat_a_page(ledger) -> None:
+    """A cursor names a place, not a number of rows to skip."""
+    ledger.write(islice(many(), 6))
+    first = ledger.decisions(limit=3)
+    ledger.write([made(uid="newer", decided_at_seconds=NOON + 100)])
+
+    second = ledger.decisions(limit=3, cursor=first.cursor)
+
+    pods = [each.pod for each in (*first.decisions, *second.decisions)]
+    assert pods == [f"pod-{number}" for number in (5, 4, 3, 2, 1, 0)]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "pods"),
+    [
+        ({}, "abcd"),
+        ({"namespace": "shop"}, "abc"),
+        ({"workload": "web"}, "abd"),
+        ({"workload": "Job/web"}, "b"),
+        ({"workload": "Deployment/web", "namespace": "shop"}, "a"),
+        ({"node": "new-1"}, "c"),
+        ({"since_seconds": 2.0}, "bcd"),
+        ({"until_seconds": 2.0}, "a"),
+        ({"since_seconds": 2.0, "until_seconds": 4.0}, "bc"),
+        ({"namespace": ""}, ""),
+        ({"namespace": "sho_"}, ""),
+        ({"workload": "%"}, ""),
+    ],
+)
+def test_a_filter_keeps_what_it_names(ledger, chosen, pods) -> None:
+    """Wildcards of SQL mean nothing; an empty name is a name that nobody has."""
+    ledger.write(
+        [
+            made(pod="a", uid="a", decided_at_seconds=1),
+            made(pod="b", uid="b", decided_at_seconds=2, workload_kind="Job"),
+            made(pod="c", uid="c", decided_at_seconds=3, workload_name="db", node_chosen="new-1"),
+            made(pod="d", uid="d", decided_at_seconds=4, namespace="blog"),
+        ]
+    )
+
+    found = ledger.decisions(DecisionFilter(**chosen)).decisions
+
+    assert sorted(each.pod for each in found) == sorted(pods)
+
+
+@pytest.mark.parametrize("cursor", ["", "7", "0x1p3_", "nan_1", "0x1p99999_1", "0x1p3_-1", "x_1"])
+def test_a_cursor_that_no_page_gave_is_refused(ledger, cursor) -> None:
+    """It would silently begin anywhere."""
+    with pytest.raises(InputError, match="no cursor"):
+        ledger.decisions(cursor=cursor)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1001])
+def test_a_page_has_a_length(ledger, limit) -> None:
+    """Nobody loads the whole ledger by accident."""
+    with pytest.raises(InputError, match="1 to 1000"):
+        ledger.decisions(limit=limit)
+
+
+def test_a_batch_is_written_whole_or_not_at_all(ledger) -> None:
+    """The bad record comes last, after the good one had its row."""
+    with pytest.raises(InputError, match="no end of a pod"):
+        ledger.record([made()], [("0", float("nan"))])
+    with pytest.raises(Exception, match="refuses"):
+        ledger.write(_broken())
+
+    assert ledger.decisions().decisions == ()
+
+
+def _broken():
+    yield made()
+    raise RuntimeError("the source refuses to go on")
+
+
+def test_a_reader_sees_whole_batches_while_another_writes(ledger_url, ledger) -> None:
+    """Reading neither waits for the writer nor sees half of what it does."""
+    source, ended, seen = many(), threading.Event(), []
+
+    def read() -> None:
+        with Ledger.open(ledger_url, create=False) as reader:
+            while not ended.is_set():
+                rows = reader.savings("namespace", since_seconds=0, now_seconds=2 * NOON)
+                seen.append(sum(row.decisions for row in rows))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        for _ in range(40):
+            ledger.write(islice(source, BATCH))
+    finally:
+        ended.set()
+        thread.join()
+
+    assert [count % BATCH for count in seen] == [0] * len(seen)
+    assert seen == sorted(seen)
+    assert len(seen) > 1
