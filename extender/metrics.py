@@ -34,7 +34,7 @@ class RequestMetrics:
     """What is counted as it happens; everything else is read from `Figures` when asked for."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # a second series per counter that nobody reads
+        disable_created_metrics()  # type: ignore[no-untyped-call] # a second series per counter that nobody reads
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.requests = Counter(

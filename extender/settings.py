@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from energy.errors import InputError
 
 PREFIX = "NEGAWATT_EXTENDER__"
-MEASURED = "measured"
+MEASURED: Literal["measured"] = "measured"
 NO_LEDGER = "none"
 MEBIBYTE = 1024 * 1024
 

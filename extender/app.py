@@ -1,0 +1,161 @@
+"""The extender's HTTP shell: the scheduler's verbs on a bare path, everything else on FastAPI."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import PlainTextResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+from typing_extensions import override
+
+from extender import verbs
+from extender.access import Access
+from extender.explanation import Explanation
+from extender.metrics import CONTENT_TYPE, RequestMetrics, exposition
+from extender.openapi import DESCRIPTION, TITLE, Problem, document
+from extender.savings import NAMESPACE, By, Savings, summed
+from extender.scorer import Scorer
+from extender.settings import ExtenderSettings
+
+PRIORITIZE, FILTER, EMPTY = "/scheduler/prioritize", "/scheduler/filter", "/scheduler/empty"
+UNAUTHORIZED, NOT_FOUND, UNAVAILABLE = 401, 404, 503
+_LABELS = {"healthz", "readyz", "metrics", "explain", "savings", "scheduler"}
+_CHALLENGE = ((b"www-authenticate", b"Bearer"),)
+
+
+class ExtenderApp(FastAPI):
+    """FastAPI behind a door: who may not ask is refused, what is hot is answered there."""
+
+    hot: dict[str, verbs.Verb | verbs.EmptyVerb]
+    access: Access
+    metrics: RequestMetrics
+    draining: bool
+
+    @override
+    async def __call__(self, scope: verbs.Scope, receive: verbs.Receive, send: verbs.Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        if (line := self.access.refusal(scope)) is not None:
+            await verbs.send_json(send, UNAUTHORIZED, verbs.error_body(line), _CHALLENGE)
+            self.metrics.count(_label(scope["path"]), UNAUTHORIZED)
+        elif (verb := self.hot.get(scope["path"])) is not None and scope["method"] == "POST":
+            await verb(scope, receive, send)
+        else:
+            await self._route(scope, receive, send)
+
+    async def _route(self, scope: verbs.Scope, receive: verbs.Receive, send: verbs.Send) -> None:
+        async def counted(message: verbs.Message) -> None:
+            if message["type"] == "http.response.start":
+                self.metrics.count(_label(scope["path"]), message["status"])
+            await send(message)
+
+        await super().__call__(scope, receive, counted)
+
+
+def create_app(
+    scorer: Scorer,
+    settings: ExtenderSettings,
+    *,
+    metrics: RequestMetrics | None = None,
+    with_empty_handler: bool = False,
+) -> ExtenderApp:
+    """The application over a core. ``with_empty_handler`` adds what a bench compares with."""
+    app = ExtenderApp(
+        title=TITLE,
+        description=DESCRIPTION,
+        docs_url=None,  # those pages load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.access = Access.from_settings(settings)
+    app.metrics = metrics or RequestMetrics()
+    app.draining = False
+    shell = verbs.Shell(metrics=app.metrics, body_limit_bytes=settings.body_limit_bytes)
+    app.hot = {
+        PRIORITIZE: verbs.Verb("prioritize", verbs.prioritize(scorer), verbs.no_opinion, shell),
+        FILTER: verbs.Verb("filter", verbs.filter_nodes(scorer), verbs.keep_all, shell),
+    }
+    if with_empty_handler:
+        app.hot[EMPTY] = verbs.EmptyVerb()
+    for path, verb in app.hot.items():
+        # Never reached by a POST; here so that another method is answered with 405.
+        app.router.routes.append(Route(path, verb, methods=["POST"], include_in_schema=False))
+    _add_health(app, scorer)
+    _add_reports(app, scorer)
+    _say_errors_in_one_line(app)
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    return app
+
+
+def _add_health(app: ExtenderApp, scorer: Scorer) -> None:
+    # Coroutines, so that they are answered by the event loop: if it hangs, so do they.
+    @app.get("/healthz", response_class=PlainTextResponse, tags=["health"])
+    async def healthz() -> str:
+        """Whether the event loop turns."""
+        return "ok\n"
+
+    @app.get(
+        "/readyz",
+        response_class=PlainTextResponse,
+        tags=["health"],
+        responses={UNAVAILABLE: {"description": "What is missing, a line each."}},
+    )
+    async def readyz() -> Response:
+        """Whether the cluster is known; 503 with a line for each thing that is missing."""
+        if app.draining:
+            return PlainTextResponse("shutting down\n", UNAVAILABLE)
+        readiness = scorer.readiness()
+        said = "".join(f"{line}\n" for line in readiness.lines) or "ok\n"
+        return PlainTextResponse(said, 200 if readiness.ready else UNAVAILABLE)
+
+
+def _add_reports(app: ExtenderApp, scorer: Scorer) -> None:
+    @app.get("/metrics", response_class=PlainTextResponse, tags=["reports"])
+    async def metrics() -> Response:
+        """Prometheus' text format; the names are in docs/reference/metrics.md."""
+        pieces = [piece async for piece in exposition(app.metrics, scorer.figures())]
+        return Response(b"".join(pieces), media_type=CONTENT_TYPE)
+
+    @app.get(
+        "/explain/{namespace}/{pod}",
+        response_model=Explanation,
+        tags=["reports"],
+        responses={NOT_FOUND: {"model": Problem, "description": "There is no such pod."}},
+    )
+    async def explain(namespace: str, pod: str) -> Response:
+        """Why a pod is where it is, or where it would go: every candidate and its cost."""
+        found = scorer.explain(namespace, pod)
+        if found is None:
+            raise HTTPException(NOT_FOUND, f"no pod {namespace}/{pod} is known")
+        return Response(found.model_dump_json(), media_type="application/json")
+
+    @app.get("/savings", tags=["reports"])
+    async def savings(
+        by: Annotated[By, Query(description="What to sum over.")] = NAMESPACE,
+    ) -> Savings:
+        """The watts and joules forgone: what the scheduler's choices cost beyond ours."""
+        return summed(scorer.figures(), by)
+
+
+def _say_errors_in_one_line(app: ExtenderApp) -> None:
+    @app.exception_handler(HTTPException)
+    async def refused(_request: Request, error: HTTPException) -> Response:
+        body = verbs.error_body(str(error.detail))
+        return Response(body, error.status_code, error.headers, "application/json")
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(_request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        line = f"{first['loc'][-1]}: {first['msg']}"
+        return Response(verbs.error_body(line), verbs.BAD_REQUEST, media_type="application/json")
+
+
+def _label(path: str) -> str:
+    """A path as a label of metrics: few values, whatever is asked."""
+    first = path.split("/", 2)[1] if path.startswith("/") else ""
+    return first if first in _LABELS else "other"
