@@ -45,6 +45,9 @@ class ControlPlaneOptions:
         metrics_server: serve metrics.k8s.io from KWOK's usage annotations (first values after
             about a minute).
         prometheus: the program that scrapes all components, usually /usr/bin/prometheus.
+        usage_ratio: what KWOK says that a pod uses of the CPU it requests, where its annotation
+            `kwok.x-k8s.io/usage-cpu` says nothing (memory: all that it requests). Unset: one
+            millicore, and nothing is served unless metrics-server or Prometheus reads it.
         qps_limits: keep the components' own limits on API requests; without them a small cluster
             settles quicker.
         arguments: component -> flag -> value, such as
@@ -54,6 +57,7 @@ class ControlPlaneOptions:
     scheduler_configuration: Path | None = None
     metrics_server: bool = False
     prometheus: Path | None = None
+    usage_ratio: float | None = None
     qps_limits: bool = False
     arguments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -116,8 +120,8 @@ def kwokctl_configuration(
         },
     }
     documents = [json.dumps(head, indent=1)]
-    if extras:
-        documents += _metrics_of_fake_nodes(toolchain)
+    if extras or options.usage_ratio is not None:
+        documents += _metrics_of_fake_nodes(toolchain, options.usage_ratio)
     return "\n---\n".join(documents)
 
 
@@ -135,9 +139,43 @@ def _extras(
     return extras
 
 
-def _metrics_of_fake_nodes(toolchain: Toolchain) -> list[str]:
+def _metrics_of_fake_nodes(toolchain: Toolchain, usage_ratio: float | None) -> list[str]:
     """Give what metrics-server and Prometheus read: KWOK serves it when told how."""
-    return [
-        toolchain.shared(f"kwok/{name}.yaml").read_text(encoding="utf-8")
-        for name in ("metrics-resource", "usage-from-annotation")
-    ]
+    metrics = toolchain.shared("kwok/metrics-resource.yaml").read_text(encoding="utf-8")
+    if usage_ratio is None:
+        usage = toolchain.shared("kwok/usage-from-annotation.yaml").read_text(encoding="utf-8")
+    else:
+        usage = json.dumps(_usage_of_requests(usage_ratio), indent=1)
+    return [metrics, usage]
+
+
+def _usage_of_requests(usage_ratio: float) -> dict[str, object]:
+    """Let a container use what its pod's annotation says, or else this much of its requests.
+
+    In whole thousandths: KWOK multiplies its quantities by integers exactly.
+    """
+    thousandths = round(usage_ratio * 1000)
+    stated = "container.resources.requests"
+    cpu = f'"cpu" in {stated} ? {stated}["cpu"] * {thousandths} / 1000 : Quantity("0")'
+    memory = f'"memory" in {stated} ? {stated}["memory"] : Quantity("1Mi")'
+    return {
+        "apiVersion": "kwok.x-k8s.io/v1alpha1",
+        "kind": "ClusterResourceUsage",
+        "metadata": {"name": "usage-of-requests"},
+        "spec": {
+            "usages": [
+                {
+                    "usage": {
+                        "cpu": {"expression": _annotated("usage-cpu", cpu)},
+                        "memory": {"expression": _annotated("usage-memory", memory)},
+                    }
+                }
+            ]
+        },
+    }
+
+
+def _annotated(name: str, otherwise: str) -> str:
+    held = "pod.metadata.annotations"
+    key = f'"kwok.x-k8s.io/{name}"'
+    return f"{key} in {held} ? Quantity({held}[{key}]) : ({otherwise})"

@@ -1,0 +1,107 @@
+"""What the commands of the sandbox print: how to use it, and how it is."""
+
+from __future__ import annotations
+
+from shlex import quote
+
+from rich.table import Table
+
+from console.output import stdout
+from simulator.sandbox.record import as_json
+from simulator.sandbox.sandbox import Sandbox, SandboxStatus
+
+MARKS = {True: "[green]yes[/]", False: "[red]no[/]"}
+
+
+def started_lines(sandbox: Sandbox, *, fresh: bool) -> list[str]:
+    """Say what runs and how to reach it."""
+    record = sandbox.record
+    what = f"{record.node_count} simulated nodes of the fleet {record.options.fleet}"
+    verb = "is ready" if fresh else "runs already"
+    return [
+        f"The sandbox {verb}: {what}, {_profiles(record.power_profile_count)}.",
+        "",
+        f"  export KUBECONFIG={quote(str(sandbox.kubeconfig))}",
+        f"  {quote(str(sandbox.kubectl_program))} get nodes",
+        "",
+        *(f"{name.replace('_', ' '):12} {url}" for name, url in shown_urls(sandbox).items()),
+        f"{'state':12} {sandbox.folder}",
+        f"{'end it':12} negawatt sandbox down",
+    ]
+
+
+def shown_urls(sandbox: Sandbox) -> dict[str, str]:
+    """Give what a person may want to open."""
+    urls = dict(sandbox.urls)
+    urls["power_meter"] += "/metrics"
+    if "kafkaPort" in sandbox.ports:
+        urls["kafka"] = f"127.0.0.1:{sandbox.ports['kafkaPort']}"
+    return urls
+
+
+def started_document(sandbox: Sandbox, *, fresh: bool) -> dict[str, object]:
+    """Give the same as JSON-ready values."""
+    return {
+        "started": fresh,
+        "state": str(sandbox.folder),
+        "kubeconfig": str(sandbox.kubeconfig),
+        "kubectl": str(sandbox.kubectl_program),
+        "urls": shown_urls(sandbox),
+        "ports": dict(sandbox.ports),
+        "nodes": sandbox.record.node_count,
+        "power_profiles": sandbox.record.power_profile_count,
+        "options": as_json(sandbox.record)["options"],
+    }
+
+
+def status_document(sandbox: Sandbox, seen: SandboxStatus) -> dict[str, object]:
+    """Give the status as JSON-ready values."""
+    census = seen.census
+    return {
+        "ready": seen.ready,
+        **started_document(sandbox, fresh=False),
+        "components": [
+            {
+                "name": one.name,
+                "runs": one.runs,
+                "listens": one.listens,
+                "ports": dict(one.ports),
+                "log": str(sandbox.log(one.name)),
+            }
+            for one in seen.components
+        ],
+        "census": census
+        and {
+            "nodes": census.nodes,
+            "ready_nodes": census.ready_nodes,
+            "pods": census.pods,
+            "bound_pods": census.bound_pods,
+        },
+    }
+
+
+def show_status(sandbox: Sandbox, seen: SandboxStatus) -> None:
+    """Print the status as a table and two lines."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("component", "runs", "listens", "ports"):
+        table.add_column(column, no_wrap=True)
+    for one in seen.components:
+        ports = ", ".join(str(port) for port in one.ports.values())
+        table.add_row(one.name, MARKS[one.runs], MARKS[one.listens], ports)
+    console = stdout()
+    console.print(table)
+    console.print()
+    census = seen.census
+    if census is None:
+        console.print("The API server does not answer.")
+    else:
+        console.print(
+            f"{census.ready_nodes} of {census.nodes} nodes ready; "
+            f"{census.pods} pods outside kube-system, {census.bound_pods} with a node."
+        )
+    console.print(f"logs: {sandbox.folder}", soft_wrap=True)
+    console.print("ready" if seen.ready else "NOT ready: see above", style="bold")
+
+
+def _profiles(count: int) -> str:
+    return f"{count} power profiles" if count else "no power profiles (no definition at hand)"

@@ -1,0 +1,160 @@
+"""What lives in a sandbox: create and count its nodes, remove its workloads, over kubectl."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from energy.errors import UnavailableError
+from energy.servers import CatalogueServer
+from simulator.fleet import Fleet
+from simulator.sandbox.fleet_nodes import node_manifests, power_profiles
+
+#: The definition of the PowerProfile resource, in a checkout; a wheel carries none.
+PROFILE_DEFINITION = (
+    Path(__file__).resolve().parents[2] / "helm/negawatt-crds/templates/powerprofile.yaml"
+)
+PROFILE_RESOURCE = "powerprofiles.negawatt.dev"
+SYSTEM_NAMESPACES = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
+# Owners first, so that no controller makes the pods anew.
+WORKLOADS = (
+    "apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers",
+    "apis/policy/v1/namespaces/{}/poddisruptionbudgets",
+    "apis/batch/v1/namespaces/{}/cronjobs",
+    "apis/batch/v1/namespaces/{}/jobs",
+    "apis/apps/v1/namespaces/{}/deployments",
+    "apis/apps/v1/namespaces/{}/statefulsets",
+    "apis/apps/v1/namespaces/{}/daemonsets",
+    "apis/apps/v1/namespaces/{}/replicasets",
+    "api/v1/namespaces/{}/replicationcontrollers",
+    "api/v1/namespaces/{}/pods",
+)
+CREATORS = 4  # kubectl sends one request after another, at most 50 a second in the long run
+SETTLED_SECONDS_MAX = 180.0
+POLL_SECONDS = 0.2
+READY = '{range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}'
+PODS = '{range .items[*]}{.metadata.namespace} {.spec.nodeName}{"\\n"}{end}'
+
+
+class Kubectl(Protocol):
+    """Runs kubectl and gives what it printed; raises UnavailableError where it fails."""
+
+    def __call__(self, *arguments: str, manifest: object = None) -> str:
+        """Run it; `manifest` goes to its input."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Census:
+    """Nodes and pods that the API server has; `bound_pods` have a node."""
+
+    nodes: int
+    ready_nodes: int
+    pods: int
+    bound_pods: int
+
+
+def census(kubectl: Kubectl) -> Census:
+    """Count nodes, and pods outside kube-system.
+
+    Raises:
+        UnavailableError: the API server does not answer.
+    """
+    ready = _ready(kubectl)
+    pods = [line.split() for line in _pods(kubectl)]
+    return Census(
+        nodes=len(ready),
+        ready_nodes=ready.count("True"),
+        pods=len(pods),
+        bound_pods=sum(len(fields) > 1 for fields in pods),
+    )
+
+
+def create_nodes(kubectl: Kubectl, fleet: Fleet) -> None:
+    """Create the nodes of a fleet and wait until all of them are ready.
+
+    Raises:
+        UnavailableError: one cannot be created, or they do not become ready.
+    """
+    manifests = node_manifests(fleet)
+    parts = [manifests[start::CREATORS] for start in range(CREATORS) if manifests[start::CREATORS]]
+    with ThreadPoolExecutor(CREATORS) as pool:
+        list(pool.map(lambda part: _create(kubectl, part), parts))
+    wanted = len(manifests)
+    _wait(lambda: _ready(kubectl).count("True") >= wanted, f"{wanted} nodes are not ready")
+
+
+def create_profiles(kubectl: Kubectl, servers: Sequence[CatalogueServer]) -> int:
+    """Define the PowerProfile resource and create one per server; give how many there are now.
+
+    Gives 0 where this installation has no definition of the resource.
+
+    Raises:
+        UnavailableError: the API server refuses one.
+    """
+    if not PROFILE_DEFINITION.is_file():
+        return 0
+    kubectl("apply", f"--filename={PROFILE_DEFINITION}")
+    kubectl("wait", "--for=condition=Established", f"crd/{PROFILE_RESOURCE}", "--timeout=60s")
+    kubectl("apply", "--filename=-", manifest=_list(power_profiles(servers)))
+    return len(servers)
+
+
+def remove_workloads(kubectl: Kubectl) -> None:
+    """Remove the namespaces that are not Kubernetes' own, and what runs in `default`.
+
+    Raises:
+        UnavailableError: the API server does not do it in time.
+    """
+    named = kubectl("get", "namespaces", "--output=name").split()
+    others = sorted({name.removeprefix("namespace/") for name in named} - SYSTEM_NAMESPACES)
+    if others:
+        kubectl("delete", "namespace", *others, "--wait=false")
+    for path in WORKLOADS:
+        kubectl("delete", f"--raw=/{path.format('default')}")
+
+    def gone() -> bool:
+        left = _pods(kubectl)
+        if any(line.startswith("default ") for line in left):
+            kubectl("delete", f"--raw=/{WORKLOADS[-1].format('default')}")  # made meanwhile
+        return not left
+
+    _wait(gone, "some pods do not go")
+    if others:
+        kubectl("wait", "--for=delete", *(f"namespace/{name}" for name in others), "--timeout=120s")
+
+
+def remove_nodes(kubectl: Kubectl) -> None:
+    """Remove every node, and with it taints, cordons and labels that somebody put there."""
+    kubectl("delete", "--raw=/api/v1/nodes")
+
+
+def _create(kubectl: Kubectl, manifests: list[dict[str, object]]) -> None:
+    kubectl("create", "--filename=-", manifest=_list(manifests))
+
+
+def _list(items: list[dict[str, object]]) -> dict[str, object]:
+    return {"apiVersion": "v1", "kind": "List", "items": items}
+
+
+def _ready(kubectl: Kubectl) -> list[str]:
+    """Give every node's condition: True, False, Unknown, or nothing yet."""
+    return kubectl("get", "nodes", f"--output=jsonpath={READY}").split("\n")[:-1]
+
+
+def _pods(kubectl: Kubectl) -> list[str]:
+    """Give `namespace node` of every pod outside kube-system; no node while it waits."""
+    printed = kubectl("get", "pods", "--all-namespaces", f"--output=jsonpath={PODS}")
+    return [line for line in printed.splitlines() if not line.startswith("kube-system ")]
+
+
+def _wait(done: Callable[[], bool], problem: str) -> None:
+    deadline = time.monotonic() + SETTLED_SECONDS_MAX
+    while not done():
+        if time.monotonic() > deadline:
+            raise UnavailableError(f"{problem} after {SETTLED_SECONDS_MAX:g} s")
+        time.sleep(POLL_SECONDS)

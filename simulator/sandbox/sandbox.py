@@ -1,0 +1,410 @@
+"""A cluster that stays: a real control plane, simulated nodes of real servers, a power meter."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from energy.catalogue import Catalogue
+from energy.errors import InputError, UnavailableError
+from simulator.sandbox import companions, population
+from simulator.sandbox.fleet_nodes import drawn_servers, sandbox_fleet
+from simulator.sandbox.kwok_cluster import KwokCluster, StartError
+from simulator.sandbox.kwokctl_configuration import ControlPlaneOptions
+from simulator.sandbox.ports import accepts, free_ports
+from simulator.sandbox.processes import end, treat_sigterm_as_interrupt
+from simulator.sandbox.prometheus_configuration import prometheus_configuration
+from simulator.sandbox.record import (
+    KAFKA,
+    LOCK,
+    METRICS_SERVER,
+    PROMETHEUS,
+    Program,
+    SandboxOptions,
+    SandboxRecord,
+    is_sandbox,
+    locked,
+    require_ours_or_new,
+)
+from simulator.sandbox.scheduler_file import unlimited_client
+from simulator.sandbox.toolchain import Toolchain
+
+GRACE_SECONDS = 1.0
+SCHEDULER_FILE = "scheduler.yaml"
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComponentStatus:
+    """One component: whether its process is there, and where it listens (port name -> port)."""
+
+    name: str
+    runs: bool
+    ports: Mapping[str, int]
+    listens: bool
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing is wrong with it, as far as can be seen from outside."""
+        return self.runs and self.listens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxStatus:
+    """What is there; `census` is None where the API server does not answer."""
+
+    components: tuple[ComponentStatus, ...]
+    census: population.Census | None
+    ready: bool
+
+
+class Sandbox:
+    """A sandbox that was started, by this program or by an earlier one.
+
+    Attributes:
+        folder: its state; removed when it is taken down.
+        record: what it consists of.
+    """
+
+    def __init__(self, folder: Path, record: SandboxRecord) -> None:
+        self.folder = folder
+        self.record = record
+        self.toolchain = Toolchain(folder=record.toolchain)
+        self._cluster = KwokCluster(
+            self.toolchain,
+            _control_plane_options(record.options, folder),
+            folder,
+            programs={name: program.path for name, program in self._of_cluster().items()},
+            ports=record.ports,
+        )
+
+    @classmethod
+    def opened(cls, folder: Path) -> Sandbox:
+        """Give the sandbox of a folder.
+
+        Raises:
+            UnavailableError: there is none, or its record cannot be read.
+        """
+        record = SandboxRecord.read(folder)
+        if record is None:
+            raise UnavailableError(
+                "there is no sandbox", where=str(folder), mend="run `negawatt sandbox up`"
+            )
+        return cls(folder, record)
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The file with an administrator's credentials."""
+        return self._cluster.kubeconfig
+
+    @property
+    def kubectl_program(self) -> Path:
+        """The kubectl that belongs to the control plane."""
+        return self.record.programs["kubectl"].path
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """Where everything listens on loopback; port name -> port."""
+        return self.record.ports
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """What answers over plain HTTP: the power meter, and Prometheus where it runs."""
+        named = {"power_meter": "powerMeterPort", "prometheus": "prometheusPort"}
+        return {
+            name: f"http://127.0.0.1:{self.ports[port]}"
+            for name, port in named.items()
+            if port in self.ports
+        }
+
+    def kubectl(self, *arguments: str, manifest: object = None) -> str:
+        """Run kubectl against it; `manifest` (JSON-ready) goes to its input. Gives its output.
+
+        Raises:
+            UnavailableError: kubectl failed, or was not done in time.
+        """
+        return self._cluster.kubectl(*arguments, manifest=manifest)
+
+    def log(self, component: str) -> Path:
+        """Give the log file of a component, such as `kube-scheduler` or `power-meter`."""
+        if component in companions.names_of(self.record.options):
+            return companions.log_of(self.folder, component)
+        return self._cluster.log(component)
+
+    def process_ids(self) -> list[int]:
+        """Give the ids of all processes that run for it."""
+        ours = [
+            process_id
+            for name in companions.names_of(self.record.options)
+            for process_id in companions.process_ids(self.record.programs[name], self.folder)
+        ]
+        return sorted({*ours, *self._cluster.process_ids()})
+
+    def status(self) -> SandboxStatus:
+        """Look at every component, and count nodes and pods. Changes nothing."""
+        components = tuple(self._component(name) for name in self._components())
+        try:
+            census = population.census(self.kubectl)
+        except UnavailableError:
+            census = None
+        well = census is not None and census.ready_nodes == census.nodes
+        return SandboxStatus(
+            components=components,
+            census=census,
+            ready=self.record.ready and well and all(one.well for one in components),
+        )
+
+    def reset(self) -> None:
+        """Remove all workloads and pods outside kube-system, and make nodes and profiles anew.
+
+        Raises:
+            UnavailableError: the API server does not do it.
+        """
+        with locked(self.folder):
+            population.remove_workloads(self.kubectl)
+            population.remove_nodes(self.kubectl)
+            self._populate()
+            (self.folder / companions.FAULT_FILE).unlink(missing_ok=True)
+
+    def end_processes(self) -> None:
+        """End every process that runs for it, and no other."""
+        end(self.process_ids(), grace_seconds=GRACE_SECONDS)
+
+    def start(self, report: Report) -> None:
+        """Start everything and wait until it is ready; the record is already written.
+
+        Raises:
+            StartError: the control plane did not come up.
+            UnavailableError: something else did not.
+        """
+        options = self.record.options
+        beside = []
+        if KAFKA in options.extras:
+            report("starting Kafka")
+            beside.append(self._kafka())
+            beside[-1].start(self.folder)
+        report("starting the control plane")
+        self._cluster.start()
+        report("starting what runs beside it")
+        for companion in self._after_the_control_plane():
+            companion.start(self.folder)
+            beside.append(companion)
+        report(f"creating {options.nodes} nodes")
+        profiles = self._populate()
+        for companion in beside:
+            report(f"waiting for {companion.name}")
+            companion.wait_until_it_listens(self.folder)
+        found = {"ready": True, "node_count": options.nodes, "power_profile_count": profiles}
+        self.record = self.record.model_copy(update=found)
+        self.record.write(self.folder)
+
+    def _populate(self) -> int:
+        """Create nodes and profiles; give the number of profiles."""
+        options, catalogue = self.record.options, Catalogue.shipped()
+        servers = drawn_servers(options.fleet, options.nodes)
+        fleet = sandbox_fleet(options.fleet, servers, catalogue, tier_labels=options.tier_labels)
+        created = population.create_profiles(
+            self.kubectl, [catalogue.servers[slug] for slug in servers]
+        )
+        population.create_nodes(self.kubectl, fleet)
+        return created
+
+    def _of_cluster(self) -> dict[str, Program]:
+        # Not kubectl: whoever follows something with it has started it, and it ends by itself.
+        others = {"kubectl", *companions.names_of(self.record.options)}
+        return {
+            name: program for name, program in self.record.programs.items() if name not in others
+        }
+
+    def _components(self) -> dict[str, tuple[str, ...]]:
+        """Name what runs, and the ports of each."""
+        found: dict[str, tuple[str, ...]] = {}
+        options = _control_plane_options(self.record.options, self.folder)
+        for port, component in options.ports().items():
+            found[component] = (*found.get(component, ()), port)
+        for name in companions.names_of(self.record.options):
+            found[name] = companions.PORTS[name]
+        return found
+
+    def _component(self, name: str) -> ComponentStatus:
+        ports = {port: self.ports[port] for port in self._components()[name]}
+        program = self.record.programs[name]
+        return ComponentStatus(
+            name=name,
+            runs=bool(companions.process_ids(program, self.folder)),
+            ports=ports,
+            listens=all(accepts(port) for port in ports.values()),
+        )
+
+    def _kafka(self) -> companions.Companion:
+        ports = self.ports["kafkaPort"], self.ports["kafkaControllerPort"]
+        program = self.record.programs[KAFKA]
+        return companions.kafka(program, self.folder, ports, toolchain=self.toolchain)
+
+    def _after_the_control_plane(self) -> list[companions.Companion]:
+        options, programs = self.record.options, self.record.programs
+        found = [
+            companions.meter(
+                programs[companions.METER],
+                self.folder,
+                self.ports["powerMeterPort"],
+                usage_ratio=options.usage_ratio,
+            )
+        ]
+        if PROMETHEUS in options.extras:
+            text = prometheus_configuration(self.ports, certificates=self._cluster.certificates)
+            port = self.ports["prometheusPort"]
+            found.append(
+                companions.prometheus(programs[PROMETHEUS], self.folder, port, configuration=text)
+            )
+        return found
+
+
+def up(
+    options: SandboxOptions,
+    folder: Path,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    report: Report = lambda _doing: None,
+) -> tuple[Sandbox, bool]:
+    """Start a sandbox, or find the one that runs; the second value says whether it was started.
+
+    Entered on the main thread, SIGTERM does what Ctrl-C does: everything begun is ended.
+
+    Raises:
+        InputError: an option cannot be used, the folder holds other things, or the sandbox that
+            runs there was started with another value of an option that `options` states.
+        UnavailableError: the toolchain or a program is missing, or something did not come up; in
+            the last case the folder stays for its logs.
+    """
+    servers = drawn_servers(options.fleet, options.nodes)
+    stated = frozenset(options.model_fields_set)
+    options = options.model_copy(update={"nodes": sum(servers.values())})
+    require_ours_or_new(folder)
+    toolchain = Toolchain.found(environ)
+    with locked(folder):
+        found = _found_running(options, stated, folder)
+        if found:
+            return found, False
+        sandbox = _prepared(options, folder, toolchain)
+        restore_sigterm = treat_sigterm_as_interrupt()
+        try:
+            sandbox.start(report)
+        except BaseException as error:
+            sandbox.end_processes()
+            if isinstance(error, StartError | UnavailableError):
+                raise UnavailableError(
+                    f"the sandbox did not start: {error}",
+                    where=str(folder),
+                    mend="read the logs there; `negawatt sandbox down` removes them",
+                ) from error
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        finally:
+            restore_sigterm()
+        return sandbox, True
+
+
+def down(folder: Path, *, environ: Mapping[str, str] = os.environ) -> bool:
+    """End everything of a sandbox, whole or half started, and remove its folder.
+
+    Gives whether there was one.
+
+    Raises:
+        InputError: there is something else in the folder.
+        UnavailableError: another command is at work on it.
+    """
+    require_ours_or_new(folder)
+    if not is_sandbox(folder):
+        return False
+    with locked(folder):
+        try:
+            sandbox = Sandbox.opened(folder)
+        except UnavailableError:
+            sandbox = Sandbox(folder, _guessed_record(environ))
+        sandbox.end_processes()
+        shutil.rmtree(folder)
+    return True
+
+
+def _found_running(options: SandboxOptions, stated: frozenset[str], folder: Path) -> Sandbox | None:
+    """Give the sandbox that runs in the folder; clear away one that never came up."""
+    record = SandboxRecord.read(folder)
+    if record is None:
+        return None
+    sandbox = Sandbox(folder, record)
+    if not record.ready and not sandbox.process_ids():
+        for path in folder.iterdir():
+            if path.name != LOCK:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return None
+    ended = [one.name for one in sandbox.status().components if not one.well]
+    if ended or not record.ready:
+        what = f"{', '.join(ended)} ended" if ended else "its start was cut off"
+        raise UnavailableError(
+            f"the sandbox there is not whole: {what}",
+            where=str(folder),
+            mend="run `negawatt sandbox down`",
+        )
+    for name in sorted(stated):
+        there, wanted = getattr(record.options, name), getattr(options, name)
+        if there != wanted:
+            raise InputError(
+                f"the sandbox that runs there has {name} {there}, not {wanted}",
+                where=str(folder),
+                mend="run `negawatt sandbox down` first, or give --state another folder",
+            )
+    return sandbox
+
+
+def _prepared(options: SandboxOptions, folder: Path, toolchain: Toolchain) -> Sandbox:
+    """Choose programs and ports and write all of it down, before anything is started."""
+    if options.scheduler_configuration:
+        text = unlimited_client(options.scheduler_configuration)
+        (folder / SCHEDULER_FILE).write_text(text, encoding="utf-8")
+    plane = _control_plane_options(options, folder)
+    programs = {name: Program(path=path) for name, path in plane.programs(toolchain).items()}
+    programs |= companions.programs_of(options, toolchain)
+    names = [*plane.ports()]
+    names += [port for name in companions.names_of(options) for port in companions.PORTS[name]]
+    record = SandboxRecord(
+        options=options,
+        toolchain=toolchain.folder,
+        programs=programs,
+        ports=dict(zip(names, free_ports(len(names)), strict=True)),
+    )
+    record.write(folder)
+    return Sandbox(folder, record)
+
+
+def _control_plane_options(options: SandboxOptions, folder: Path) -> ControlPlaneOptions:
+    return ControlPlaneOptions(
+        scheduler_configuration=folder / SCHEDULER_FILE
+        if options.scheduler_configuration
+        else None,
+        metrics_server=METRICS_SERVER in options.extras,
+        usage_ratio=options.usage_ratio,
+    )
+
+
+def _guessed_record(environ: Mapping[str, str]) -> SandboxRecord:
+    """What a sandbox whose record is broken may consist of."""
+    options = SandboxOptions(extras=(METRICS_SERVER,))
+    toolchain = Toolchain.found(environ)
+    plane = ControlPlaneOptions(metrics_server=True)
+    programs = {name: Program(path=path) for name, path in plane.programs(toolchain).items()}
+    for extra in ((), (PROMETHEUS,), (KAFKA,)):
+        try:
+            programs |= companions.programs_of(SandboxOptions(extras=extra), toolchain)
+        except UnavailableError:
+            continue  # what is not installed does not run
+    known = tuple(name for name in (METRICS_SERVER, PROMETHEUS, KAFKA) if name in programs)
+    return SandboxRecord(
+        options=options.model_copy(update={"extras": known}),
+        toolchain=toolchain.folder,
+        programs=programs,
+        ports={},
+    )
