@@ -126,7 +126,7 @@ def explained(error: Exception, where: str, *, opening: bool = False) -> Negawat
         what, mend = _LACK[code]
         return UnavailableError(what, where=where, mend=mend)
     if isinstance(cause, sqlite3.OperationalError):
-        return UnavailableError(f"{cause}", where=where)
+        return kind(f"{cause}", where=where)
     return None
 
 

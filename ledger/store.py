@@ -195,11 +195,12 @@ def _parsed(url: str) -> sa.URL:
     # A URL may hold a password, so one that cannot be read is not repeated.
     try:
         parsed = sa.make_url(url)
-        backend = parsed.get_backend_name()
     except (ArgumentError, ValueError):
         raise InputError("no database URL", where="ledger", mend=sqlite.GIVE_A_FILE) from None
     if parsed.drivername not in {"sqlite", "sqlite+pysqlite"}:
-        raise InputError(f"no ledger in {backend} yet", where="ledger", mend=sqlite.GIVE_A_FILE)
+        raise InputError(
+            f"no ledger in {parsed.drivername} yet", where="ledger", mend=sqlite.GIVE_A_FILE
+        )
     return parsed
 
 

@@ -1,0 +1,233 @@
+"""Whatever the database does, nobody waits for it, and every record is written or counted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from decisions import NOON, made, many
+
+from ledger.store import Ledger
+from ledger.writer import LedgerWriter
+
+PATIENCE_SECONDS = 60
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Return when the condition holds; fail after a time that only a hang takes."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "waited a minute"
+        time.sleep(0.01)
+
+
+def rows_of(ledger: Ledger) -> int:
+    """Return how many decisions are in the ledger."""
+    return sum(
+        row.decisions for row in ledger.savings("namespace", since_seconds=0, now_seconds=2 * NOON)
+    )
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return where the SQLite ledger lies."""
+    return tmp_path / "ledger.db"
+
+
+@pytest.fixture
+def impatient(file: Path) -> Iterator[Ledger]:
+    """Return a ledger that waits a moment for locks, so that tests do not."""
+    with Ledger.open(f"sqlite:///{file}", busy_seconds=0.05) as opened:
+        yield opened
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Keep every other connection from writing."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+def test_what_is_offered_is_written_by_the_end(ledger) -> None:
+    """Leaving the with-block writes what still waits; ends of pods too."""
+    with LedgerWriter(ledger, batch=7, gather_seconds=30) as writer:
+        assert all(writer.offer(decision) for decision in islice(many(), 50))
+        assert writer.offer_end("uid-3", NOON + 60)
+
+    assert (writer.written, writer.dropped, writer.pending) == (51, 0, 0)
+    assert (writer.failing, writer.last_error) == (False, "")
+    assert rows_of(ledger) == 50
+    assert ledger.latest("shop", "pod-3") == made(
+        pod="pod-3", uid="uid-3", decided_at_seconds=NOON + 3, ended_at_seconds=NOON + 60
+    )
+
+
+def test_few_records_do_not_wait_for_a_full_batch(ledger) -> None:
+    """A quiet cluster's decision can be read while the writer runs on."""
+    with LedgerWriter(ledger, gather_seconds=0.01) as writer:
+        writer.offer(made())
+        wait_until(lambda: writer.written == 1)
+
+        assert ledger.latest("shop", "web-7d9f-abcde") == made()
+
+
+def test_while_the_database_is_locked_the_queue_fills_and_then_drops(file, impatient) -> None:
+    """Nothing is lost but what found no room, and that is counted."""
+    with LedgerWriter(impatient, capacity=40, batch=10, gather_seconds=0.01) as writer:
+        with locked(file):
+            taken = [writer.offer(decision) for decision in islice(many(), 100)]
+            wait_until(lambda: writer.failing)
+
+            assert taken == [True] * 40 + [False] * 60
+            assert (writer.written, writer.dropped, writer.pending) == (0, 60, 40)
+            assert "locked" in writer.last_error
+            assert "\n" not in writer.last_error
+        wait_until(lambda: writer.pending == 0)
+
+        assert (writer.written, writer.dropped, writer.failing) == (40, 60, False)
+    assert rows_of(impatient) == 40
+
+
+def test_leaving_while_the_database_is_locked_counts_what_is_left(file, impatient) -> None:
+    """The process ends in time, with an honest count."""
+    with (
+        locked(file),
+        LedgerWriter(impatient, gather_seconds=0.01, flush_seconds=0.1) as writer,
+    ):
+        for decision in islice(many(), 30):
+            writer.offer(decision)
+
+    assert (writer.written, writer.dropped, writer.pending) == (0, 30, 0)
+    assert rows_of(impatient) == 0
+
+
+def test_nothing_is_taken_before_or_after_the_block(ledger) -> None:
+    """What nobody would write is counted at once."""
+    writer = LedgerWriter(ledger)
+    assert not writer.offer(made())
+    with writer:
+        pass
+    assert not writer.offer(made())
+    assert not writer.offer_end("0", NOON)
+
+    assert (writer.written, writer.dropped, writer.pending) == (0, 3, 0)
+
+
+@pytest.mark.parametrize("bad", [None, object(), {"uid": "a"}])
+def test_a_record_that_is_none_is_dropped_alone(ledger, bad) -> None:
+    """One slip of a caller does not stop all others' records for ever."""
+    source = many()
+    with LedgerWriter(ledger, gather_seconds=30) as writer:
+        for decision in islice(source, 5):
+            writer.offer(decision)
+        writer.offer(bad)
+        writer.offer_end("uid-1", float("nan"))
+        for decision in islice(source, 5):
+            writer.offer(decision)
+
+    assert (writer.written, writer.dropped) == (10, 2)
+    assert "refused" in writer.last_error
+    assert rows_of(ledger) == 10
+
+
+def test_many_threads_offer_and_nothing_is_miscounted(ledger) -> None:
+    """The counts add up although the queue is too short for what comes."""
+    each, threads = 400, 4
+
+    def offer(writer: LedgerWriter, name: str) -> None:
+        for row in range(each):
+            writer.offer(made(uid=f"{name}-{row}"))
+
+    with LedgerWriter(ledger, capacity=100, batch=20, gather_seconds=0.01) as writer:
+        started = [
+            threading.Thread(target=offer, args=(writer, f"{name}")) for name in range(threads)
+        ]
+        for thread in started:
+            thread.start()
+        for thread in started:
+            thread.join()
+
+    assert writer.written + writer.dropped == each * threads
+    assert writer.pending == 0
+    assert rows_of(ledger) == writer.written
+
+
+class Announced:
+    """A ledger that says when an attempt begins."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger, self.asked = ledger, threading.Event()
+
+    def record(self, decisions, ends) -> None:
+        """Say so, and write."""
+        self.asked.set()
+        self.ledger.record(decisions, ends)
+
+
+def test_an_attempt_that_hangs_does_not_keep_the_process(file, monkeypatch) -> None:
+    """Leaving takes the stated time; what hangs is still pending then, neither lost nor written."""
+    monkeypatch.setattr("ledger.writer.ATTEMPT_MAX_SECONDS", 0.1)
+    with Ledger.open(f"sqlite:///{file}", busy_seconds=PATIENCE_SECONDS) as patient:
+        store = Announced(patient)
+        with locked(file):
+            with LedgerWriter(store, gather_seconds=0.01, flush_seconds=0) as writer:
+                writer.offer(made())
+                assert store.asked.wait(PATIENCE_SECONDS)
+
+            assert (writer.written, writer.dropped, writer.pending) == (0, 0, 1)
+            assert "did not end" in writer.last_error
+        wait_until(lambda: writer.pending == 0)
+
+        assert writer.written == rows_of(patient) == 1
+
+
+WRITES_FOR_EVER = """
+import sys, time
+from decisions import many
+from ledger.store import Ledger
+from ledger.writer import LedgerWriter
+
+with Ledger.open(sys.argv[1]) as ledger, LedgerWriter(ledger, batch=100) as writer:
+    for decision in many():
+        while not writer.offer(decision):
+            time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize("killed_at_rows", [1, 2500])
+def test_a_process_killed_while_it_writes_leaves_whole_batches(file, killed_at_rows) -> None:
+    """The next one opens the file, finds no half of a batch, and goes on writing."""
+    url = f"sqlite:///{file}"
+    with Ledger.open(url) as ledger:
+        support = str(Path(__file__).parents[1] / "support")
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITES_FOR_EVER, url],
+            env={**os.environ, "PYTHONPATH": support},
+        )
+        try:
+            wait_until(lambda: process.poll() is not None or rows_of(ledger) >= killed_at_rows)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+
+    with Ledger.open(url, create=False) as again:
+        rows = rows_of(again)
+        assert rows >= killed_at_rows
+        numbers = {int(uid.removeprefix("uid-")) for uid in again.running_uids()}
+        assert numbers == set(range(rows))
+        again.write([made(uid="afterwards")])
+        assert rows_of(again) == rows + 1
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
