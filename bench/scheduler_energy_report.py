@@ -1,0 +1,105 @@
+"""Tables of trials: mean ratio to the bound by scheduler and column, over seeds."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from statistics import mean
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from simulator.standard import COLUMNS
+
+Line = dict[str, Any]
+NAMES = [column.name for column in COLUMNS]
+# Of real schedulers in the prototype study (first fleet, burst): what a trial must come near.
+PUBLISHED = {
+    "default": (1.276, 1.335, 1.637, 1.937),
+    "most-allocated": (1.596, 1.314, 1.840, 1.586),
+    "tiers+most-allocated": (1.146, 1.076, 1.181, 1.118),
+}
+
+
+def ratios(lines: Iterable[Line]) -> dict[str, dict[int, float]]:
+    """Column -> seed -> ratio of the watts to the bound; pods left over make it infinite."""
+    found: dict[str, dict[int, float]] = defaultdict(dict)
+    for line in lines:
+        for column, watts in line["watts"].items():
+            bound = line["bound_watts"][column]
+            whole = not line["unscheduled_pods"]
+            found[column][line["seed"]] = watts / bound if bound and whole else float("inf")
+    return found
+
+
+def grouped(lines: Sequence[Line], arms: Sequence[str]) -> dict[tuple[str, str], dict[str, Any]]:
+    """(fleet, pace) -> arm -> figures, in the order of the arms."""
+    tables: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
+    for arm in arms:
+        for fleet, pace in sorted({(line["fleet"], line["pace"]) for line in lines}, reverse=True):
+            own = [
+                line
+                for line in lines
+                if (line["fleet"], line["pace"], line["arm"]) == (fleet, pace, arm)
+            ]
+            if own:
+                by_column = ratios(own)
+                tables[fleet, pace][arm] = {
+                    "ratio": {name: mean(by_column[name].values()) for name in by_column},
+                    "ratio_by_seed": {
+                        name: dict(sorted(by_column[name].items())) for name in by_column
+                    },
+                    "nodes_used": mean(line["nodes_used"] for line in own),
+                    "unscheduled_pods": sum(line["unscheduled_pods"] for line in own),
+                    "commits": sorted({line["commit"] for line in own}),
+                }
+    return tables
+
+
+def printed(lines: Sequence[Line], arms: Sequence[str], output: str) -> None:
+    """Print the tables."""
+    tables = grouped(lines, arms)
+    if output == "json":
+        named = [{"fleet": f, "pace": p, "arms": found} for (f, p), found in tables.items()]
+        print(json.dumps(named, indent=2))
+        return
+    for (fleet, pace), found in tables.items():
+        if output == "markdown":
+            print(_markdown(fleet, pace, found))
+        else:
+            Console(width=110).print(_table(fleet, pace, found))
+
+
+def _cells(arm: str, figures: Any) -> list[str]:  # noqa: ANN401 - as `grouped` gives them
+    cells = [arm]
+    for name in NAMES:
+        if name not in figures["ratio"]:
+            cells.append("–")
+            continue
+        seeds = " ".join(f"{ratio:.3f}" for ratio in figures["ratio_by_seed"][name].values())
+        cells.append(f"{figures['ratio'][name]:.3f} ({seeds})")
+    return [*cells, f"{figures['nodes_used']:.0f}", str(figures["unscheduled_pods"])]
+
+
+HEADINGS = ("scheduler", *(name.replace("_", "/") for name in NAMES), "nodes", "left over")
+
+
+def _table(fleet: str, pace: str, found: Any) -> Table:  # noqa: ANN401 - as `grouped` gives it
+    table = Table(title=f"ratio to the bound, mean (seeds); {fleet}, {pace}; simulated watts")
+    for heading in HEADINGS:
+        table.add_column(heading, justify="left" if heading == "scheduler" else "right")
+    for arm, figures in found.items():
+        table.add_row(*_cells(arm, figures))
+        if arm in PUBLISHED and (fleet, pace) == ("20/30/10", "burst"):
+            figure_texts = [f"{ratio:.3f}" for ratio in PUBLISHED[arm]]
+            table.add_row("  prototype study", *figure_texts, "", "", style="dim")
+    return table
+
+
+def _markdown(fleet: str, pace: str, found: Any) -> str:  # noqa: ANN401 - as `grouped` gives it
+    rows = [f"### Fleet {fleet}, {pace}", "", "| " + " | ".join(HEADINGS) + " |"]
+    rows.append("| --- |" + " --: |" * (len(HEADINGS) - 1))
+    rows += ["| " + " | ".join(_cells(arm, figures)) + " |" for arm, figures in found.items()]
+    return "\n".join([*rows, ""])
