@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -30,6 +30,20 @@ NEW_PRICE_RATIO = 0.25
 STALE_SECONDS = 4 * SOLVE_EVERY_SECONDS
 
 _Size: TypeAlias = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixRequest:
+    """The mix that runs at a moment, to be priced on ``state``, the open nodes without a pod.
+
+    ``afresh``: it is another mix, so that the prices of the last one are no part of its mean.
+    """
+
+    demand: ExpectedDemand
+    state: FleetState
+    pods: int
+    afresh: bool
+    now_seconds: float
 
 
 class MixPricing:
@@ -76,36 +90,52 @@ class MixPricing:
 
     def refresh(self, table: NodeTable, now_seconds: float) -> None:
         """Price the mix anew if it is time, or if there are twice as many pods as were priced."""
+        request = self.request(table, now_seconds)
+        if request is not None:
+            self.publish(request, self.solve(request))
+
+    def request(self, table: NodeTable, now_seconds: float) -> MixRequest | None:
+        """What there is to solve now, if anything; a value that another thread may solve."""
         pods = self._running.total()
         grown = pods >= 2 * self._priced_pods
         due = now_seconds >= self._solved_seconds + self._solve_every_seconds
-        if pods and (due or grown):
-            self._solve(table, now_seconds, afresh=grown)
-            self._priced_pods = pods
-
-    def _solve(self, table: NodeTable, now_seconds: float, *, afresh: bool) -> None:
+        if not (pods and (due or grown)):
+            return None
         classes = self._fleet.classes
-        demand = _demand(self._running)
-        program = PriceProgram(
-            classes.classes,
-            demand.shapes,
-            usage_ratio=self._fleet.usage_ratio,
-            nodes_may_sleep=self._fleet.nodes_may_sleep,
-        )
         open_nodes = np.bincount(
             classes.class_of_node[~table.unschedulable], minlength=len(classes.classes)
         ).astype(np.float64)
-        state = replace(FleetState.empty(classes.classes), nodes=open_nodes)
+        return MixRequest(
+            demand=_demand(self._running),
+            state=replace(FleetState.empty(classes.classes), nodes=open_nodes),
+            pods=pods,
+            afresh=grown,
+            now_seconds=now_seconds,
+        )
+
+    def solve(self, request: MixRequest) -> BidPrices:
+        """Prices for a request; they are in force once they are published."""
+        program = PriceProgram(
+            self._fleet.classes.classes,
+            request.demand.shapes,
+            usage_ratio=self._fleet.usage_ratio,
+            nodes_may_sleep=self._fleet.nodes_may_sleep,
+        )
         pricer = Pricer(
             program,
             deadline_seconds=DEADLINE_SECONDS,
             stale_seconds=STALE_SECONDS,
             last=self._prices,
         )
-        self._prices = pricer.update(state, demand.counts, now_seconds)
-        self._memory_prices = self._smoothed(self._prices, afresh=afresh)
+        return pricer.update(request.state, request.demand.counts, request.now_seconds)
+
+    def publish(self, request: MixRequest, prices: BidPrices) -> None:
+        """Go by prices from now on."""
+        self._prices = prices
+        self._memory_prices = self._smoothed(prices, afresh=request.afresh)
         self._rule = Envelope(self._fleet, self._memory_prices)
-        self._solved_seconds = now_seconds
+        self._solved_seconds = request.now_seconds
+        self._priced_pods = request.pods
 
     def _smoothed(self, prices: BidPrices, *, afresh: bool) -> NDArray[np.float64]:
         """The memory prices to go by, after those that a solve found."""

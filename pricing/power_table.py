@@ -72,6 +72,15 @@ class PowerTable:
             watts += self.steepest * (utilisation_ratio - within)
         return watts
 
+    def watts_of(
+        self, rows: NDArray[np.int64], utilisation_ratio: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Watts of some nodes, awake, each at its own utilisation, one entry per row."""
+        within = np.minimum(utilisation_ratio, 1.0)
+        piece = np.searchsorted(self.grid[1:-1], within, side="right")
+        watts = self.watts[rows, piece] + self.slope[rows, piece] * (within - self.grid[piece])
+        return watts + self.steepest[rows] * (utilisation_ratio - within)
+
     def marginal_watts(
         self,
         requested_cpu_millicores: NDArray[np.int64],

@@ -16,6 +16,8 @@ from pricing.price_program import PriceProgram
 from pricing.prices import BidPrices, Pricer
 from pricing.rules import FleetPower
 
+# Shorter queues are placed like single pods (docs/decisions/0007-which-rule-ships.md).
+QUEUE_PODS_MIN = 10
 # Placements between two solves: with booking limits more solves hardly help.
 SOLVE_EVERY_PODS = 20
 # A burst is solved once cold; re-solving is a hundred times faster.
@@ -82,6 +84,11 @@ class QueuePricing:
     def rule(self) -> BidPrice:
         """The rule at the prices in force."""
         return self._rule
+
+    @property
+    def bookings(self) -> Bookings:
+        """What is left of the optimum behind the prices."""
+        return self._bookings
 
     def refresh(self, table: NodeTable, now_seconds: float) -> None:
         """Price the rest of the queue anew if enough of it has been placed."""

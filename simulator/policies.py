@@ -19,7 +19,7 @@ from pricing.envelope import Envelope
 from pricing.grouping import group_nodes
 from pricing.mix_pricing import MixPricing
 from pricing.node_class import CPU_MILLICORES_PER_CORE
-from pricing.queue_pricing import QueueOptions
+from pricing.queue_pricing import QUEUE_PODS_MIN, QueueOptions
 from pricing.rules import EfficiencyOrder, FillCost, FleetPower, Marginal, MarginalIdle, Rule
 from pricing.terms import Shapes
 from simulator.chooser import Chooser
@@ -43,8 +43,6 @@ from simulator.repacking import REPACK, Repacking
 BOUND = "bound"
 # The careful operator's placement, which the others are compared with.
 LABEL = "efficiency-order"
-# Shorter queues are placed like single pods (docs/decisions/0007-which-rule-ships.md).
-QUEUE_PODS_MIN = 10
 # Two pods are a queue already.
 SHORTEST_QUEUE_PODS = 2
 

@@ -241,11 +241,12 @@ class Informer(Generic[T]):
                 return
         changes = self._store.replace_all(entries)
         self._resource_version = version
+        # Before anybody waits no more: who does may count on all handlers having seen the list.
+        self._tell(changes)
         with self._moved:
             self._lists += 1
             self._listed_at = self._client.monotonic()
         self._heard()
-        self._tell(changes)
 
     def _follow(self) -> None:
         """Watch from the last resource version until the server ends the watch or it breaks."""
@@ -324,8 +325,10 @@ class Informer(Generic[T]):
             self._moved.notify_all()
 
     def _failed(self, error: KubeError) -> None:
-        _log.warning("%s", error)
         with self._moved:
+            # A kind that is not installed fails for ever in the same words: once is enough.
+            known = self._error is not None and str(self._error) == str(error)
+            _log.log(logging.DEBUG if known else logging.WARNING, "%s", error)
             self._failures += 1
             self._error = error
             self._moved.notify_all()

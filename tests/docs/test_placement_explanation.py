@@ -17,7 +17,7 @@ from pricing.moves.budget import SAVED_UP_SECONDS
 from pricing.moves.saving import MoveTerms
 from pricing.queue_pricing import SOLVE_EVERY_PODS
 from simulator.movers import INTERVAL_SECONDS
-from simulator.policies import QUEUE_PODS_MIN
+from pricing.queue_pricing import QUEUE_PODS_MIN
 
 EXAMPLE = repository.ROOT / "docs/explanation/placement-example"
 TEXT = (EXAMPLE.parent / "placement.md").read_text(encoding="utf-8")

@@ -1,0 +1,151 @@
+"""Wires the extender: settings, then gateways, then the service under its HTTP shell."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from contextlib import ExitStack
+from functools import partial
+
+from cluster.kube.client import KubeClient, connect
+from cluster.kube.settings import KubeSettings
+from cluster.kube.snapshot import ClusterObserver
+from energy.catalogue import Catalogue
+from energy.errors import InputError, NegawattError
+from energy.power_profile import PowerProfile, read_power_profiles
+from extender.access import require_guarded
+from extender.app import ExtenderApp, create_app
+from extender.core import Core, CoreOptions
+from extender.expected_demand import read_expected_demand
+from extender.rankings import RULES
+from extender.readings import ReadingLoop
+from extender.service import Service
+from extender.serving import Server
+from extender.settings import MEASURED, NO_LEDGER, ExtenderSettings, read_settings
+from ledger.store import Ledger
+from ledger.writer import LedgerWriter
+from telemetry.prometheus import Prometheus, PrometheusSettings
+from telemetry.reader import Reader, ReaderSettings
+
+_log = logging.getLogger("extender")
+
+#: How long a thread may keep Python to itself. The default of 5 ms would be a request's whole time.
+SWITCH_SECONDS = 0.0005
+
+
+def core_options(settings: ExtenderSettings) -> CoreOptions:
+    """What the core needs to know of the settings.
+
+    Raises:
+        InputError: there is no such rule, or the expected demand cannot be read.
+    """
+    if settings.rule not in RULES:
+        raise InputError(f"no rule is named {settings.rule}", mend=f"use one of {', '.join(RULES)}")
+    path = settings.expected_demand
+    ratio = settings.usage_ratio
+    return CoreOptions(
+        mode=settings.mode,
+        rule=settings.rule,
+        scheduler_names=settings.scheduler_names,
+        usage_ratio=None if ratio == MEASURED else float(ratio),
+        usage_ratio_fallback=settings.usage_ratio_fallback,
+        nodes_may_sleep=settings.nodes_may_sleep,
+        utilisation_ceiling_ratio=settings.utilisation_ceiling_ratio,
+        assume_seconds=settings.assume_seconds,
+        stale_seconds=settings.stale_seconds,
+        decisions_remembered=settings.decisions_remembered,
+        expected_demand=None if path is None else read_expected_demand(path),
+    )
+
+
+def run(settings: ExtenderSettings) -> None:
+    """Serve until SIGTERM or Ctrl-C.
+
+    Raises:
+        InputError: a setting cannot be followed.
+        UnavailableError: the port is taken, or a file or the cluster's credentials are not there.
+    """
+    require_guarded(settings)
+    options = core_options(settings)
+    written: tuple[PowerProfile, ...] = ()
+    if settings.power_profiles is not None:
+        written = read_power_profiles(settings.power_profiles)
+    client = connect(KubeSettings(kubeconfig=settings.kubeconfig, context=settings.context))
+    sys.setswitchinterval(SWITCH_SECONDS)
+    with ExitStack() as opened:
+        writer = None
+        if settings.ledger_url != NO_LEDGER:
+            ledger = opened.enter_context(Ledger.open(settings.ledger_url))
+            writer = opened.enter_context(LedgerWriter(ledger, capacity=settings.ledger_capacity))
+        core = Core(
+            options,
+            now=time.time,
+            catalogue=Catalogue.shipped().with_power_profiles(written),
+            offer=writer.offer if writer else lambda _: None,
+            offer_end=writer.offer_end if writer else lambda _uid, _at: None,
+        )
+        service = Service(
+            settings,
+            core,
+            client,
+            writer=writer,
+            read_with=partial(reading_loop, settings, client),
+            written_profiles=written,
+        )
+        asyncio.run(_serve(create_app(service, settings), service, settings))
+
+
+def reading_loop(
+    settings: ExtenderSettings, client: KubeClient, observer: ClusterObserver
+) -> ReadingLoop:
+    """What reads Prometheus, if there is one, and metrics.k8s.io."""
+    prometheus = None
+    if settings.prometheus_url is not None:
+        prometheus = Prometheus(
+            PrometheusSettings(
+                url=settings.prometheus_url,
+                bearer_token_file=settings.prometheus_token_file,
+                ca_file=settings.prometheus_ca_file,
+            )
+        )
+    reader = Reader(
+        snapshot=lambda: observer.observe(now_seconds=time.time()).snapshot,
+        prometheus=prometheus,
+        client=client,
+        settings=ReaderSettings(
+            stale_seconds=settings.stale_seconds,
+            usage_ratio=None if settings.usage_ratio == MEASURED else settings.usage_ratio,
+            usage_ratio_fallback=settings.usage_ratio_fallback,
+        ),
+    )
+    return ReadingLoop(
+        reader,
+        interval_seconds=settings.readings_seconds,
+        stale_seconds=settings.stale_seconds,
+    )
+
+
+async def _serve(app: ExtenderApp, service: Service, settings: ExtenderSettings) -> None:
+    """Follow the cluster and listen at once: whether it is known is for /readyz to say."""
+    async with service:
+        await Server(app, settings, _say).serve()
+
+
+def _say(url: str) -> None:
+    print(f"listening on {url}", flush=True)  # noqa: T201 - whoever started it waits for this line
+
+
+def main() -> None:
+    """Run with settings from the environment alone; one line and exit 1 or 2 on an error."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        run(read_settings())
+    except NegawattError as error:
+        print(f"extender: {error}", file=sys.stderr)  # noqa: T201 - its only line
+        sys.exit(2 if isinstance(error, InputError) else 1)
+
+
+if __name__ == "__main__":
+    main()

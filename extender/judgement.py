@@ -1,0 +1,180 @@
+"""One pod and the nodes that could take it: what we prefer, what was chosen, the watts between.
+
+Pure: the state is the table's without the pod. Watts are marginal at the present load, a node's
+waking included where it is empty and may sleep; they are reported whichever rule ranks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cluster.model import Pod
+from cluster.scheduling.table import NodeTable
+from extender.scoring import candidate_ranks, packed_best
+from pricing.node_class import CPU_MILLICORES_PER_CORE
+from pricing.rules import FleetPower, Rule
+
+NO_ROW = -1
+# Classes of which the best node is listed beside the chosen and the preferred one.
+LISTED_CLASSES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What a pod meets: nodes, their loads (utilisation per row), the rule in force."""
+
+    table: NodeTable
+    fleet: FleetPower
+    rule: Rule
+    load_ratio: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedNode:
+    """A candidate as it stood when the pod was judged."""
+
+    row: int
+    node: str
+    rank: int
+    cost_watts: float
+    added_watts: float
+    load_ratio: float
+    requested_ratio: float
+    power_source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """The preferred node, the chosen one (None before a bind), and some others, cheapest first."""
+
+    nodes: tuple[JudgedNode, ...]
+    candidate_count: int
+    preferred: JudgedNode | None
+    chosen: JudgedNode | None
+    runner_up: JudgedNode | None
+
+    @property
+    def forgone_watts(self) -> float | None:
+        """What the chosen node adds beyond the preferred one; signed, None where one is unknown."""
+        if self.preferred is None or self.chosen is None:
+            return None
+        return self.chosen.added_watts - self.preferred.added_watts
+
+
+def judge(
+    scene: Scene,
+    pod: Pod,
+    rows: NDArray[np.int64],
+    *,
+    chosen_row: int = NO_ROW,
+    closed: NDArray[np.bool_] | None = None,
+) -> Judgement:
+    """Rank the candidate rows for a pod; the chosen row is judged even if it is no candidate.
+
+    ``closed`` marks candidates that a utilisation ceiling keeps for others.
+    """
+    if chosen_row != NO_ROW and chosen_row not in rows:
+        rows = np.append(rows, chosen_row)
+        closed = None if closed is None else np.append(closed, False)
+    if not len(rows):
+        return Judgement(nodes=(), candidate_count=0, preferred=None, chosen=None, runner_up=None)
+    rank = candidate_ranks(scene.rule, scene.table, pod, rows, closed)
+    best = packed_best(scene.table, pod, rows, rank)
+    others = _best_of_classes(scene, pod, rows, rank)
+    listed = list(dict.fromkeys([best, *others]))
+    if chosen_row != NO_ROW:
+        listed = list(dict.fromkeys([*listed, int(np.flatnonzero(rows == chosen_row)[0])]))
+    nodes = _judged(scene, pod, rows[listed], rank[listed])
+    by_row = {node.row: node for node in nodes}
+    preferred = by_row[int(rows[best])]
+    return Judgement(
+        nodes=tuple(sorted(nodes, key=lambda node: node.rank)),
+        candidate_count=len(rows),
+        preferred=preferred,
+        chosen=by_row.get(chosen_row),
+        runner_up=_runner_up(scene, nodes, preferred),
+    )
+
+
+def added_watts(scene: Scene, pod: Pod, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Watts that the pod's use adds to each of these nodes now, waking included."""
+    power, fleet = scene.fleet.power, scene.fleet
+    use = pod.requests.cpu_millicores * fleet.usage_ratio / power.cpu_millicores[rows]
+    before = scene.load_ratio[rows]
+    watts = power.watts_of(rows, before + use) - power.watts_of(rows, before)
+    if fleet.nodes_may_sleep:
+        empty = scene.table.pod_count[rows] == 0
+        watts = watts + np.where(empty, power.idle_watts[rows] - power.sleep_watts[rows], 0.0)
+    return watts
+
+
+def _best_of_classes(
+    scene: Scene, pod: Pod, rows: NDArray[np.int64], rank: NDArray[np.int64]
+) -> list[int]:
+    """Positions of the best node of each class, the classes of the best ranks first."""
+    class_of_row = scene.fleet.classes.class_of_node[rows]
+    found = []
+    for group in np.unique(class_of_row):
+        mine = np.flatnonzero(class_of_row == group)
+        found.append(int(mine[packed_best(scene.table, pod, rows[mine], rank[mine])]))
+    return sorted(found, key=lambda position: int(rank[position]))[:LISTED_CLASSES]
+
+
+def _judged(
+    scene: Scene, pod: Pod, rows: NDArray[np.int64], rank: NDArray[np.int64]
+) -> list[JudgedNode]:
+    table, class_of_node = scene.table, scene.fleet.classes.class_of_node
+    costs = scene.rule.watts(table, pod)[rows]
+    added = added_watts(scene, pod, rows)
+    requested = table.requested_cpu_millicores[rows] / table.allocatable_cpu_millicores[rows]
+    return [
+        JudgedNode(
+            row=int(row),
+            node=table.nodes[row].name,
+            rank=int(rank[place]),
+            cost_watts=float(costs[place]),
+            added_watts=float(added[place]),
+            load_ratio=float(scene.load_ratio[row]),
+            requested_ratio=float(requested[place]),
+            power_source=str(scene.fleet.classes.classes[class_of_node[row]].profile.source),
+            reason=scene.rule.reason(table, pod, int(row)),
+        )
+        for place, row in enumerate(rows)
+    ]
+
+
+def _runner_up(scene: Scene, nodes: list[JudgedNode], preferred: JudgedNode) -> JudgedNode | None:
+    """The best node of another class: a sibling of the preferred one would say nothing."""
+    classes = scene.fleet.classes.class_of_node
+    others = [node for node in nodes if classes[node.row] != classes[preferred.row]]
+    rest = others or [node for node in nodes if node.row != preferred.row]
+    return min(rest, key=lambda node: (node.rank, node.cost_watts), default=None)
+
+
+def sentence(judgement: Judgement, rule: str) -> str:
+    """Why the preferred node is preferred, and what choosing another one costs."""
+    best = judgement.preferred
+    if best is None:
+        return "no node can take the pod now"
+    said = f"{best.node} has the best rank by {rule}: {best.reason}"
+    after = judgement.runner_up
+    if after is not None:
+        said += f"; next comes {after.node}, rank {after.rank}: {after.reason}"
+    if judgement.chosen is not None and judgement.chosen.node != best.node:
+        forgone = judgement.forgone_watts or 0.0
+        same = judgement.chosen.rank == best.rank
+        said += (
+            f"; {judgement.chosen.node} was chosen instead, of "
+            f"{'the same rank' if same else f'rank {judgement.chosen.rank}'}, "
+            f"where the pod adds {forgone:+.2f} W"
+        )
+    return said
+
+
+def use_cores(pod: Pod, usage_ratio: float) -> float:
+    """Cores that a pod is expected to use."""
+    return pod.requests.cpu_millicores * usage_ratio / CPU_MILLICORES_PER_CORE

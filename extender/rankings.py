@@ -1,0 +1,294 @@
+"""Which rule ranks the nodes now, and what there is to solve for the next one.
+
+A queue that can be seen goes by its own prices and bookings; where the operator says what is still
+to come, single pods go by prices for that; every other pod by the envelope rule at the memory
+prices of the running mix. Programs are solved elsewhere: `job` gives a value to solve, `publish`
+takes the outcome over. Until then, and whenever a program fails, the last rule stands.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from cluster.model import Pod
+from cluster.scheduling.table import NodeTable
+from extender.still import Still
+from pricing.demand import ExpectedDemand
+from pricing.envelope import Envelope
+from pricing.mix_pricing import MixPricing, MixRequest
+from pricing.prices import BidPrices
+from pricing.queue_pricing import QUEUE_PODS_MIN, SOLVE_EVERY_PODS, QueueOptions, QueuePricing
+from pricing.rules import EfficiencyOrder, FillCost, FleetPower, Marginal, MarginalIdle, Rule
+
+SHIPPED: Final = "negawatt"
+#: Rules without prices, by name.
+PLAIN_RULES: Final[Mapping[str, Callable[[FleetPower], Rule]]] = {
+    "envelope": Envelope,
+    "fill-cost": FillCost,
+    "efficiency-order": EfficiencyOrder,
+    "marginal": Marginal,
+    "marginal-idle": MarginalIdle,
+}
+RULES: Final = (SHIPPED, *PLAIN_RULES)
+#: Solving may take at most this part of the time, so that the rest of the machine is not starved.
+BUSY_RATIO: Final = 0.2
+#: Prices for what is expected follow the state at least this often.
+EXPECTED_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solved:
+    """What came of a job."""
+
+    job: Job
+    seconds: float
+    queue_pricing: QueuePricing | None = None
+    mix_prices: BidPrices | None = None
+
+    @property
+    def source(self) -> str:
+        """Whether a program was solved, or the last prices or a fallback stand in."""
+        prices = self.mix_prices if self.queue_pricing is None else self.queue_pricing.prices
+        return "" if prices is None else str(prices.source)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueJob:
+    """A queue to price, or (``demand``) what is expected in its stead."""
+
+    still: Still
+    fleet: FleetPower
+    pods: tuple[Pod, ...]
+    demand: ExpectedDemand | None
+    now_seconds: float
+    generation: int
+
+    def solve(self, clock: Callable[[], float]) -> Solved:
+        """Price it; may run on any thread."""
+        began = clock()
+        pricing = QueuePricing(
+            self.fleet,
+            self.still.table(),
+            self.pods,
+            self.now_seconds,
+            QueueOptions(booked=self.demand is None),
+            self.demand,
+        )
+        return Solved(job=self, seconds=clock() - began, queue_pricing=pricing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixJob:
+    """The running mix to price."""
+
+    mix: MixPricing
+    request: MixRequest
+    now_seconds: float
+    generation: int
+
+    def solve(self, clock: Callable[[], float]) -> Solved:
+        """Price it; may run on any thread."""
+        began = clock()
+        prices = self.mix.solve(self.request)
+        return Solved(job=self, seconds=clock() - began, mix_prices=prices)
+
+
+Job: TypeAlias = QueueJob | MixJob
+
+
+class Rankings:
+    """The rules in force over one fleet. One thread owns it."""
+
+    def __init__(
+        self, rule: str, expected: ExpectedDemand | None, *, queue_pods_min: int = QUEUE_PODS_MIN
+    ) -> None:
+        self._rule, self._expected, self._queue_pods_min = rule, expected, queue_pods_min
+        self._fleet: FleetPower | None = None
+        self._plain: Rule | None = None
+        self._mix: MixPricing | None = None
+        self._queue: QueuePricing | None = None
+        self._queue_keys: set[str] = set()
+        self._queue_size = 0
+        self._foreseen: QueuePricing | None = None
+        self._came: dict[str, tuple[Pod, int]] = {}
+        self._since = 0
+        self._foreseen_seconds = -np.inf
+        self._next_solve_seconds = -np.inf
+        self._busy = False
+        self._generation = 0
+        self.solves: Counter[str] = Counter()
+        self.solve_seconds = 0.0
+        self.solved_at_seconds: float | None = None
+
+    @property
+    def queue_pods(self) -> int:
+        """Pods of the priced queue that are not placed yet."""
+        return len(self._queue_keys)
+
+    def take_over(self, fleet: FleetPower, running: list[Pod]) -> None:
+        """Rank another fleet (or the same, told something else) from now on."""
+        self._fleet, self._queue, self._foreseen = fleet, None, None
+        self._queue_keys = set()
+        self._generation += 1
+        self._busy = False
+        if self._rule == SHIPPED:
+            self._mix = MixPricing(fleet)
+            for pod in running:
+                self._mix.placed(pod)
+        else:
+            self._plain = PLAIN_RULES[self._rule](fleet)
+
+    def rule(self) -> Rule | None:
+        """The rule in force; None before there is a fleet."""
+        if self._plain is not None:
+            return self._plain
+        if self._queue is not None:
+            return self._queue.rule
+        if self._foreseen is not None:
+            return self._foreseen.rule
+        return None if self._mix is None else self._mix.rule
+
+    def placed(self, key: str, pod: Pod, row: int) -> None:
+        """A pod was put on a row: bound, or assumed to be."""
+        if self._mix is not None:
+            self._mix.placed(pod)
+        if self._fleet is None or row < 0:
+            return
+        self._since += 1
+        self._came[key] = pod, row
+        if self._queue is not None:
+            self._queue.bookings.take(pod, int(self._fleet.classes.class_of_node[row]))
+        self._forget(key)
+
+    def left(self, pod: Pod) -> None:
+        """A pod was taken off."""
+        if self._mix is not None:
+            self._mix.left(pod)
+
+    def mistaken(self, key: str, pod: Pod, row: int) -> None:
+        """A pod is no longer assumed to be on a row: it was bound, or never came."""
+        self._came.pop(key, None)
+        if self._queue is not None and self._fleet is not None and row >= 0:
+            self._queue.bookings.give_back(pod, int(self._fleet.classes.class_of_node[row]))
+
+    def gone(self, key: str) -> None:
+        """A pod waits no more."""
+        self._forget(key)
+
+    def job(
+        self, table: NodeTable, queue: Mapping[str, Pod], running: int, now_seconds: float
+    ) -> Job | None:
+        """What to solve now, if anything.
+
+        ``queue`` are our pods that wait, ``running`` counts those that run.
+        """
+        if self._fleet is None or self._mix is None or self._busy:
+            return None
+        if now_seconds < self._next_solve_seconds:
+            return None
+        job = (
+            self._queue_job(table, queue, now_seconds)
+            or self._expected_job(table, running, now_seconds)
+            or self._mix_job(table, now_seconds)
+        )
+        self._busy = job is not None
+        if job is not None:
+            self._came = {}
+        return job
+
+    def publish(self, solved: Solved, queue: Mapping[str, Pod]) -> None:
+        """Go by what was solved, unless the fleet has changed meanwhile."""
+        job = solved.job
+        if job.generation != self._generation or self._fleet is None:
+            return
+        self._busy = False
+        self._next_solve_seconds = job.now_seconds + solved.seconds / BUSY_RATIO
+        self.solves[solved.source] += 1
+        self.solve_seconds += solved.seconds
+        self.solved_at_seconds = job.now_seconds
+        if isinstance(job, MixJob):
+            if solved.mix_prices is not None:
+                job.mix.publish(job.request, solved.mix_prices)
+        elif solved.queue_pricing is not None and job.demand is None:
+            self._begin_queue(solved.queue_pricing, job, queue)
+        elif solved.queue_pricing is not None:
+            self._foreseen, self._foreseen_seconds = solved.queue_pricing, job.now_seconds
+        self._came = {}
+
+    def failed(self, job: Job, now_seconds: float) -> None:
+        """A job ended in an error; try again after a while."""
+        if job.generation == self._generation:
+            self._busy = False
+            self._next_solve_seconds = now_seconds + 1.0
+            self.solves["failed"] += 1
+
+    def _begin_queue(self, pricing: QueuePricing, job: QueueJob, queue: Mapping[str, Pod]) -> None:
+        if self._fleet is None:
+            return
+        # What was placed while the program was solved is booked already.
+        for pod, row in self._came.values():
+            pricing.bookings.take(pod, int(self._fleet.classes.class_of_node[row]))
+        priced = {f"{pod.namespace}/{pod.name}" for pod in job.pods}
+        self._queue_keys = priced & queue.keys()
+        self._queue = pricing if self._queue_keys else None
+        self._queue_size = len(job.pods)
+        self._since = 0
+
+    def _forget(self, key: str) -> None:
+        self._queue_keys.discard(key)
+        if not self._queue_keys:
+            self._queue = None
+
+    def _queue_job(
+        self, table: NodeTable, queue: Mapping[str, Pod], now_seconds: float
+    ) -> QueueJob | None:
+        if len(queue) < self._queue_pods_min:
+            return None
+        changed = self._queue is None or any(key not in self._queue_keys for key in queue)
+        if not (changed or self._since >= SOLVE_EVERY_PODS) or self._fleet is None:
+            return None
+        return QueueJob(
+            still=Still.of(table),
+            fleet=self._fleet,
+            pods=tuple(queue.values()),
+            demand=None,
+            now_seconds=now_seconds,
+            generation=self._generation,
+        )
+
+    def _expected_job(self, table: NodeTable, running: int, now_seconds: float) -> QueueJob | None:
+        if self._expected is None or self._fleet is None or self._queue is not None:
+            return None
+        left = float(self._expected.counts.sum()) - running
+        if left <= 0.0:
+            self._foreseen = None
+            return None
+        old = now_seconds - self._foreseen_seconds >= EXPECTED_SECONDS
+        if self._foreseen is not None and self._since < SOLVE_EVERY_PODS and not old:
+            return None
+        self._since = 0
+        counts = self._expected.counts * (left / float(self._expected.counts.sum()))
+        return QueueJob(
+            still=Still.of(table),
+            fleet=self._fleet,
+            pods=(),
+            demand=replace(self._expected, counts=counts),
+            now_seconds=now_seconds,
+            generation=self._generation,
+        )
+
+    def _mix_job(self, table: NodeTable, now_seconds: float) -> MixJob | None:
+        request = None if self._mix is None else self._mix.request(table, now_seconds)
+        if request is None or self._mix is None:
+            return None
+        return MixJob(
+            mix=self._mix,
+            request=request,
+            now_seconds=now_seconds,
+            generation=self._generation,
+        )

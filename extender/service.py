@@ -1,0 +1,230 @@
+"""The extender at work: informers, readings, programs and the ledger around the core.
+
+The core belongs to the event loop. Informers, the reader of measurements and the solver run on
+threads of their own and leave what they have in the inbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from random import Random
+from threading import Event, Thread
+from typing import Self, TypeVar
+
+from cluster.kube.client import KubeClient
+from cluster.kube.convert import NamespaceLabels, Reading
+from cluster.kube.errors import KubeError
+from cluster.kube.power_profiles import PowerProfileObserver
+from cluster.kube.snapshot import ClusterObserver
+from cluster.kube.store import Change
+from cluster.model import Node, Pod
+from energy.catalogue import Catalogue
+from energy.power_profile import PowerProfile
+from extender.core import Core
+from extender.explanation import Explanation
+from extender.figures import Figures
+from extender.inbox import Inbox
+from extender.rankings import Job, Solved
+from extender.readings import ReadingLoop
+from extender.scorer import JsonObject, Readiness
+from extender.settings import ExtenderSettings
+from ledger.writer import LedgerWriter
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+SYNC_SECONDS = 60.0
+#: How often the core is asked for work that no request triggers.
+TURN_SECONDS = 0.05
+PROFILE_SECONDS = 5.0
+
+
+class Service:
+    """A `Scorer` over a live cluster, as an asynchronous context manager."""
+
+    def __init__(
+        self,
+        settings: ExtenderSettings,
+        core: Core,
+        client: KubeClient,
+        *,
+        writer: LedgerWriter | None = None,
+        read_with: Callable[[ClusterObserver], ReadingLoop] | None = None,
+        written_profiles: Sequence[PowerProfile] = (),
+    ) -> None:
+        self._settings, self._core, self._client = settings, core, client
+        self._writer = writer
+        self._written_profiles = tuple(written_profiles)
+        self._profiles: tuple[PowerProfile, ...] = ()
+        self._running = ExitStack()
+        self._stopping = Event()
+        self._solver = ThreadPoolExecutor(1, "solver")
+        self._tasks: list[asyncio.Task[None]] = []
+        rng = Random()  # noqa: S311 - spreads retries, keeps no secret
+        self.observer = ClusterObserver(client, rng=rng)
+        self.profile_observer = PowerProfileObserver(client, rng=rng)
+        self._readings = None if read_with is None else read_with(self.observer)
+
+    async def __aenter__(self) -> Self:
+        """Begin to follow the cluster; gives back at once, `readiness` says when it is known."""
+        loop = asyncio.get_running_loop()
+        self._inbox = Inbox(loop)
+        put = self._inbox.put
+        self.observer.nodes.subscribe(lambda change: put(partial(self._node, change)))
+        self.observer.pods.subscribe(lambda change: put(partial(self._pod, change)))
+        self.observer.namespaces.subscribe(lambda change: put(partial(self._namespace, change)))
+        self._running.enter_context(self.profile_observer)
+        self._running.enter_context(self.observer)
+        Thread(target=self._await_sync, name="sync", daemon=True).start()
+        if self._readings is not None:
+            self._readings.start(put, self._core)
+        self._tasks = [asyncio.create_task(self._turn())]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End all threads."""
+        self._stopping.set()
+        for task in self._tasks:
+            task.cancel()
+        if self._readings is not None:
+            self._readings.stop()
+        await asyncio.get_running_loop().run_in_executor(None, self._running.close)
+        self._solver.shutdown(wait=False, cancel_futures=True)
+
+    # The Scorer, with what only the service knows.
+
+    def prioritize(self, pod: JsonObject, names: Sequence[str]) -> Sequence[int]:
+        """See `Core.prioritize`."""
+        return self._core.prioritize(pod, names)
+
+    def filter(self, pod: JsonObject, names: Sequence[str]) -> Mapping[str, str]:
+        """See `Core.filter`."""
+        return self._core.filter(pod, names)
+
+    def explain(self, namespace: str, pod: str) -> Explanation | None:
+        """See `Core.explain`."""
+        return self._core.explain(namespace, pod)
+
+    def readiness(self) -> Readiness:
+        """See `Core.readiness`; an error that keeps the cluster from being known is named."""
+        found = self._core.readiness()
+        if found.ready:
+            return found
+        errors = [
+            str(status.error)
+            for status in (self.observer.nodes.status(), self.observer.pods.status())
+            if status.error
+        ]
+        return Readiness(ready=False, lines=(*found.lines, *errors))
+
+    def figures(self) -> Figures:
+        """The core's figures with the ages of its sources, the meters and the ledger."""
+        found = self._core.figures()
+        sources = {
+            name: informer.status().age_seconds
+            for name, informer in (
+                ("nodes", self.observer.nodes),
+                ("pods", self.observer.pods),
+                ("namespaces", self.observer.namespaces),
+            )
+        }
+        nodes = found.nodes
+        if self._readings is not None:
+            sources |= self._readings.ages(time.time())
+            nodes = self._readings.with_power(nodes, time.time())
+        # A quiet cluster says nothing for up to two minutes.
+        limit = max(self._settings.stale_seconds, 150.0)
+        found = replace(
+            found,
+            nodes=nodes,
+            sources=sources,
+            stale=frozenset(name for name, age in sources.items() if age > limit),
+        )
+        if self._writer is None:
+            return found
+        return replace(
+            found,
+            ledger_written=self._writer.written,
+            ledger_dropped=self._writer.dropped,
+            ledger_pending=self._writer.pending,
+        )
+
+    # What informers tell; each runs on the event loop.
+
+    def _node(self, change: Change[Reading[Node]]) -> None:
+        self._core.node_changed(_value(change.before), _value(change.after))
+
+    def _pod(self, change: Change[Reading[Pod]]) -> None:
+        reading = change.after
+        if reading is not None and reading.value is None:
+            _log.warning("%s", "; ".join(reading.doubts))
+        self._core.pod_changed(change.key, _value(reading))
+
+    def _namespace(self, change: Change[Reading[NamespaceLabels]]) -> None:
+        found = _value(change.after)
+        self._core.namespace_changed(change.key, None if found is None else found.labels)
+
+    def _await_sync(self) -> None:
+        """Wait for the first lists, then go live; runs on a thread of its own."""
+        while not self._stopping.is_set():
+            try:
+                self.profile_observer.wait_until_known(timeout_seconds=SYNC_SECONDS)
+            except KubeError as error:
+                _log.warning("power profiles of the cluster are not read: %s", error)
+            try:
+                self.observer.wait_until_synced(timeout_seconds=SYNC_SECONDS)
+            except KubeError as error:
+                _log.warning("%s", error)
+                self._stopping.wait(1.0)
+            else:
+                self._inbox.put(self._look_at_profiles)
+                self._inbox.put(self._core.went_live)
+                return
+
+    def _look_at_profiles(self) -> None:
+        found = self.profile_observer.observe().profiles
+        profiles = (*self._written_profiles, *found)
+        if profiles != self._profiles:
+            self._profiles = profiles
+            self._core.catalogue_changed(Catalogue.shipped().with_power_profiles(profiles))
+
+    # What is done beside requests.
+
+    async def _turn(self) -> None:
+        loop = asyncio.get_running_loop()
+        look_at = 0.0
+        while True:
+            await asyncio.sleep(TURN_SECONDS)
+            try:
+                if loop.time() >= look_at:
+                    look_at = loop.time() + PROFILE_SECONDS
+                    self._look_at_profiles()
+                self._core.refresh()
+                job = self._core.job()
+            except Exception:  # noqa: BLE001 - the turn must go on
+                _log.exception("the extender's own turn failed")
+                continue
+            if job is not None:
+                self._solver.submit(self._solve, job)
+
+    def _solve(self, job: Job) -> None:
+        """Solve on the solver's thread (the solver itself lets other threads run)."""
+        try:
+            solved: Solved = job.solve(time.perf_counter)
+        except Exception:  # noqa: BLE001 - the turn must go on
+            _log.exception("a program could not be solved")
+            self._inbox.put(partial(self._core.job_failed, job))
+        else:
+            self._inbox.put(partial(self._core.solved, solved))
+
+
+def _value(reading: Reading[T] | None) -> T | None:
+    return None if reading is None else reading.value

@@ -1,0 +1,166 @@
+"""uvicorn, as a kube-scheduler's caller needs it: kept-alive connections, certificates, a drain."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from energy.errors import InputError, UnavailableError
+from extender.access import CERTIFICATE, require_guarded
+from extender.app import ExtenderApp
+from extender.settings import ExtenderSettings
+
+# Go closes idle connections after 90 s. Were we first, a question could meet a closing connection.
+KEEP_ALIVE_SECONDS = 120
+SHUTDOWN_SECONDS = 5
+BACKLOG = 128
+_log = logging.getLogger(__name__)
+
+
+class CertificateProtocol(HttpToolsProtocol):
+    """Tells the application whether the caller showed a certificate that our CA signed."""
+
+    _certified = False
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # With CERT_OPTIONAL a bad certificate ends the handshake; here it is a good one or none.
+        self._certified = bool(transport.get_extra_info("peercert"))
+
+    @override
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._certified:
+            self.scope["extensions"] = {CERTIFICATE: {}}
+
+
+class Server(uvicorn.Server):
+    """Says where it listens; after SIGTERM goes on for a while, so that callers learn of it."""
+
+    def __init__(
+        self,
+        app: ExtenderApp,
+        settings: ExtenderSettings,
+        listening: Callable[[str], None] = lambda _url: None,
+    ) -> None:
+        super().__init__(configuration(app, settings))
+        self._app = app
+        self._drain_seconds = settings.drain_seconds
+        self._listening = listening
+        self._shown_host = f"[{settings.host}]" if ":" in settings.host else settings.host
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        scheme = "https" if self.config.is_ssl else "http"
+        for one in sockets or []:
+            self._listening(f"{scheme}://{self._shown_host}:{one.getsockname()[1]}")
+
+    @override
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with super().capture_signals():
+            try:
+                yield
+            finally:
+                # A service that was asked to end has done so: it does not die of the signal too.
+                self._captured_signals.clear()
+
+    @override
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if sig != signal.SIGTERM or not self._drain_seconds or self._app.draining:
+            super().handle_exit(sig, frame)
+            return
+        self._app.draining = True
+        _log.info("draining for %g s", self._drain_seconds)
+        loop = asyncio.get_running_loop()
+        loop.call_later(self._drain_seconds, super().handle_exit, sig, frame)
+
+
+async def serve(
+    app: ExtenderApp, settings: ExtenderSettings, listening: Callable[[str], None]
+) -> None:
+    """Answer until SIGTERM or SIGINT; ``listening`` is told the URL once callers can connect.
+
+    The event loop should be uvloop's: `asyncio.Runner(loop_factory=uvloop.new_event_loop)`.
+
+    Raises:
+        InputError: strangers could ask, or a TLS file does not do.
+        UnavailableError: the port is taken, or the address is not ours.
+    """
+    server = Server(app, settings, listening)
+    with bound(settings) as listener:
+        await server.serve(sockets=[listener])
+
+
+def bound(settings: ExtenderSettings) -> socket.socket:
+    """A listening socket; on `::` it takes IPv4 as well.
+
+    Raises:
+        UnavailableError: it cannot be had.
+    """
+    is_v6 = ":" in settings.host
+    try:
+        return socket.create_server(
+            (settings.host, settings.port),
+            family=socket.AF_INET6 if is_v6 else socket.AF_INET,
+            backlog=BACKLOG,
+            dualstack_ipv6=settings.host == "::",
+        )
+    except OSError as error:
+        raise UnavailableError(
+            f"cannot listen there ({error.strerror or error})",
+            where=f"{settings.host}:{settings.port}",
+            mend="end what listens there, or choose another --port; 0 takes any",
+        ) from None
+
+
+def configuration(app: ExtenderApp, settings: ExtenderSettings) -> uvicorn.Config:
+    """One worker, no access log, no header that a proxy could set.
+
+    Raises:
+        InputError: strangers could ask (`access.require_guarded`), or a TLS file does not do.
+    """
+    require_guarded(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http=CertificateProtocol,
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        ssl_certfile=settings.tls_cert_file,
+        ssl_keyfile=settings.tls_key_file,
+        ssl_ca_certs=str(settings.tls_client_ca_file) if settings.tls_client_ca_file else None,
+        # Optional, so that a kubelet without a certificate can ask for health; `access` decides.
+        ssl_cert_reqs=ssl.CERT_OPTIONAL if settings.tls_client_ca_file else ssl.CERT_NONE,
+    )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        files = (settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file)
+        raise InputError(
+            f"cannot be used for TLS ({error.strerror or error})",
+            where=", ".join(str(file) for file in files if file),
+            mend="give PEM files: a certificate, its key, a CA",
+        ) from None
+    return config
