@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -206,11 +207,11 @@ class Sandbox:
         options, catalogue = self.record.options, Catalogue.shipped()
         servers = drawn_servers(options.fleet, options.nodes)
         fleet = sandbox_fleet(options.fleet, servers, catalogue, tier_labels=options.tier_labels)
-        created = population.create_profiles(
-            self.kubectl, [catalogue.servers[slug] for slug in servers]
-        )
-        population.create_nodes(self.kubectl, fleet)
-        return created
+        described = [catalogue.servers[slug] for slug in servers]
+        with ThreadPoolExecutor(1) as pool:
+            profiles = pool.submit(population.create_profiles, self.kubectl, described)
+            population.create_nodes(self.kubectl, fleet)
+            return profiles.result()
 
     def _of_cluster(self) -> dict[str, Program]:
         # Not kubectl: whoever follows something with it has started it, and it ends by itself.
