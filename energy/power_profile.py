@@ -137,7 +137,7 @@ def read_power_profiles(path: Path) -> tuple[PowerProfile, ...]:
         raise InputError(f"no YAML or JSON: {line}", where=str(path)) from None
     if not documents:
         raise InputError("no document in the file", where=str(path), mend="give a PowerProfile")
-    profiles = tuple(_parsed(each, str(path)) for each in _flattened(documents))
+    profiles = tuple(parsed_power_profile(each, where=str(path)) for each in _flattened(documents))
     names = [profile.metadata.name for profile in profiles]
     for name in names:
         if names.count(name) > 1:
@@ -145,18 +145,8 @@ def read_power_profiles(path: Path) -> tuple[PowerProfile, ...]:
     return profiles
 
 
-def _flattened(documents: list[Any]) -> Iterator[Any]:
-    for document in documents:
-        if isinstance(document, list):
-            yield from document
-        elif isinstance(document, dict) and document.get("kind") == "List":
-            items = document.get("items")
-            yield from items if isinstance(items, list) else [document]
-        else:
-            yield document
-
-
-def _parsed(document: Any, where: str) -> PowerProfile:  # noqa: ANN401 - anything YAML can hold
+def parsed_power_profile(document: object, *, where: str) -> PowerProfile:
+    """Read one document, whatever it is; raise InputError, one line, if it is no profile."""
     try:
         profile = PowerProfile.model_validate(document)
         profile.node_profile()
@@ -171,6 +161,17 @@ def _parsed(document: Any, where: str) -> PowerProfile:  # noqa: ANN401 - anythi
     except InputError as error:
         raise InputError(error.what, where=where, mend=error.mend) from None
     return profile
+
+
+def _flattened(documents: list[Any]) -> Iterator[Any]:
+    for document in documents:
+        if isinstance(document, list):
+            yield from document
+        elif isinstance(document, dict) and document.get("kind") == "List":
+            items = document.get("items")
+            yield from items if isinstance(items, list) else [document]
+        else:
+            yield document
 
 
 def _text(path: Path) -> str:

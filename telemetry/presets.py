@@ -1,0 +1,176 @@
+"""The queries that find a node's CPU use and power, by name, best first.
+
+docs/reference/readings.md says where each metric comes from. Sources of the names: Kubernetes
+1.36 pkg/kubelet/metrics/collectors/resource_metrics.go; cAdvisor; Kepler 0.11 docs/user/metrics.md
+and 0.9 pkg/metrics; node_exporter's cpu and rapl collectors; ipmi_exporter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Quantity(StrEnum):
+    """What a preset's value is."""
+
+    CPU_CORES = "cpu_cores"
+    CPU_RATIO = "cpu_ratio"
+    """Of all the node's cores, 0 to 1."""
+    WALL_WATTS = "wall_watts"
+    PACKAGE_WATTS = "package_watts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryScope:
+    """What all queries share.
+
+    Attributes:
+        window_seconds: over which counters are turned into rates; at least two scrapes long.
+        matchers: further label matchers, such as `cluster="prod"` where several clusters share
+            one Prometheus.
+    """
+
+    window_seconds: int = 120
+    matchers: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """A named pair of queries: the value of every node, and when it was sampled.
+
+    Attributes:
+        name: what readings call their source.
+        quantity: what the value is.
+        metric: the metric's name.
+        matchers: its label matchers, without braces.
+        value: the value's expression; `{series}` is the selector, `{window}` the window.
+        sampled_at: the expression of the sample's own time, with the same labels as the value.
+            Prometheus stamps the elements of an instant query with the time of the query.
+        addends: labels whose values are parts of one node, to be added up (sockets).
+        alternatives: labels whose values are different views of the same node: the largest counts.
+    """
+
+    name: str
+    quantity: Quantity
+    metric: str
+    matchers: str = ""
+    value: str = "{series}"
+    sampled_at: str = "timestamp({series})"
+    addends: tuple[str, ...] = ()
+    alternatives: tuple[str, ...] = ()
+
+    def value_query(self, scope: QueryScope) -> str:
+        """Write the query of the value."""
+        return self._query(self.value, scope)
+
+    def time_query(self, scope: QueryScope) -> str:
+        """Write the query of the time at which the value was sampled."""
+        return self._query(self.sampled_at, scope)
+
+    def _query(self, expression: str, scope: QueryScope) -> str:
+        matchers = ",".join(one for one in (self.matchers, scope.matchers) if one)
+        series = f"{self.metric}{{{matchers}}}"
+        return expression.format(series=series, window=f"{scope.window_seconds}s")
+
+
+_RATE: Final = "rate({series}[{window}])"
+
+#: One series a node first; node_exporter, which has one for each CPU, last.
+CPU_PRESETS: Final = (
+    Preset(
+        name="kubelet",
+        quantity=Quantity.CPU_CORES,
+        metric="node_cpu_usage_seconds_total",
+        value=_RATE,
+    ),
+    Preset(
+        name="cadvisor",
+        quantity=Quantity.CPU_CORES,
+        metric="container_cpu_usage_seconds_total",
+        matchers='id="/"',
+        value=_RATE,
+    ),
+    Preset(
+        name="kepler-usage-ratio",
+        quantity=Quantity.CPU_RATIO,
+        metric="kepler_node_cpu_usage_ratio",
+    ),
+    Preset(
+        name="node-exporter",
+        quantity=Quantity.CPU_CORES,
+        metric="node_cpu_seconds_total",
+        # What waits for a disk, or was taken by the hypervisor, is no work of this CPU.
+        matchers='mode=~"idle|iowait|steal"',
+        value="sum without (cpu) (1 - sum without (mode) (rate({series}[{window}])))",
+        sampled_at="min without (cpu, mode) (timestamp({series}))",
+    ),
+)
+
+# A BMC reports either its power supplies, which add up, or its power controls, of which some are
+# parts of others (a server's and its CPU sub-system's). Several chassis of one BMC are not added
+# either: an enclosure contains the server.
+_CHASSIS: Final = ("bmc_id", "chassis_id")
+_CONTROL: Final = ("source_id", "source_name", "power_control_id", "power_control_name")
+
+WALL_PRESETS: Final = (
+    Preset(
+        name="kepler-platform-supplies",
+        quantity=Quantity.WALL_WATTS,
+        metric="kepler_platform_watts",
+        matchers='source="redfish",source_type="PowerSupply"',
+        addends=("source_id",),
+        alternatives=_CHASSIS,
+    ),
+    Preset(
+        name="kepler-platform",
+        quantity=Quantity.WALL_WATTS,
+        metric="kepler_platform_watts",
+        matchers='source="redfish",source_type!="PowerSupply"',
+        alternatives=(*_CHASSIS, *_CONTROL),
+    ),
+    Preset(
+        name="kepler-platform-joules",
+        quantity=Quantity.WALL_WATTS,
+        metric="kepler_node_platform_joules_total",
+        # Without a meter the old generation puts out an estimate of its own under the same name.
+        matchers='source!="trained_power_model"',
+        value=_RATE,
+        addends=("package", "mode"),
+        alternatives=("source",),
+    ),
+    Preset(
+        name="ipmi",
+        quantity=Quantity.WALL_WATTS,
+        metric="ipmi_dcmi_power_consumption_watts",
+    ),
+)
+
+# The sockets of a node add up. Other zones do not: cores and uncore are parts of the package, psys
+# contains it, and DRAM is beside it on some machines and inside it on others.
+PACKAGE_PRESETS: Final = (
+    Preset(
+        name="kepler",
+        quantity=Quantity.PACKAGE_WATTS,
+        metric="kepler_node_cpu_watts",
+        matchers='zone=~"package(-[0-9]+)?"',
+        addends=("zone", "path"),
+    ),
+    Preset(
+        name="kepler-joules",
+        quantity=Quantity.PACKAGE_WATTS,
+        metric="kepler_node_package_joules_total",
+        matchers='source!="trained_power_model"',
+        value=_RATE,
+        addends=("package", "mode"),
+        alternatives=("source",),
+    ),
+    Preset(
+        name="node-exporter-rapl",
+        quantity=Quantity.PACKAGE_WATTS,
+        metric="node_rapl_package_joules_total",
+        value=_RATE,
+        addends=("index", "path"),
+    ),
+)

@@ -1,0 +1,306 @@
+"""The only door to Prometheus: instant queries, each within its time, and errors in one line.
+
+prometheus-api-client does the asking. Left to itself it would retry three times with growing
+waits, follow redirects with the token in hand, read an answer of any size for any time, and drop
+the server's own words; `_BoundedSession` sees to those.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+import requests
+import urllib3.exceptions
+from prometheus_api_client.prometheus_connect import PrometheusConnect
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from typing_extensions import override
+from urllib3.util.retry import Retry
+
+from energy.errors import InputError, UnavailableError
+from telemetry.sample import Sample
+
+ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
+_PIECE_BYTES: Final = 256 * 1024
+_WORDS_MAX: Final = 300
+_MATCHER: Final = r'[a-zA-Z_][a-zA-Z0-9_]*\s*(?:=~|!~|!=|=)\s*"(?:[^"\\]|\\.)*"'
+_MATCHERS: Final = re.compile(rf"(?:\s*{_MATCHER}\s*(?:,\s*{_MATCHER}\s*)*)?", re.ASCII)
+
+Kind = Literal["unreachable", "timed-out", "refused", "not-prometheus"]
+
+
+class PrometheusSettings(BaseModel):
+    """One Prometheus (or Thanos, Mimir, VictoriaMetrics), one identity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str
+    """`http://host:9090`, with the path prefix if there is one, without /api/v1."""
+
+    bearer_token_file: Path | None = None
+    """A file with a token, read anew at every query, because mounted tokens are replaced."""
+
+    username: str = ""
+    """For basic authentication; empty: none."""
+
+    password: SecretStr = SecretStr("")
+    """For basic authentication."""
+
+    ca_file: Path | None = None
+    """Certificates to trust; unset: the system's."""
+
+    timeout_seconds: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 5.0
+    """How long one query may take, from the first byte sent to the last received."""
+
+    matchers: str = ""
+    """Label matchers added to every query, such as `cluster="prod"`."""
+
+    rate_window_seconds: Annotated[int, Field(ge=2, le=3600)] = 120
+    """Over which counters become rates: at least twice the scrape interval."""
+
+    @field_validator("url")
+    @classmethod
+    def _plain_address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("give an address such as http://prometheus:9090")
+        if parts.username or parts.password:
+            raise ValueError("no password in the address, it would be logged; give username")
+        if parts.query or parts.fragment:
+            raise ValueError("give the address alone, without ? or #")
+        return url.rstrip("/").removesuffix("/api/v1")
+
+    @field_validator("matchers")
+    @classmethod
+    def _whole_matchers(cls, matchers: str) -> str:
+        if not _MATCHERS.fullmatch(matchers):
+            raise ValueError('give label matchers such as cluster="prod",env!="test"')
+        return matchers.strip()
+
+    @model_validator(mode="after")
+    def _one_identity(self) -> Self:
+        if self.username and self.bearer_token_file:
+            raise ValueError("give username or bearer_token_file, not both")
+        return self
+
+
+class PrometheusError(UnavailableError):
+    """A query that brought no result; `kind` says whether anybody was there at all."""
+
+    def __init__(self, what: str, *, where: str, mend: str, kind: Kind) -> None:
+        super().__init__(what, where=where, mend=mend)
+        self.kind = kind
+
+
+class Prometheus:
+    """A Prometheus server that answers instant queries. For one thread at a time."""
+
+    def __init__(
+        self, settings: PrometheusSettings, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Prepare the connection; nothing is sent yet.
+
+        Raises:
+            InputError: there is no such CA file.
+        """
+        self.settings = settings
+        auth = (settings.username, settings.password.get_secret_value())
+        options: dict[str, Any] = {"auth": auth} if settings.username else {}
+        self._headers = {"User-Agent": "negawatt"}
+        self._connection = PrometheusConnect(
+            url=settings.url,
+            headers=self._headers,
+            session=_BoundedSession(settings, monotonic),
+            retry=Retry(total=0),
+            **options,
+        )
+
+    def query(self, query: str) -> tuple[Sample, ...]:
+        """Return the elements of an instant vector, as of Prometheus' own present.
+
+        Raises:
+            PrometheusError: no answer, a refusal in the server's words, or no Prometheus.
+            InputError: the token file cannot be read.
+        """
+        if self.settings.bearer_token_file:
+            self._headers["Authorization"] = f"Bearer {_secret(self.settings.bearer_token_file)}"
+        # Prometheus gives up, too, instead of working for nobody.
+        params = {"timeout": f"{math.ceil(self.settings.timeout_seconds * 1000)}ms"}
+        with self._translating():
+            elements = self._connection.custom_query(query, params=params)
+            if not isinstance(elements, list):
+                raise TypeError("its result is no list")
+            return tuple(_sample(element) for element in elements)
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._connection.close()
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        """Let nothing out but PrometheusError."""
+        url = self.settings.url
+        try:
+            yield
+        except _RefusedError as error:
+            raise PrometheusError(
+                str(error), where=url, mend=error.mend, kind=error.kind
+            ) from error
+        except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
+            raise PrometheusError(
+                f"no answer within {self.settings.timeout_seconds:g} s",
+                where=url,
+                mend="see whether it is overloaded, or allow more time",
+                kind="timed-out",
+            ) from error
+        except (ValueError, KeyError, TypeError) as error:  # requests' JSONDecodeError, too
+            raise PrometheusError(
+                "what answers is no Prometheus, or the query gives no vector",
+                where=url,
+                mend="give the address under which /api/v1/query answers",
+                kind="not-prometheus",
+            ) from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise PrometheusError(
+                f"cannot be reached: {_cause(error)}",
+                where=url,
+                mend="check the address, and that Prometheus runs",
+                kind="unreachable",
+            ) from error
+
+
+class _RefusedError(Exception):
+    """An answer that is not a success."""
+
+    def __init__(self, what: str, *, mend: str, kind: Kind = "refused") -> None:
+        super().__init__(what)
+        self.mend = mend
+        self.kind = kind
+
+
+class _BoundedSession(requests.Session):
+    """A session whose answers are bounded in time and size, and never lead elsewhere."""
+
+    def __init__(self, settings: PrometheusSettings, monotonic: Callable[[], float]) -> None:
+        super().__init__()
+        # A .netrc would silently replace the token, and a proxy would see it.
+        self.trust_env = False
+        self._timeout_seconds = settings.timeout_seconds
+        self._monotonic = monotonic
+        if settings.ca_file:
+            if not settings.ca_file.is_file():
+                raise InputError(
+                    "no such CA file", where=str(settings.ca_file), mend="check the path"
+                )
+            self.verify = str(settings.ca_file)
+
+    @override
+    def request(self, *args: Any, **options: Any) -> requests.Response:
+        """Make one request and read its whole answer; raise _RefusedError if it is none."""
+        deadline = self._monotonic() + self._timeout_seconds
+        options |= {
+            "timeout": self._timeout_seconds,
+            "stream": True,
+            "allow_redirects": False,
+        }
+        with super().request(*args, **options) as response:
+            # requests' own reading waits for each piece anew, and so for ever.
+            response._content = self._body(response, deadline)  # noqa: SLF001
+            _refuse_failure(response)
+            return response
+
+    def _body(self, response: requests.Response, deadline: float) -> bytes:
+        pieces, size = [], 0
+        while piece := response.raw.read1(_PIECE_BYTES, decode_content=True):
+            pieces.append(piece)
+            size += len(piece)
+            if size > ANSWER_BYTES_MAX:
+                raise _RefusedError(
+                    f"the answer is larger than {ANSWER_BYTES_MAX // 2**20} MiB",
+                    mend="narrow the queries with matchers",
+                )
+            if self._monotonic() > deadline:
+                raise requests.Timeout
+        return b"".join(pieces)
+
+
+def _refuse_failure(response: requests.Response) -> None:
+    status = response.status_code
+    if status == HTTPStatus.OK:
+        return
+    if response.is_redirect:
+        raise _RefusedError(
+            f"it sends us elsewhere ({status})",
+            mend="give the final address; a login page in between needs a token",
+        )
+    words, said_by_prometheus = _words(response)
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        mend = "give bearer_token_file, or username and password, that may query"
+        raise _RefusedError(f"answered {status}: {words}", mend=mend)
+    gone = status >= HTTPStatus.INTERNAL_SERVER_ERROR and not said_by_prometheus
+    raise _RefusedError(
+        f"answered {status}: {words}",
+        mend="check the address, and the matchers and the window of the queries",
+        kind="unreachable" if gone else "refused",
+    )
+
+
+def _words(response: requests.Response) -> tuple[str, bool]:
+    """Return what the server said, and whether Prometheus' API said it."""
+    try:
+        body = json.loads(response.content)
+    except ValueError:
+        body = None
+    said = body.get("error") if isinstance(body, dict) else None
+    words = " ".join(str(said or response.reason or "no reason given").split())
+    return words[:_WORDS_MAX], bool(said)
+
+
+def _sample(element: object) -> Sample:
+    """Read `{"metric": {...}, "value": [time, "number"]}`; raise ValueError or TypeError."""
+    if not isinstance(element, dict) or not isinstance(element.get("metric"), dict):
+        raise TypeError("an element without labels")
+    labels = {str(name): str(value) for name, value in element["metric"].items()}
+    labels.pop("__name__", None)
+    at_seconds, text = element["value"]
+    number = float(text)
+    return Sample(
+        labels=labels,
+        value=number if math.isfinite(number) else None,
+        evaluated_at_seconds=float(at_seconds),
+    )
+
+
+def _secret(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "is no token"
+        raise InputError(why.lower(), where=str(path), mend="give a readable token file") from None
+
+
+def _cause(error: BaseException) -> str:
+    """Say in a few words why there was no answer; the libraries' own sentences run to lines."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, urllib3.exceptions.NameResolutionError):
+            return "its name does not resolve"
+        if isinstance(link, urllib3.exceptions.SSLError):
+            return "its certificate cannot be verified, or it speaks no TLS"
+        if isinstance(link, OSError) and link.errno:
+            return os.strerror(link.errno).lower()
+        reason = getattr(link, "reason", None)
+        first = next(iter(link.args), None)
+        nested = reason if isinstance(reason, BaseException) else first
+        cause = link.__cause__ or link.__context__
+        link = nested if isinstance(nested, BaseException) else cause
+    return f"the connection broke ({type(error).__name__})"
