@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -80,3 +82,10 @@ def test_numbers_become_plain_numbers() -> None:
 
     assert type(decision.chosen_watts) is float
     assert type(decision.decided_at_seconds) is float
+
+
+def test_a_decision_needs_no_database() -> None:
+    """The process that decides loads the libraries of the ledger only if it keeps one."""
+    check = "import sys, ledger.decision; sys.exit('sqlalchemy' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
