@@ -1,8 +1,8 @@
 """Which rule ranks the nodes now, and what there is to solve for the next one.
 
 A queue that can be seen goes by its own prices and bookings; where the operator says what is still
-to come, single pods go by prices for that; every other pod by the envelope rule at the memory
-prices of the running mix. Programs are solved elsewhere: `job` gives a value to solve, `publish`
+to come, every pod goes by prices for that; all others by the envelope rule at the memory prices of
+the running mix. Programs are solved elsewhere: `job` gives a value to solve, `publish`
 takes the outcome over. Until then, and whenever a program fails, the last rule stands.
 """
 
@@ -22,7 +22,7 @@ from pricing.demand import ExpectedDemand
 from pricing.envelope import Envelope
 from pricing.mix_pricing import MixPricing, MixRequest
 from pricing.prices import BidPrices
-from pricing.queue_pricing import QUEUE_PODS_MIN, SOLVE_EVERY_PODS, QueueOptions, QueuePricing
+from pricing.queue_pricing import QUEUE_PODS_MIN, SOLVE_EVERY_PODS, QueuePricing
 from pricing.rules import EfficiencyOrder, FillCost, FleetPower, Marginal, MarginalIdle, Rule
 
 SHIPPED: Final = "negawatt"
@@ -59,12 +59,12 @@ class Solved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueJob:
-    """A queue to price, or (``demand``) what is expected in its stead."""
+    """A queue to price, and (``beyond``) what is expected to come after it."""
 
     still: Still
     fleet: FleetPower
     pods: tuple[Pod, ...]
-    demand: ExpectedDemand | None
+    beyond: ExpectedDemand | None
     now_seconds: float
     generation: int
 
@@ -76,8 +76,7 @@ class QueueJob:
             self.still.table(),
             self.pods,
             self.now_seconds,
-            QueueOptions(booked=self.demand is None),
-            self.demand,
+            beyond=self.beyond,
         )
         return Solved(job=self, seconds=clock() - began, queue_pricing=pricing)
 
@@ -113,11 +112,10 @@ class Rankings:
         self._mix: MixPricing | None = None
         self._queue: QueuePricing | None = None
         self._queue_keys: set[str] = set()
-        self._queue_size = 0
-        self._foreseen: QueuePricing | None = None
+        self._lasts = False
         self._came: dict[str, tuple[Pod, int]] = {}
         self._since = 0
-        self._foreseen_seconds = -np.inf
+        self._priced_seconds = -np.inf
         self._next_solve_seconds = -np.inf
         self._busy = False
         self._generation = 0
@@ -132,8 +130,7 @@ class Rankings:
 
     def take_over(self, fleet: FleetPower, running: list[Pod]) -> None:
         """Rank another fleet (or the same, told something else) from now on."""
-        self._fleet, self._queue, self._foreseen = fleet, None, None
-        self._queue_keys = set()
+        self._fleet, self._queue, self._queue_keys = fleet, None, set()
         self._generation += 1
         self._busy = False
         if self._rule == SHIPPED:
@@ -149,8 +146,6 @@ class Rankings:
             return self._plain
         if self._queue is not None:
             return self._queue.rule
-        if self._foreseen is not None:
-            return self._foreseen.rule
         return None if self._mix is None else self._mix.rule
 
     def placed(self, key: str, pod: Pod, row: int) -> None:
@@ -191,10 +186,8 @@ class Rankings:
             return None
         if now_seconds < self._next_solve_seconds:
             return None
-        job = (
-            self._queue_job(table, queue, now_seconds)
-            or self._expected_job(table, running, now_seconds)
-            or self._mix_job(table, now_seconds)
+        job = self._queue_job(table, queue, running, now_seconds) or self._mix_job(
+            table, now_seconds
         )
         self._busy = job is not None
         if job is not None:
@@ -214,10 +207,8 @@ class Rankings:
         if isinstance(job, MixJob):
             if solved.mix_prices is not None:
                 job.mix.publish(job.request, solved.mix_prices)
-        elif solved.queue_pricing is not None and job.demand is None:
-            self._begin_queue(solved.queue_pricing, job, queue)
         elif solved.queue_pricing is not None:
-            self._foreseen, self._foreseen_seconds = solved.queue_pricing, job.now_seconds
+            self._begin_queue(solved.queue_pricing, job, queue)
         self._came = {}
 
     def failed(self, job: Job, now_seconds: float) -> None:
@@ -235,52 +226,54 @@ class Rankings:
             pricing.bookings.take(pod, int(self._fleet.classes.class_of_node[row]))
         priced = {f"{pod.namespace}/{pod.name}" for pod in job.pods}
         self._queue_keys = priced & queue.keys()
-        self._queue = pricing if self._queue_keys else None
-        self._queue_size = len(job.pods)
-        self._since = 0
+        self._lasts = job.beyond is not None
+        self._queue = pricing if self._queue_keys or self._lasts else None
+        self._priced_seconds = job.now_seconds
 
     def _forget(self, key: str) -> None:
         self._queue_keys.discard(key)
-        if not self._queue_keys:
+        if not (self._queue_keys or self._lasts):
             self._queue = None
 
     def _queue_job(
-        self, table: NodeTable, queue: Mapping[str, Pod], now_seconds: float
+        self, table: NodeTable, queue: Mapping[str, Pod], running: int, now_seconds: float
     ) -> QueueJob | None:
-        if len(queue) < self._queue_pods_min:
+        beyond = self._still_to_come(running + len(queue))
+        if self._fleet is None or not self._is_due(queue, beyond, now_seconds):
             return None
-        changed = self._queue is None or any(key not in self._queue_keys for key in queue)
-        if not (changed or self._since >= SOLVE_EVERY_PODS) or self._fleet is None:
-            return None
+        self._since = 0
         return QueueJob(
             still=Still.of(table),
             fleet=self._fleet,
             pods=tuple(queue.values()),
-            demand=None,
+            beyond=beyond,
             now_seconds=now_seconds,
             generation=self._generation,
         )
 
-    def _expected_job(self, table: NodeTable, running: int, now_seconds: float) -> QueueJob | None:
-        if self._expected is None or self._fleet is None or self._queue is not None:
+    def _still_to_come(self, seen: int) -> ExpectedDemand | None:
+        """What the operator expects beyond the pods that are there, in the same mix."""
+        if self._expected is None:
             return None
-        left = float(self._expected.counts.sum()) - running
+        total = float(self._expected.counts.sum())
+        left = total - seen
         if left <= 0.0:
-            self._foreseen = None
             return None
-        old = now_seconds - self._foreseen_seconds >= EXPECTED_SECONDS
-        if self._foreseen is not None and self._since < SOLVE_EVERY_PODS and not old:
-            return None
-        self._since = 0
-        counts = self._expected.counts * (left / float(self._expected.counts.sum()))
-        return QueueJob(
-            still=Still.of(table),
-            fleet=self._fleet,
-            pods=(),
-            demand=replace(self._expected, counts=counts),
-            now_seconds=now_seconds,
-            generation=self._generation,
-        )
+        return replace(self._expected, counts=self._expected.counts * (left / total))
+
+    def _is_due(
+        self, queue: Mapping[str, Pod], beyond: ExpectedDemand | None, now_seconds: float
+    ) -> bool:
+        """Whether there is a queue to price, and it or the state is another than was priced."""
+        if beyond is None and len(queue) < self._queue_pods_min:
+            if self._lasts:
+                self._lasts, self._queue = False, None  # all that was expected has come
+            return False
+        if self._queue is None or self._since >= SOLVE_EVERY_PODS:
+            return True
+        if any(key not in self._queue_keys for key in queue):
+            return True
+        return beyond is not None and now_seconds - self._priced_seconds >= EXPECTED_SECONDS
 
     def _mix_job(self, table: NodeTable, now_seconds: float) -> MixJob | None:
         request = None if self._mix is None else self._mix.request(table, now_seconds)

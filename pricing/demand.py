@@ -79,6 +79,34 @@ def of_queue(
     return demand, shape_of_pod
 
 
+def together(first: ExpectedDemand, second: ExpectedDemand, classes: int) -> ExpectedDemand:
+    """Both demands, the shapes of the first one before those of the second."""
+    names = sorted({*first.shapes.extended, *second.shapes.extended})
+
+    def joined(column: Callable[[Shapes], Floats]) -> Floats:
+        return np.concatenate([column(first.shapes), column(second.shapes)])
+
+    def amounts(name: str) -> Callable[[Shapes], Floats]:
+        return lambda shapes: shapes.extended.get(name, np.zeros(len(shapes)))
+
+    allowed = None
+    if first.allowed is not None or second.allowed is not None:
+        every = [
+            np.ones((len(one.shapes), classes), dtype=bool) if one.allowed is None else one.allowed
+            for one in (first, second)
+        ]
+        allowed = np.concatenate(every)
+    return ExpectedDemand(
+        shapes=Shapes(
+            cpu_cores=joined(lambda shapes: shapes.cpu_cores),
+            memory_bytes=joined(lambda shapes: shapes.memory_bytes),
+            extended={name: joined(amounts(name)) for name in names},
+        ),
+        counts=np.concatenate([first.counts, second.counts]),
+        allowed=allowed,
+    )
+
+
 def admitting(table: NodeTable, classes: NodeClasses) -> Callable[[Pod], Bools]:
     """Which classes have a node that admits a pod by its labels and taints, as a function of pods.
 

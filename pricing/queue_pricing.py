@@ -10,7 +10,7 @@ import numpy as np
 from cluster.model import Pod
 from cluster.scheduling.table import NodeTable
 from pricing.bid_price import BidPrice, BookingLimit, Bookings
-from pricing.demand import ExpectedDemand, admitting, of_queue
+from pricing.demand import ExpectedDemand, admitting, of_queue, together
 from pricing.fleet_state import FleetState
 from pricing.price_program import PriceProgram
 from pricing.prices import BidPrices, Pricer
@@ -42,16 +42,22 @@ class QueueOptions:
 class QueuePricing:
     """The rule for the pods of one queue; told of every placement, it prices the rest anew."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last three have defaults
         self,
         fleet: FleetPower,
         table: NodeTable,
         pods: Sequence[Pod],
         now_seconds: float,
         options: QueueOptions = QueueOptions(),
+        *,
         demand: ExpectedDemand | None = None,
+        beyond: ExpectedDemand | None = None,
     ) -> None:
-        """Solve for a queue; ``demand`` is priced in its stead where it is given."""
+        """Solve for a queue.
+
+        ``demand`` is priced in its stead where it is given; ``beyond`` is expected to come after
+        it, so that the queue leaves room for that.
+        """
         self._fleet, self._options = fleet, options
         admits = admitting(table, fleet.classes) if _restricted(table, pods) else None
         self._is_queue = demand is None
@@ -60,6 +66,8 @@ class QueuePricing:
             demand, shapes = of_queue(pods, admits)
             keys = [(pod.namespace, pod.name) for pod in pods]
             self._shape_of_pod = dict(zip(keys, shapes.tolist(), strict=True))
+            if beyond is not None:
+                demand = together(demand, beyond, len(fleet.classes.classes))
         self._left = demand.counts * options.demand_ratio
         shapes_priced = demand.shapes
         if not options.memory_priced:

@@ -142,7 +142,7 @@ class PricedChooser(Chooser):
         if len(pods) >= self._queue_pods_min:
             demand = None if self._demand_of is None else self._demand_of(pods)
             self._pricing = QueuePricing(
-                self._fleet, table, pods, now_seconds, self._options, demand
+                self._fleet, table, pods, now_seconds, self._options, demand=demand
             )
         elif self._mix is not None:
             self._mix.refresh(table, now_seconds)
