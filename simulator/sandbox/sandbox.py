@@ -74,12 +74,14 @@ class Sandbox:
         self.folder = folder
         self.record = record
         self.toolchain = Toolchain(folder=record.toolchain)
+        plane = _control_plane_options(record.options, folder)
         self._cluster = KwokCluster(
             self.toolchain,
-            _control_plane_options(record.options, folder),
+            plane,
             folder,
             programs={name: program.path for name, program in self._of_cluster().items()},
-            ports=record.ports,
+            # Others would make kwokctl start, say, a Prometheus of its own.
+            ports={name: record.ports[name] for name in plane.ports() if name in record.ports},
         )
 
     @classmethod
