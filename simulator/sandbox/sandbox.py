@@ -12,6 +12,7 @@ from pathlib import Path
 from energy.catalogue import Catalogue
 from energy.errors import InputError, UnavailableError
 from simulator.sandbox import companions, population
+from simulator.sandbox.exposition import Fault
 from simulator.sandbox.fleet_nodes import drawn_servers, sandbox_fleet
 from simulator.sandbox.kwok_cluster import KwokCluster, StartError
 from simulator.sandbox.kwokctl_configuration import ControlPlaneOptions
@@ -35,6 +36,14 @@ from simulator.sandbox.toolchain import Toolchain
 
 GRACE_SECONDS = 1.0
 SCHEDULER_FILE = "scheduler.yaml"
+WORDS = {
+    "fleet": "servers (--fleet)",
+    "nodes": "nodes (--nodes)",
+    "extras": "components (--with)",
+    "scheduler_configuration": "configuration (--scheduler-config)",
+    "usage_ratio": "use of CPU (--usage-ratio)",
+    "tier_labels": "labels (--tier-labels)",
+}
 Report = Callable[[str], None]
 
 
@@ -171,6 +180,13 @@ class Sandbox:
             population.remove_nodes(self.kubectl)
             self._populate()
             (self.folder / companions.FAULT_FILE).unlink(missing_ok=True)
+
+    def set_meter_fault(self, fault: Fault) -> None:
+        """Let the power meter lie from its next answer on, or tell the truth again (`NONE`)."""
+        file = self.folder / companions.FAULT_FILE
+        temporary = file.with_name(f".{file.name}")
+        temporary.write_text(fault.value, encoding="utf-8")
+        temporary.replace(file)
 
     def end_processes(self) -> None:
         """End every process that runs for it, and no other."""
@@ -353,14 +369,20 @@ def _found_running(options: SandboxOptions, stated: frozenset[str], folder: Path
             mend="run `negawatt sandbox down`",
         )
     for name in sorted(stated):
-        there, wanted = getattr(record.options, name), getattr(options, name)
-        if there != wanted:
+        there = getattr(record.options, name)
+        if there != getattr(options, name):
             raise InputError(
-                f"the sandbox that runs there has {name} {there}, not {wanted}",
+                f"the sandbox that runs there has other {WORDS[name]}: {_said(there)}",
                 where=str(folder),
                 mend="run `negawatt sandbox down` first, or give --state another folder",
             )
     return sandbox
+
+
+def _said(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(value) or "none"
+    return "none" if value is None else str(value)
 
 
 def _prepared(options: SandboxOptions, folder: Path, toolchain: Toolchain) -> Sandbox:

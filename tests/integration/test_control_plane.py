@@ -9,15 +9,13 @@ import uuid
 from pathlib import Path
 
 import pytest
+from listening import LOOPBACK_HEXADECIMAL, listening_addresses
 
 from energy.errors import InputError, UnavailableError
 from simulator.sandbox.control_plane import ControlPlane
 from simulator.sandbox.fake_node import fake_node
 from simulator.sandbox.kwokctl_configuration import ControlPlaneOptions
 from simulator.sandbox.toolchain import Toolchain
-
-LOOPBACK_HEXADECIMAL = "0100007F"  # 127.0.0.1 as /proc/net/tcp writes it
-LISTENING = "0A"
 
 
 def pod(name: str, *, cpu: str = "500m") -> dict[str, object]:
@@ -29,25 +27,6 @@ def pod(name: str, *, cpu: str = "500m") -> dict[str, object]:
         "metadata": {"name": name, "namespace": "default"},
         "spec": {"containers": [container]},
     }
-
-
-def listening_addresses(process_id: int) -> set[str]:
-    """Give the local addresses (hexadecimal, IPv4 and IPv6) that a process listens on."""
-    sockets = set()
-    for descriptor in Path(f"/proc/{process_id}/fd").iterdir():
-        try:
-            target = str(descriptor.readlink())
-        except OSError:
-            continue  # closed meanwhile
-        if target.startswith("socket:["):
-            sockets.add(target.removeprefix("socket:[").removesuffix("]"))
-    addresses = set()
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/{process_id}/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == LISTENING and fields[9] in sockets:
-                addresses.add(fields[1].partition(":")[0])
-    return addresses
 
 
 def test_pod_is_bound_to_the_fake_node_and_runs(control_plane: ControlPlane) -> None:

@@ -78,6 +78,8 @@ MARKER_OF_FIXTURE = {
     "toolchain": "toolchain",
     "control_plane": "kube",
     "kubeconfig": "kube",
+    "sandbox": "kube",
+    "sandbox_factory": "kube",
     "shared_folder": "shared",
 }
 # The development data does not travel with the repository, so nobody can be required to have it.

@@ -9,8 +9,13 @@ from pathlib import Path
 import components
 import pytest
 
+from simulator.sandbox import sandbox as gateway
 from simulator.sandbox.control_plane import ControlPlane
+from simulator.sandbox.record import options_of
+from simulator.sandbox.sandbox import Sandbox
 from simulator.sandbox.toolchain import Toolchain
+
+SANDBOX_NODES = 24  # every third server of the mixed fleet's kinds, near enough
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +35,46 @@ def control_plane() -> Iterator[ControlPlane]:
 def kubeconfig(control_plane: ControlPlane) -> Path:
     """Give the administrator's kubeconfig of that control plane."""
     return control_plane.kubeconfig
+
+
+class SandboxFactory:
+    """Starts sandboxes; those with the same options are one and the same until the session ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._started: dict[str, Sandbox] = {}
+
+    def __call__(self, **options: object) -> Sandbox:
+        """Give a started sandbox (`nodes`, `fleet`, `extras`, ... of `SandboxOptions`).
+
+        Others use it too: call its `reset` where that matters. Mark the test with what the
+        `extras` need (`prometheus`, `kafka`).
+        """
+        wanted = options_of(**options)
+        key = wanted.model_dump_json()
+        if key not in self._started:
+            folder = self._folder / f"sandbox-{len(self._started)}"
+            self._started[key], _ = gateway.up(wanted, folder)
+        return self._started[key]
+
+    def end(self) -> None:
+        """Take all of them down."""
+        for started in self._started.values():
+            gateway.down(started.folder)
+
+
+@pytest.fixture(scope="session")
+def sandbox_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxFactory]:
+    """Give what starts sandboxes with options of your own."""
+    factory = SandboxFactory(tmp_path_factory.mktemp("sandboxes"))
+    yield factory
+    factory.end()
+
+
+@pytest.fixture(scope="session")
+def sandbox(sandbox_factory: SandboxFactory) -> Sandbox:
+    """Give a running sandbox with nodes of the mixed fleet and a meter; `reset` empties it."""
+    return sandbox_factory(nodes=SANDBOX_NODES)
 
 
 @pytest.fixture(scope="session")
