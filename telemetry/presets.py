@@ -27,12 +27,12 @@ class QueryScope:
     """What all queries share.
 
     Attributes:
-        window_seconds: over which counters are turned into rates; at least two scrapes long.
+        window_seconds: in which the last two scrapes of a counter are looked for.
         matchers: further label matchers, such as `cluster="prod"` where several clusters share
             one Prometheus.
     """
 
-    window_seconds: int = 120
+    window_seconds: int = 300
     matchers: str = ""
 
 
@@ -75,7 +75,9 @@ class Preset:
         return expression.format(series=series, window=f"{scope.window_seconds}s")
 
 
-_RATE: Final = "rate({series}[{window}])"
+# Not rate(): it divides by the whole window also where only the end of it has samples, so that a
+# node which has just come up would look nearly idle.
+_RATE: Final = "irate({series}[{window}])"
 
 #: One series a node first; node_exporter, which has one for each CPU, last.
 CPU_PRESETS: Final = (
@@ -101,9 +103,10 @@ CPU_PRESETS: Final = (
         name="node-exporter",
         quantity=Quantity.CPU_CORES,
         metric="node_cpu_seconds_total",
-        # What waits for a disk, or was taken by the hypervisor, is no work of this CPU.
-        matchers='mode=~"idle|iowait|steal"',
-        value="sum without (cpu) (1 - sum without (mode) (rate({series}[{window}])))",
+        # What waits for a disk, or was taken by the hypervisor, is no work of this CPU; what runs
+        # in a guest is counted as user time, too. Not 1 - idle: it may come out below 0.
+        matchers='mode!~"idle|iowait|steal|guest|guest_nice"',
+        value=f"sum without (cpu, mode) ({_RATE})",
         sampled_at="min without (cpu, mode) (timestamp({series}))",
     ),
 )

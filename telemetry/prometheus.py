@@ -64,8 +64,8 @@ class PrometheusSettings(BaseModel):
     matchers: str = ""
     """Label matchers added to every query, such as `cluster="prod"`."""
 
-    rate_window_seconds: Annotated[int, Field(ge=2, le=3600)] = 120
-    """Over which counters become rates: at least twice the scrape interval."""
+    rate_window_seconds: Annotated[int, Field(ge=2, le=3600)] = 300
+    """In which the last two scrapes of a counter are looked for: twice the interval or more."""
 
     @field_validator("url")
     @classmethod

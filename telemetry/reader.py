@@ -175,18 +175,31 @@ class Reader:
             package = self._power(asked.package, node, now_seconds)
             states[node] = NodeState(
                 load=load,
-                wall=_meter(wall, Scope.WALL, now_seconds),
+                wall=self._meter(wall, Scope.WALL, now_seconds),
                 wall_source=wall.source if wall else "",
-                package=_meter(package, Scope.PACKAGE, now_seconds),
+                package=self._meter(package, Scope.PACKAGE, now_seconds),
                 package_source=package.source if package else "",
             )
         return states
 
     def _power(self, chain: ChainReadings, node: str, now_seconds: float) -> NodeReading | None:
-        for reading in chain.by_node.get(node, ()):
+        """Return the first reading that holds, else the first, for `energy.metering` to refuse."""
+        readings = chain.by_node.get(node, ())
+        for reading in readings:
             if power_holds(reading, now_seconds=now_seconds, limits=self._limits):
                 return reading
-        return None
+        return next(iter(readings), None)
+
+    def _meter(
+        self, reading: NodeReading | None, scope: Scope, now_seconds: float
+    ) -> MeterReading | None:
+        if reading is None or reading.value is None or reading.sampled_at_seconds is None:
+            return None
+        at_seconds = reading.sampled_at_seconds
+        if 0 < at_seconds - now_seconds <= self._limits.ahead_seconds:
+            # Clocks differ by a little; `energy.metering` takes anything ahead of now for a lie.
+            at_seconds = now_seconds
+        return MeterReading(watts=reading.value, scope=scope, at_seconds=at_seconds)
 
 
 def _cpu_readings(
@@ -196,11 +209,3 @@ def _cpu_readings(
         node: [load_reading(reading, demands[node].cpu_cores) for reading in readings]
         for node, readings in cpu.by_node.items()
     }
-
-
-def _meter(reading: NodeReading | None, scope: Scope, now_seconds: float) -> MeterReading | None:
-    if reading is None or reading.value is None or reading.sampled_at_seconds is None:
-        return None
-    # Clocks differ by a little; `energy.metering` takes anything ahead of now for a lie.
-    at_seconds = min(reading.sampled_at_seconds, now_seconds)
-    return MeterReading(watts=reading.value, scope=scope, at_seconds=at_seconds)
