@@ -58,9 +58,10 @@ def parse_args(body: bytes) -> ExtenderArgs:
     if not isinstance(pod, dict):
         raise WireError(f"Pod must be an object, not {_kind(pod)}")
     names, nodes = message.get("NodeNames"), message.get("Nodes")
+    names_of_nodes = _names_of(nodes)
     by_name = names is not None
     if names is None:
-        names = _names_of(nodes)
+        names = names_of_nodes
     elif not _are_strings(names):
         raise WireError("NodeNames must be a list of strings")
     is_plain = _BACKSLASH not in body or _BACKSLASH not in orjson.dumps(names)

@@ -1,0 +1,57 @@
+"""The OpenAPI document says what the application does: schemathesis asks, off loopback."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import tempfile
+from pathlib import Path
+
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import negative_data_rejection
+from steady_scorer import SteadyScorer
+
+from extender.app import create_app
+from extender.settings import ExtenderSettings
+
+TOKEN = "a-token-of-some-length"  # noqa: S105 - it opens nothing
+EXAMPLES = 60 if os.environ.get("HYPOTHESIS_PROFILE") in {"ci", "night"} else 20
+HEADERS = {"Authorization": f"Bearer {TOKEN}"}
+
+
+def loaded():
+    """The document, as a caller with a token gets it. Its tests are made before any fixture."""
+    handle, name = tempfile.mkstemp(prefix="negawatt-test-token-")
+    atexit.register(Path(name).unlink)
+    with os.fdopen(handle, "w") as file:
+        file.write(TOKEN)
+    app = create_app(SteadyScorer(), ExtenderSettings(token_file=Path(name)))
+    return schemathesis.openapi.from_asgi("/openapi.json", app, headers=HEADERS)
+
+
+schema = loaded()
+
+
+@schema.parametrize()
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_the_document_holds(case):
+    """Status codes, content types and bodies are those that it names; a bad body is refused."""
+    # A query that a path does not know is ignored, as everywhere on the web.
+    lenient = [negative_data_rejection] if case.method == "GET" else []
+    case.call_and_validate(headers=HEADERS, excluded_checks=lenient)
+
+
+def test_the_document_names_every_path():
+    """Those that the scheduler asks too, which FastAPI does not know of."""
+    operations = [one.ok() for one in schema.get_all_operations()]
+
+    assert {f"{one.method.upper()} {one.path}" for one in operations} == {
+        "POST /scheduler/prioritize",
+        "POST /scheduler/filter",
+        "GET /healthz",
+        "GET /readyz",
+        "GET /metrics",
+        "GET /explain/{namespace}/{pod}",
+        "GET /savings",
+    }
