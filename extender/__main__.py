@@ -9,6 +9,8 @@ import time
 from contextlib import ExitStack
 from functools import partial
 
+import uvloop
+
 from cluster.kube.client import KubeClient, connect
 from cluster.kube.settings import KubeSettings
 from cluster.kube.snapshot import ClusterObserver
@@ -22,7 +24,7 @@ from extender.expected_demand import read_expected_demand
 from extender.rankings import RULES
 from extender.readings import ReadingLoop
 from extender.service import Service
-from extender.serving import Server
+from extender.serving import serve
 from extender.settings import MEASURED, NO_LEDGER, ExtenderSettings, read_settings
 from ledger.store import Ledger
 from ledger.writer import LedgerWriter
@@ -94,7 +96,8 @@ def run(settings: ExtenderSettings) -> None:
             read_with=partial(reading_loop, settings, client),
             written_profiles=written,
         )
-        asyncio.run(_serve(create_app(service, settings), service, settings))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(create_app(service, settings), service, settings))
 
 
 def reading_loop(
@@ -130,7 +133,7 @@ def reading_loop(
 async def _serve(app: ExtenderApp, service: Service, settings: ExtenderSettings) -> None:
     """Follow the cluster and listen at once: whether it is known is for /readyz to say."""
     async with service:
-        await Server(app, settings, _say).serve()
+        await serve(app, settings, _say)
 
 
 def _say(url: str) -> None:
@@ -140,6 +143,8 @@ def _say(url: str) -> None:
 def main() -> None:
     """Run with settings from the environment alone; one line and exit 1 or 2 on an error."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for chatty in ("alembic", "uvicorn"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         run(read_settings())
     except NegawattError as error:
