@@ -120,7 +120,7 @@ class Prometheus:
             url=settings.url,
             headers=self._headers,
             session=_BoundedSession(settings, monotonic),
-            retry=Retry(total=0),
+            retry=Retry(0, read=False),  # no second try, and a time-out stays a time-out
             **options,
         )
 
@@ -128,14 +128,15 @@ class Prometheus:
         """Return the elements of an instant vector, as of Prometheus' own present.
 
         Raises:
-            PrometheusError: no answer, a refusal in the server's words, or no Prometheus.
-            InputError: the token file cannot be read.
+            PrometheusError: no answer, a refusal in the server's words, no Prometheus, or a token
+                file that cannot be read.
         """
-        if self.settings.bearer_token_file:
-            self._headers["Authorization"] = f"Bearer {_secret(self.settings.bearer_token_file)}"
         # Prometheus gives up, too, instead of working for nobody.
         params = {"timeout": f"{math.ceil(self.settings.timeout_seconds * 1000)}ms"}
         with self._translating():
+            if self.settings.bearer_token_file:
+                token = _secret(self.settings.bearer_token_file)
+                self._headers["Authorization"] = f"Bearer {token}"
             elements = self._connection.custom_query(query, params=params)
             if not isinstance(elements, list):
                 raise TypeError("its result is no list")
@@ -285,7 +286,7 @@ def _secret(path: Path) -> str:
         return path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "is no token"
-        raise InputError(why.lower(), where=str(path), mend="give a readable token file") from None
+        raise _RefusedError(f"{path}: {why.lower()}", mend="give a readable token file") from error
 
 
 def _cause(error: BaseException) -> str:

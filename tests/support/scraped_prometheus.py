@@ -19,6 +19,7 @@ from simulator.sandbox.ports import free_ports
 
 LOOPBACK = "127.0.0.1"
 READY_SECONDS_MAX = 60.0
+PATIENCE_SECONDS = 60.0
 
 
 Page = str | Callable[[], str]
@@ -120,3 +121,11 @@ def _answers(url: str) -> bool:
             return True
     except (URLError, OSError):
         return False
+
+
+def wait_until(met: Callable[[], bool]) -> None:
+    """Wait for something that a real component does in its own time."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not met():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.2)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from scraped_prometheus import Targets, job, prometheus, targets
+from scraped_prometheus import Targets, job, prometheus, targets, wait_until
 
 from telemetry.prometheus import Prometheus, PrometheusSettings
 
-PATIENCE_SECONDS = 60.0
 WINDOW_SECONDS = 20
 
 
@@ -31,14 +30,6 @@ def scraping(exporters: Targets, tmp_path_factory: pytest.TempPathFactory) -> It
         wait_until(lambda: len(connected.query("count_over_time(up[1m]) > 2")) == len(PAGES))
         yield connected
         connected.close()
-
-
-def wait_until(met: Callable[[], bool]) -> None:
-    """Wait for something that a real component does in its own time."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not met():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.2)
 
 
 def counter(series: str, per_second: float) -> str:
