@@ -72,7 +72,7 @@ class Access:
         client = scope.get("client")
         if client and client[0].startswith(_LOOPBACK_PREFIXES) and is_loopback(client[0]):
             return None
-        if scope["path"] in OPEN_PATHS or scope.get("extensions", {}).get(CERTIFICATE):
+        if scope["path"] in OPEN_PATHS or CERTIFICATE in scope.get("extensions", {}):
             return None
         if self._token is None:
             return "no token is configured; start the extender with --token-file, or ask locally"
