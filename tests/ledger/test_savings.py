@@ -78,7 +78,7 @@ def test_nothing_is_lost_or_counted_twice(ledger, written, since, now) -> None:
     }
 
     expected = [each for each in written if counts(each, since, now)]
-    runs = [each for each in expected if (each.ended_at_seconds or 2000) > now]
+    runs = [e for e in expected if e.ended_at_seconds is None or e.ended_at_seconds > now]
     joules = fsum(forgone_joules(each, since, now) for each in expected)
     watts = fsum(each.forgone_watts or 0.0 for each in runs)
     for rows in by.values():
