@@ -124,7 +124,8 @@ class TrialCluster:
             opening.callback(self._client.close)
             self.api = TrialApi(self._client)
             self.binds = opening.enter_context(BindWatch(self._client))
-            self._populate()
+            self._join_nodes()
+            self._add_namespace()
             self._kwok = process_of(self.plane.process_ids(), "kwok")
             self._open = opening.pop_all()
         return self
@@ -138,18 +139,29 @@ class TrialCluster:
         self._open.close()
 
     @contextmanager
-    def scheduler(self, configuration: SchedulerConfiguration) -> Iterator[TrialScheduler]:
-        """A scheduler that knows the nodes and no pods; the pods go when it has ended."""
+    def scheduler(
+        self, configuration: SchedulerConfiguration, *, nodes_join: bool = False
+    ) -> Iterator[TrialScheduler]:
+        """A scheduler that knows the nodes and no pods; the pods go when it has ended.
+
+        It decides between equal nodes by the order in which it met them. One that starts on a full
+        cluster meets them in any order; with `nodes_join` they come one by one, in the fleet's.
+        """
         self.clear()
-        program = self._toolchain.program("kube-scheduler")
+        count = len(self.fleet.nodes)
+        if nodes_join:
+            self.api.delete_all(NODES_PATH)
         try:
             with running_scheduler(
-                program,
+                self._toolchain.program("kube-scheduler"),
                 configuration,
                 kubeconfig=self.plane.kubeconfig,
                 api=self.api,
-                nodes=len(self.fleet.nodes),
+                nodes=0 if nodes_join else count,
             ) as scheduler:
+                if nodes_join:
+                    self._join_nodes()
+                    self._until(lambda: scheduler.knows(count), "the scheduler lacks nodes")
                 yield scheduler
         finally:
             self.clear()
@@ -161,9 +173,10 @@ class TrialCluster:
         pace: Pace = BURST,
         *,
         extender_process_id: int | None = None,
+        nodes_join: bool = False,
     ) -> Trial:
-        """Put pods through a fresh scheduler, in order. Raises UnavailableError."""
-        with self.scheduler(configuration) as scheduler:
+        """Put pods through a fresh `scheduler`, in order. Raises UnavailableError."""
+        with self.scheduler(configuration, nodes_join=nodes_join) as scheduler:
             own = scheduler.process.process_id
             others = [extender_process_id] if extender_process_id else []
             name = configuration.scheduler_name
@@ -235,16 +248,18 @@ class TrialCluster:
             self._until(lambda: self.binds.pods == 0, "the pods did not go")
         self.binds.clear()
 
-    def _populate(self) -> None:
+    def _join_nodes(self) -> None:
         for node, profile in zip(self.fleet.nodes, self.fleet.profiles, strict=True):
             self.api.create(NODES_PATH, node_manifest(node, profile))
+        ready = "--for=condition=Ready"
+        self.plane.kubectl("wait", ready, "nodes", "--all", "--timeout=120s")
+        self._until(self._untainted, "the nodes' taints did not go")
+
+    def _add_namespace(self) -> None:
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
         self.api.create("/api/v1/namespaces", namespace)
         account = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default"
         self._until(lambda: self.api.exists(account), "the namespace has no service account")
-        ready = "--for=condition=Ready"
-        self.plane.kubectl("wait", ready, "nodes", "--all", "--timeout=120s")
-        self._until(self._untainted, "the nodes' taints did not go")
 
     def _untainted(self) -> bool:
         return not self.plane.kubectl("get", "nodes", "-o", "jsonpath={.items[*].spec.taints}")

@@ -49,6 +49,7 @@ def negawatt_environment(
         "usage_ratio": str(setting.usage_ratio),
         "nodes_may_sleep": str(setting.nodes_may_sleep).lower(),
         "ledger_url": "none",
+        "drain_seconds": "0",
     }
     if expected_demand is not None:
         told["expected_demand"] = str(expected_demand)
