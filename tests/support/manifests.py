@@ -19,6 +19,7 @@ from simulator.sandbox.fake_node import fake_node
 
 FOLDER: Final = repository.ROOT / "deploy/manifests"
 ACCOUNT, OBSERVE, SCHEDULER = (FOLDER / name for name in ("account", "observe", "scheduler"))
+DEFINITIONS: Final = repository.ROOT / "helm/negawatt-crds/templates"
 NAMESPACE: Final = "negawatt-system"
 TOKEN: Final = {"token": "0123456789abcdef0123456789abcdef"}
 WAIT_SECONDS: Final = 60.0
