@@ -63,14 +63,24 @@ class Board:
         self, nodes: Sequence[Node], namespace_labels: Mapping[str, Mapping[str, str]]
     ) -> None:
         """Take over another set of nodes; pods keep theirs by name."""
-        self.table = NodeTable.of(nodes, namespace_labels) if nodes else None
+        before = self.table
         self._ceilings_of_row = {}
         self.ceilings = 0
         self.ceiling_ratio = np.full(len(nodes), math.inf)
         self.node_updates += 1
+        if not nodes:
+            self.table = None
+        elif before is None:
+            self.table = NodeTable.of(nodes, namespace_labels)
+        else:
+            self.table = before.with_nodes(nodes)
         for standing in self._standing.values():
-            standing.row = UNKNOWN_ROW
-            self._seat(standing)
+            if standing.row < 0 or self.table is None:
+                standing.row = UNKNOWN_ROW
+                self._seat(standing)
+            else:
+                standing.row = self.table.index_of.get(standing.node_name, UNKNOWN_ROW)
+                self._heed_ceiling(standing)
 
     def replace_node(self, node: Node) -> None:
         """Let a known node have new labels, taints or another size."""
@@ -133,9 +143,13 @@ class Board:
             return
         standing.row = row
         self.table.assign(standing.pod, row)
-        if standing.ceiling_ratio is not None:
-            self._ceilings_of_row.setdefault(row, []).append(standing.ceiling_ratio)
-            self.ceiling_ratio[row] = min(self.ceiling_ratio[row], standing.ceiling_ratio)
+        self._heed_ceiling(standing)
+
+    def _heed_ceiling(self, standing: Standing) -> None:
+        row, ceiling_ratio = standing.row, standing.ceiling_ratio
+        if ceiling_ratio is not None and row >= 0:
+            self._ceilings_of_row.setdefault(row, []).append(ceiling_ratio)
+            self.ceiling_ratio[row] = min(self.ceiling_ratio[row], ceiling_ratio)
             self.ceilings += 1
 
     def _lift(self, row: int, ceiling_ratio: float) -> None:

@@ -209,7 +209,7 @@ class Core:
         told = self._fleet.told(
             usage_ratio=self._usage_ratio, nodes_may_sleep=self._options.nodes_may_sleep
         )
-        self._rankings.take_over(told, [standing.pod for _, standing in self._board])
+        self._rankings.take_over(told, (standing.pod for _, standing in self._board))
 
     def job(self) -> Job | None:
         """A program to solve on another thread, if there is one; give it to `solved`."""

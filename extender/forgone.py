@@ -7,9 +7,12 @@ the rule throughout would have saved.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from extender.figures import Forgone, Workload
+
+WORKLOADS_MAX = 2000
+BARE_POD, OTHER = "Pod", "other"
 
 
 @dataclass(slots=True)
@@ -28,8 +31,16 @@ class ForgoneSums:
         self._running: dict[str, tuple[Workload, float, float]] = {}
 
     def began(self, key: str, workload: Workload, watts: float, now_seconds: float) -> None:
-        """A pod was bound where it adds ``watts`` beyond the preferred node."""
+        """A pod was bound where it adds ``watts`` beyond the preferred node.
+
+        Pods without a controller are one workload of their namespace; so are all workloads of a
+        cluster that makes ever new ones (Jobs of a CronJob), beyond `WORKLOADS_MAX`.
+        """
         self.ended(key, now_seconds)
+        if workload.kind == BARE_POD:
+            workload = replace(workload, name="")
+        if workload not in self._sums and len(self._sums) >= WORKLOADS_MAX:
+            workload = Workload(namespace=workload.namespace, kind=OTHER, name="")
         total = self._sums.setdefault(workload, _Sum())
         total.watts += watts
         total.watts_since += watts * now_seconds

@@ -9,7 +9,7 @@ takes the outcome over. Until then, and whenever a program fails, the last rule 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -128,15 +128,22 @@ class Rankings:
         """Pods of the priced queue that are not placed yet."""
         return len(self._queue_keys)
 
-    def take_over(self, fleet: FleetPower, running: list[Pod]) -> None:
-        """Rank another fleet (or the same, told something else) from now on."""
+    def take_over(self, fleet: FleetPower, running: Iterable[Pod] = ()) -> None:
+        """Rank another fleet (or the same, told something else) from now on.
+
+        ``running`` are the pods that run when the first fleet is taken over; from then on `placed`
+        and `left` tell.
+        """
         self._fleet, self._queue, self._queue_keys = fleet, None, set()
         self._generation += 1
         self._busy = False
         if self._rule == SHIPPED:
-            self._mix = MixPricing(fleet)
-            for pod in running:
-                self._mix.placed(pod)
+            if self._mix is None:
+                self._mix = MixPricing(fleet)
+                for pod in running:
+                    self._mix.placed(pod)
+            else:
+                self._mix = self._mix.over(fleet)
         else:
             self._plain = PLAIN_RULES[self._rule](fleet)
 

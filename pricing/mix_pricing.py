@@ -67,6 +67,12 @@ class MixPricing:
         self._smooths = False
         self._rule = Envelope(fleet)
 
+    def over(self, fleet: FleetPower) -> MixPricing:
+        """The same running pods, to be priced on another fleet."""
+        other = MixPricing(fleet, solve_every_seconds=self._solve_every_seconds)
+        other._running = self._running.copy()
+        return other
+
     @property
     def prices(self) -> BidPrices | None:
         """The prices in force with their source; None before the first pods."""

@@ -55,7 +55,7 @@ class ExtenderChooser(Chooser):
     ) -> None:
         """Rank a fleet; ``expected`` is what the operator says is still to come."""
         self._rankings = Rankings(SHIPPED, expected)
-        self._rankings.take_over(fleet, [])
+        self._rankings.take_over(fleet)
         self._ties = TieState(rule=TieRule.RANDOM, rng=np.random.default_rng([seed, 2]))
         self._queue: dict[str, Pod] = {}
         self._running = 0

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from sys import intern
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from pydantic import ValidationError
@@ -123,22 +125,22 @@ def _pod(found: wire.WirePod, doubts: _Doubts) -> Pod:
     spec, metadata = found.spec, found.metadata
     effective = requests_of(found)
     return Pod(
-        namespace=metadata.namespace,
+        namespace=intern(metadata.namespace),
         name=metadata.name,
-        requests=effective.requests,
-        nonzero_requests=effective.nonzero_requests,
-        scored_requests=effective.scored_requests,
-        labels=metadata.labels,
+        requests=_one_copy(effective.requests),
+        nonzero_requests=_one_copy(effective.nonzero_requests),
+        scored_requests=_one_copy(effective.scored_requests),
+        labels=_one_map(tuple(metadata.labels.items())),
         annotations=metadata.annotations,
         node_selector=spec.node_selector,
         affinity=affinity_of(spec.affinity, doubts.add),
-        tolerations=tolerations_of(spec.tolerations, doubts.add),
+        tolerations=_one_copy(tolerations_of(spec.tolerations, doubts.add)),
         topology_spread=spread_of(spec.topology_spread_constraints, doubts.add),
         host_ports=host_ports_of(spec),
-        node_name=spec.node_name or None,
+        node_name=intern(spec.node_name) if spec.node_name else None,
         owner=_controller(metadata),
         priority=spec.priority,
-        scheduler_name=spec.scheduler_name,
+        scheduler_name=intern(spec.scheduler_name),
         phase=found.status.phase,
         terminating=metadata.deletion_timestamp is not None,
         uid=metadata.uid,
@@ -223,8 +225,20 @@ def read_namespace(item: JsonObject) -> Reading[NamespaceLabels]:
 def _controller(metadata: wire.Metadata) -> Owner | None:
     for owner in metadata.owner_references:
         if owner.controller:
-            return Owner(kind=owner.kind, name=owner.name)
+            found: Owner = _one_copy(Owner(kind=owner.kind, name=owner.name))
+            return found
     return None
+
+
+@lru_cache(maxsize=4096)
+def _one_copy(value: T) -> T:
+    """The first of equal values: the pods of a workload share theirs."""
+    return value
+
+
+@lru_cache(maxsize=4096)
+def _one_map(items: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    return MappingProxyType(dict(items))
 
 
 # A cluster of thousands of pods states a handful of different quantities.

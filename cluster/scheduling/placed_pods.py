@@ -94,7 +94,7 @@ class PlacedPods:
         key = key_of(pod)
         present = self._present.get(key)
         if present is None:
-            present = self._admit(pod, key)
+            present = self._admit(kind_of(pod), key)
         present.rows[index] = present.rows.get(index, 0) + 1
         for counts, weight in present.answers:
             counts[index] += weight
@@ -120,8 +120,20 @@ class PlacedPods:
             del self._present[key]
             self._forget_terms(present.kind)
 
-    def _admit(self, pod: Pod, key: _Key) -> _Present:
-        kind = kind_of(pod)
+    def on_rows(self, row_of: Mapping[int, int], nodes: int) -> PlacedPods:
+        """The same pods in other rows; those whose row is not in `row_of` are left out."""
+        moved = PlacedPods(nodes, self.namespace_labels)
+        for key, present in self._present.items():
+            rows = {row_of[row]: pods for row, pods in present.rows.items() if row in row_of}
+            if rows:
+                admitted = moved._admit(present.kind, key)
+                admitted.rows = rows
+                for counts, weight in admitted.answers:
+                    for row, pods in rows.items():
+                        counts[row] += weight * pods
+        return moved
+
+    def _admit(self, kind: PodKind, key: _Key) -> _Present:
         present = self._present[key] = _Present(kind)
         for counts, weight_of in self._questions.values():
             if weight := weight_of(kind):

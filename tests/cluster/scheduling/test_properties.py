@@ -160,3 +160,27 @@ def test_a_decision_changes_nothing_and_takes_a_feasible_node_of_the_highest_tot
     assert totals[placement.index] == max(totals.values())
     assert placement.node_name == nodes[placement.index].name
     assert placement.feasible_count == len(fits)
+
+
+@given(node_lists, placements, pods, st.data())
+def test_other_nodes_with_the_pods_that_stay_are_as_a_table_built_afresh(
+    nodes: list[Node], placed: list[tuple[Pod, int]], probe: Pod, data: st.DataObject
+) -> None:
+    """Nodes that come, go or change places take no pod with them that was not theirs."""
+    table, _ = build(nodes, placed)
+    feasible(table, probe)  # so that questions have been asked before
+    kept = data.draw(st.lists(st.sampled_from(nodes), unique_by=lambda node: node.name))
+    after = [*kept, Node(name="new-one", allocatable=nodes[0].allocatable)]
+
+    moved = table.with_nodes(after)
+
+    afresh = NodeTable.of(after, NAMESPACES)
+    for pod, row in placed:
+        name = nodes[row % len(nodes)].name
+        if name in afresh.index_of:
+            afresh.assign(pod, afresh.index_of[name])
+    assert columns(moved) == columns(afresh)
+    assert feasible(moved, probe).tolist() == feasible(afresh, probe).tolist()
+    moved.assign(probe, 0)
+    moved.release(probe, 0)
+    assert columns(moved) == columns(afresh)
