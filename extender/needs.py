@@ -50,6 +50,7 @@ def _by_label(pod: Pod, memory_bytes: int) -> Needs:
         try:
             cpu_millicores = parse(said).milli_value()
             memory_bytes = memory_bytes or (parse(said_memory).value() if said_memory else 0)
+            Resources(cpu_millicores=cpu_millicores, memory_bytes=memory_bytes)  # refuses nonsense
         except InputError as error:
             return _unknown(memory_bytes, f"; its label {CPU_LABEL} cannot be read: {error.what}")
         return Needs(
