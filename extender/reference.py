@@ -36,10 +36,9 @@ SETTINGS_HEAD = f"""# Settings of the extender
 
 {GENERATED}
 
-`negawatt extender run` takes each as a flag; the environment has the same under
-`{PREFIX}`. A flag counts before the environment, the environment before the default; an empty
-variable counts as none. A variable with that prefix that is no setting is an error. Files with
-secrets (tokens) are named, secrets themselves are never given.
+`negawatt extender run` takes each as a flag; the environment has the same with a prefix. A flag
+counts before the environment, the environment before the default; an empty variable counts as none,
+and one with that prefix that is no setting is an error. Tokens are given as files, never as values.
 """
 
 

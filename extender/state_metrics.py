@@ -219,8 +219,8 @@ FAMILIES: tuple[Family, ...] = (
     _family(
         "node_measured_watts",
         GAUGE,
-        "Power of the node as measured, with the meter it is from (a sandbox's meter is "
-        "simulated and says so); absent without one.",
+        "Power of the node as measured, and by which meter; simulated where the node is (in a "
+        "sandbox); absent without a meter.",
         _per_node(lambda node: node.measured_watts, lambda node: (node.power_source,)),
         ("node", "source"),
     ),
