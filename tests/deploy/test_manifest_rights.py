@@ -164,7 +164,7 @@ def test_the_namespace_refuses_a_pod_that_is_not_locked_down(installation: Contr
 
 @contextmanager
 def running(command: list[str], log: Path, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program until the block ends."""
+    """Run a program until the block ends; its log is in the test's output."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -178,6 +178,8 @@ def running(command: list[str], log: Path, **environ: str) -> Iterator[subproces
         finally:
             process.kill()
             process.wait()
+            text = log.read_text(encoding="utf-8")
+            sys.stdout.write(text[-4000:])  # shown where the test fails
 
 
 def place(plane: ControlPlane, scheduler: str) -> Iterator[str]:
