@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, cast
 
 from cluster.model import Pod
@@ -20,7 +20,11 @@ BOUND = "bound"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """A judgement with its circumstances. ``sources`` has each node's load source and its age."""
+    """A judgement with its circumstances.
+
+    ``sources`` has each node's load source and its age, ``infeasible`` how many nodes could not
+    take a waiting pod, by why.
+    """
 
     pod: Pod
     mode: str
@@ -30,6 +34,7 @@ class Decided:
     needs: Needs
     judgement: Judgement
     sources: Mapping[str, tuple[str, float | None]]
+    infeasible: Mapping[str, int] = field(default_factory=dict)
     skipped: str | None = None
     ended: bool = False
 
@@ -111,7 +116,7 @@ def explanation(decided: Decided) -> Explanation:
         needs=decided.needs,
         candidates=tuple(_candidate(decided, node) for node in judgement.nodes),
         candidate_count=judgement.candidate_count,
-        infeasible={},
+        infeasible=dict(decided.infeasible),
         node_chosen=chosen.node if chosen else None,
         node_preferred=preferred.node if preferred else None,
         runner_up=judgement.runner_up.node if judgement.runner_up else None,

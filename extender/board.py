@@ -73,7 +73,7 @@ class Board:
         elif before is None:
             self.table = NodeTable.of(nodes, namespace_labels)
         else:
-            self.table = before.with_nodes(nodes)
+            self.table = before.with_nodes(nodes, namespace_labels)
         for standing in self._standing.values():
             if standing.row < 0 or self.table is None:
                 standing.row = UNKNOWN_ROW

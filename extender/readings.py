@@ -104,7 +104,7 @@ class ReadingLoop:
         }
         measured = found.usage_ratio if found.usage_ratio_source == "measured" else None
         core.readings(loads, measured, found.workloads)
-        predicted = core.figures().nodes
+        predicted = core.node_figures()
         with self._lock:
             self._last = found
             self._note_sources(found)

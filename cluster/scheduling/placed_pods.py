@@ -120,9 +120,11 @@ class PlacedPods:
             del self._present[key]
             self._forget_terms(present.kind)
 
-    def on_rows(self, row_of: Mapping[int, int], nodes: int) -> PlacedPods:
-        """The same pods in other rows; those whose row is not in `row_of` are left out."""
-        moved = PlacedPods(nodes, self.namespace_labels)
+    def on_rows(self, row_of: Mapping[int, int], moved: PlacedPods) -> PlacedPods:
+        """`moved`, which is empty, with the same pods in other rows.
+
+        Those whose row is not in `row_of` are left out.
+        """
         for key, present in self._present.items():
             rows = {row_of[row]: pods for row, pods in present.rows.items() if row in row_of}
             if rows:

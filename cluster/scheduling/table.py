@@ -182,12 +182,19 @@ class NodeTable:
         self.version += 1
         self.static_cache.clear()
 
-    def with_nodes(self, nodes: Sequence[Node]) -> NodeTable:
+    def with_nodes(
+        self,
+        nodes: Sequence[Node],
+        namespace_labels: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> NodeTable:
         """A table of other nodes; those of a name that is here keep their pods.
 
         Takes no longer for many pods than for few. Pods of nodes that are gone are gone too.
+        Namespaces keep their labels unless others are given.
         """
-        table = NodeTable(nodes, self.namespace_labels)
+        table = NodeTable(
+            nodes, self.namespace_labels if namespace_labels is None else namespace_labels
+        )
         pairs = [
             (row, self.index_of[node.name])
             for row, node in enumerate(table.nodes)
@@ -204,7 +211,7 @@ class NodeTable:
         table.free_memory_bytes -= table.requested_memory_bytes
         table.free_pods -= table.pod_count
         row_of = dict(zip(old.tolist(), new.tolist(), strict=True))
-        table.placed = self.placed.on_rows(row_of, len(table))
+        table.placed = self.placed.on_rows(row_of, table.placed)
         return table
 
     def _note_nodes(self) -> None:

@@ -1,0 +1,121 @@
+"""Decisions about pods: made by the state of the moment, remembered, summed, sent to the ledger."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+
+from cluster.model import Pod
+from cluster.scheduling.feasibility import reasons
+from extender.account import Decided, record
+from extender.board import Standing
+from extender.figures import Workload
+from extender.forgone import ForgoneSums
+from extender.judgement import NO_ROW, judge
+from extender.needs import as_needed
+from extender.state import ClusterState
+from ledger.decision import PlacementDecision
+from telemetry.workload_use import workload_of
+
+
+class Decisions:
+    """Judges pods against a `ClusterState`. One thread owns it.
+
+    Attributes:
+        counts: binds by (mode, outcome): `same`, `other` or `skipped`.
+        forgone: watts and joules by workload.
+    """
+
+    def __init__(
+        self,
+        state: ClusterState,
+        offer: Callable[[PlacementDecision], object],
+        offer_end: Callable[[str, float], object],
+    ) -> None:
+        self._state, self._offer, self._offer_end = state, offer, offer_end
+        self._decided: OrderedDict[str, Decided] = OrderedDict()
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self.forgone = ForgoneSums()
+
+    def get(self, key: str) -> Decided | None:
+        """The decision about a pod that was bound, if it is still remembered."""
+        return self._decided.get(key)
+
+    def bound(self, key: str, pod: Pod, row: int) -> None:
+        """A pod that stands nowhere yet was bound to a row."""
+        state, mode = self._state, self._state.options.mode
+        if state.why_skipped(pod) is not None:
+            self.counts[mode, "skipped"] += 1
+            state.forget_candidates(key)
+            return
+        decided = self.decide(key, pod, row, "bound")
+        state.forget_candidates(key)
+        self._remember(key, decided)
+        judgement = decided.judgement
+        if judgement.preferred is None or judgement.chosen is None:
+            return
+        same = judgement.preferred.row == judgement.chosen.row
+        self.counts[mode, "same" if same else "other"] += 1
+        found = workload_of(pod)
+        workload = Workload(namespace=found.namespace, kind=found.kind, name=found.name)
+        self.forgone.began(key, workload, judgement.forgone_watts or 0.0, state.now())
+        self._offer(record(decided))
+
+    def ended(self, key: str) -> None:
+        """A pod finished or was deleted; one that was never judged is no change."""
+        decided = self._decided.get(key)
+        if decided is None or decided.ended:
+            return
+        now_seconds = self._state.now()
+        self.forgone.ended(key, now_seconds)
+        self._offer_end(decided.uid, now_seconds)
+        self._decided[key] = replace(decided, ended=True)
+
+    def decide(self, key: str, pod: Pod, row: int, situation: str) -> Decided:
+        """Judge a pod by the state without it.
+
+        Raises:
+            RuntimeError: no node is known.
+        """
+        state = self._state
+        now_seconds, needs = state.now(), state.needs(pod)
+        needed = as_needed(pod, needs)
+        standing = state.board.remove(key)
+        try:
+            scene = state.scene()
+            rows = state.candidates(key, needed, scene.table)
+            closed = state.closed(needed, pod, rows)
+            judgement = judge(scene, needed, rows, chosen_row=row, closed=closed)
+            infeasible: Counter[str] = Counter()
+            if row == NO_ROW:
+                infeasible.update(why for found in reasons(scene.table, needed) for why in found)
+        finally:
+            self._put_back(key, standing)
+        return Decided(
+            pod=pod,
+            mode=state.options.mode,
+            rule=scene.rule.name,
+            state=situation,
+            decided_at_seconds=now_seconds,
+            needs=needs,
+            judgement=judgement,
+            infeasible=dict(infeasible),
+            sources={n.node: state.loads.source_of(n.node, now_seconds) for n in judgement.nodes},
+            skipped=state.why_skipped(pod),
+        )
+
+    def _put_back(self, key: str, standing: Standing | None) -> None:
+        if standing is not None:
+            self._state.board.put(
+                key,
+                standing.pod,
+                standing.node_name,
+                assumed_until_seconds=standing.assumed_until_seconds,
+            )
+
+    def _remember(self, key: str, decided: Decided) -> None:
+        self._decided[key] = decided
+        self._decided.move_to_end(key)
+        while len(self._decided) > self._state.options.decisions_remembered:
+            self._decided.popitem(last=False)
