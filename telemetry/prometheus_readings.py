@@ -14,6 +14,8 @@ from telemetry.presets import CPU_PRESETS, PACKAGE_PRESETS, WALL_PRESETS, Preset
 from telemetry.prometheus import Prometheus, PrometheusError
 from telemetry.sample import Sample
 
+#: A whole rack draws less; whatever says more of one node has slipped a unit.
+NODE_WATTS_MAX: Final = 100_000.0
 _ALIAS_SECONDS: Final = 60.0
 #: So many queries of one round may run out of time before the round is given up.
 _TIMEOUTS_MAX: Final = 2
@@ -70,7 +72,7 @@ class PrometheusReader:
             return not load_fault(demand, found, now_seconds=now_seconds, limits=self._limits)
 
         def is_power(_: str, reading: NodeReading) -> bool:
-            return power_holds(reading, now_seconds=now_seconds, limits=self._limits)
+            return not power_fault(reading, now_seconds=now_seconds, limits=self._limits)
 
         def chain(presets: PresetChain, holds: Holds) -> ChainReadings:
             return presets.read(ask, holds, nodes=nodes, now_seconds=now_seconds)
@@ -99,10 +101,13 @@ class PrometheusReader:
         return self._claims
 
 
-def power_holds(reading: NodeReading, *, now_seconds: float, limits: LoadLimits) -> bool:
-    """Whether a power reading is a positive number of the present; the curve judges the rest."""
-    fault = age_fault(reading.sampled_at_seconds, now_seconds=now_seconds, limits=limits)
-    return not fault and reading.value is not None and reading.value > 0
+def power_fault(reading: NodeReading, *, now_seconds: float, limits: LoadLimits) -> str:
+    """Say why a power reading does not hold; empty if it does. Its curve may refuse it yet."""
+    if reading.value is None:
+        return "no number"
+    if age := age_fault(reading.sampled_at_seconds, now_seconds=now_seconds, limits=limits):
+        return age
+    return "" if 0 < reading.value <= NODE_WATTS_MAX else f"absurd, {reading.value:g} W"
 
 
 class _Round:

@@ -30,7 +30,7 @@ from telemetry.node_load import (
 from telemetry.node_readings import NodeReading
 from telemetry.preset_chain import ChainReadings
 from telemetry.prometheus import Prometheus
-from telemetry.prometheus_readings import PrometheusReader, PrometheusReadings, power_holds
+from telemetry.prometheus_readings import PrometheusReader, PrometheusReadings, power_fault
 from telemetry.readings import NodeState, Readings
 
 _NOTHING: Final = ChainReadings(by_node={}, statuses=())
@@ -171,35 +171,29 @@ class Reader:
     ) -> dict[str, NodeState]:
         states = {}
         for node, load in loads.by_node.items():
-            wall = self._power(asked.wall, node, now_seconds)
-            package = self._power(asked.package, node, now_seconds)
+            notes: list[str] = []
+            wall = self._power(asked.wall, node, notes, now_seconds)
+            package = self._power(asked.package, node, notes, now_seconds)
             states[node] = NodeState(
                 load=load,
-                wall=self._meter(wall, Scope.WALL, now_seconds),
+                wall=_meter(wall, Scope.WALL, now_seconds),
                 wall_source=wall.source if wall else "",
-                package=self._meter(package, Scope.PACKAGE, now_seconds),
+                package=_meter(package, Scope.PACKAGE, now_seconds),
                 package_source=package.source if package else "",
+                power_notes=tuple(notes),
             )
         return states
 
-    def _power(self, chain: ChainReadings, node: str, now_seconds: float) -> NodeReading | None:
-        """Return the first reading that holds, else the first, for `energy.metering` to refuse."""
-        readings = chain.by_node.get(node, ())
-        for reading in readings:
-            if power_holds(reading, now_seconds=now_seconds, limits=self._limits):
+    def _power(
+        self, chain: ChainReadings, node: str, notes: list[str], now_seconds: float
+    ) -> NodeReading | None:
+        """Return the first reading that holds; note why those before it do not."""
+        for reading in chain.by_node.get(node, ()):
+            fault = power_fault(reading, now_seconds=now_seconds, limits=self._limits)
+            if not fault:
                 return reading
-        return next(iter(readings), None)
-
-    def _meter(
-        self, reading: NodeReading | None, scope: Scope, now_seconds: float
-    ) -> MeterReading | None:
-        if reading is None or reading.value is None or reading.sampled_at_seconds is None:
-            return None
-        at_seconds = reading.sampled_at_seconds
-        if 0 < at_seconds - now_seconds <= self._limits.ahead_seconds:
-            # Clocks differ by a little; `energy.metering` takes anything ahead of now for a lie.
-            at_seconds = now_seconds
-        return MeterReading(watts=reading.value, scope=scope, at_seconds=at_seconds)
+            notes.append(f"{reading.source}: {fault}")
+        return None
 
 
 def _cpu_readings(
@@ -209,3 +203,11 @@ def _cpu_readings(
         node: [load_reading(reading, demands[node].cpu_cores) for reading in readings]
         for node, readings in cpu.by_node.items()
     }
+
+
+def _meter(reading: NodeReading | None, scope: Scope, now_seconds: float) -> MeterReading | None:
+    if reading is None or reading.value is None or reading.sampled_at_seconds is None:
+        return None
+    # Clocks differ by a little; `energy.metering` takes anything ahead of now for a lie.
+    at_seconds = min(reading.sampled_at_seconds, now_seconds)
+    return MeterReading(watts=reading.value, scope=scope, at_seconds=at_seconds)

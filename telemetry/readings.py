@@ -19,10 +19,12 @@ class NodeState:
 
     Attributes:
         load: always there; its source says how it is known.
-        wall: watts at the wall, None where no meter gave any; `energy.metering` judges the rest.
+        wall: present watts at the wall, None where no meter gave any. `energy.metering` knows the
+            node's curve and may refuse them yet.
         wall_source: the preset that `wall` comes from.
-        package: watts of all CPU packages, None where no meter gave any.
+        package: watts of all CPU packages, likewise.
         package_source: the preset that `package` comes from.
+        power_notes: which power readings were passed over, and why.
     """
 
     load: NodeLoad
@@ -30,6 +32,7 @@ class NodeState:
     wall_source: str = ""
     package: MeterReading | None = None
     package_source: str = ""
+    power_notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -203,7 +203,31 @@ def test_an_hour_old_sample_is_seen_as_an_hour_old(tmp_path: Path) -> None:
     assert found.evaluated_at_seconds > now_seconds - 60
     assert state.load.source == "requests"
     assert state.load.notes[0] == "kepler-usage-ratio: stale, 3600 s old"
-    assert power(state, now_seconds).notes[0] == "wall meter: stale, 3600 s old"
+    assert state.wall is None
+    assert state.power_notes == ("kepler-platform: stale, 3600 s old",)
+
+
+@pytest.mark.prometheus
+@pytest.mark.parametrize(
+    ("watts", "note"),
+    [("NaN", "no number"), ("-250", "absurd, -250 W"), ("1e15", "absurd, 1e+15 W")],
+)
+def test_a_power_meter_that_lies_is_passed_over(
+    scraping: Prometheus, trial: Callable[[str], None], watts: str, note: str
+) -> None:
+    """The next meter answers, and the note says why the first does not."""
+    reader = a_reader(scraping)
+    platform = 'kepler_platform_watts{source="redfish",node_name="worker-5"}'
+    trial(f"{platform} {watts}\n")
+
+    def state() -> NodeState:
+        return reader.read(time.time()).nodes["worker-5"]
+
+    wait_until(lambda: state().power_notes == (f"kepler-platform: {note}",))
+    found = state()
+
+    assert found.wall is not None
+    assert (found.wall_source, found.wall.watts) == ("ipmi", 220)
 
 
 def power(state: NodeState, now_seconds: float) -> PowerValue:
