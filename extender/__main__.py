@@ -140,11 +140,16 @@ def _say(url: str) -> None:
     print(f"listening on {url}", flush=True)  # noqa: T201 - whoever started it waits for this line
 
 
-def main() -> None:
-    """Run with settings from the environment alone; one line and exit 1 or 2 on an error."""
+def log_to_stderr() -> None:
+    """A line per event worth telling; requests are counted, not logged."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for chatty in ("alembic", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def main() -> None:
+    """Run with settings from the environment alone; one line and exit 1 or 2 on an error."""
+    log_to_stderr()
     try:
         run(read_settings())
     except NegawattError as error:
