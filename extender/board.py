@@ -127,12 +127,12 @@ class Board:
 
     def expire(self, now_seconds: float) -> list[tuple[str, Standing]]:
         """Take off the pods that were assumed for too long."""
-        late = []
-        for key, standing in self._assumed.items():
-            until = standing.assumed_until_seconds
-            if until is None or until > now_seconds:
-                break  # they are assumed for equally long, so the rest is younger
-            late.append((key, standing))
+        # All of them: an explanation puts a pod back behind younger ones.
+        late = [
+            (key, standing)
+            for key, standing in self._assumed.items()
+            if (until := standing.assumed_until_seconds) is not None and until <= now_seconds
+        ]
         for key, _ in late:
             self.remove(key)
         return late
