@@ -46,8 +46,8 @@ class Loads:
         self._recount()
 
     def measured(self, found: Mapping[str, MeasuredLoad]) -> None:
-        """Replace all measurements."""
-        self._measured = dict(found)
+        """Replace all measurements; one that no node can have is none."""
+        self._measured = {name: one for name, one in found.items() if 0.0 <= one.cpu_cores < np.inf}
         horizon = min((one.measured_at_seconds for one in found.values()), default=0.0)
         while self._bound and self._bound[0][0] < horizon - LAG_SECONDS:
             self._bound.popleft()
