@@ -279,21 +279,21 @@ FAMILIES: tuple[Family, ...] = (
         _one(lambda f: f.price_age_seconds),
     ),
     _family(
-        "ledger_written_decisions_total",
+        "ledger_written_records_total",
         COUNTER,
-        "Decisions written to the ledger.",
+        "Decisions, and ends of pods, written to the ledger.",
         _one(lambda f: f.ledger_written),
     ),
     _family(
-        "ledger_dropped_decisions_total",
+        "ledger_dropped_records_total",
         COUNTER,
-        "Decisions dropped because the ledger's queue was full or refused them.",
+        "Decisions, and ends of pods, dropped because the ledger's queue was full or refused them.",
         _one(lambda f: f.ledger_dropped),
     ),
     _family(
-        "ledger_pending_decisions",
+        "ledger_pending_records",
         GAUGE,
-        "Decisions that wait for the ledger.",
+        "Decisions, and ends of pods, that wait for the ledger.",
         _one(lambda f: f.ledger_pending),
     ),
 )

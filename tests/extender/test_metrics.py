@@ -20,7 +20,7 @@ from extender.state_metrics import FAMILIES
 
 UNITS = {
     "seconds", "watts", "joules", "ratio", "bytes", "pods", "nodes", "decisions",
-    "requests", "errors", "scores", "solves",
+    "requests", "errors", "scores", "solves", "records",
 }  # fmt: skip
 UNITLESS = {"build_info", "node_drifted", "source_stale"}
 
@@ -66,7 +66,7 @@ def test_prometheus_reads_back_what_was_written():
     assert value("source_stale", source="prometheus") == 1
     assert value("source_stale", source="nodes") == 0
     assert value("usage_ratio", source="measured") == 0.4
-    assert value("ledger_dropped_decisions_total") == 1
+    assert value("ledger_dropped_records_total") == 1
 
 
 def test_what_is_not_known_is_absent_rather_than_0():
