@@ -116,9 +116,7 @@ def test_what_is_no_extender_args_is_named_in_one_line(body, complaint):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "names", [["a", "b"], ODD_NAMES, ["a"] * 3, MANY_NAMES]
-)
+@pytest.mark.parametrize("names", [["a", "b"], ODD_NAMES, ["a"] * 3, MANY_NAMES])
 def test_every_name_comes_back_with_its_integer(names):
     """Names that need escapes in JSON too, and however many there are."""
     scores = [index % 11 for index in range(len(names))]
