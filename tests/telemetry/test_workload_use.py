@@ -214,12 +214,12 @@ def test_the_metrics_api_answers_what_prometheus_leaves_open(
 
 
 @pytest.mark.parametrize(
-    ("code", "note", "failures"), [(404, "not installed", 0), (503, "failed", 1)]
+    ("code", "note", "failures"), [(404, "not installed", 0), (503, "failed", 2)]
 )
 def test_a_metrics_api_that_is_missing_or_broken_is_noted(
     api: ScriptedApi, client: KubeClient, code: int, note: str, failures: int
 ) -> None:
-    """The next link answers; only what is broken is a failure."""
+    """The next link answers; only what is broken is a failure, of nodes and of pods."""
     api.lists.append(refuse(code))
 
     readings = Reader(snapshot=lambda: SNAPSHOT, client=client).read(time.time())
