@@ -154,7 +154,7 @@ class Bench:
     def _record(self, job: Job, cluster: TrialCluster) -> None:
         fleet = cluster.fleet
         pods = standard_burst(self._records, fleet, job.seed).pods
-        trial = self._trial(job, cluster)
+        trial, answers = self._trial(job, cluster)
         if job.column is None:
             watts = column_watts(fleet, pods, trial.node_of_pod)
         else:
@@ -175,22 +175,25 @@ class Bench:
             "pods_per_second": trial.pods_per_second,
             "algorithm_seconds": trial.algorithm_seconds,
             "decisions": trial.decisions,
+            "slow_decisions": trial.slow_decisions,
             "scheduler_cpu_seconds": trial.scheduler_cpu_seconds,
             "extender_cpu_seconds": trial.extender_cpu_seconds,
+            "extender_answers": answers,
             "commit": self._commit,
             "at": time.strftime("%Y-%m-%dT%H:%M:%S"),
         }
         with self._lock, self._file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
-    def _trial(self, job: Job, cluster: TrialCluster) -> Trial:
+    def _trial(self, job: Job, cluster: TrialCluster) -> tuple[Trial, dict[str, int]]:
+        """The trial, and how often our extender answered, by HTTP code."""
         pods = standard_burst(self._records, cluster.fleet, job.seed).pods
         pace, folder = PACES[job.pace], cluster.plane.kubeconfig.parent
         if job.arm in PLAIN:
-            return cluster.run(pods, SchedulerConfiguration.of(PLAIN[job.arm]()), pace)
+            return cluster.run(pods, SchedulerConfiguration.of(PLAIN[job.arm]()), pace), {}
         if job.arm == PROFILE_ALONE:
             document = without_extender(self._shipped)
-            return cluster.run(pods, SchedulerConfiguration.of(document), pace)
+            return cluster.run(pods, SchedulerConfiguration.of(document), pace), {}
         log = folder / "extender.log"
         if job.arm == NULL:
             running = null_extender(log)
@@ -201,7 +204,8 @@ class Bench:
         with running as extender:
             document = with_extender(self._shipped, extender.url)
             configuration = SchedulerConfiguration.of(document)
-            return cluster.run(pods, configuration, pace, extender_process_id=extender.process_id)
+            trial = cluster.run(pods, configuration, pace, extender_process_id=extender.process_id)
+            return trial, extender.prioritize_answers()
 
     def _told(self, job: Job, cluster: TrialCluster) -> dict[str, str]:
         if job.column is None:

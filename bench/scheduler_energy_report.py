@@ -53,6 +53,7 @@ def grouped(lines: Sequence[Line], arms: Sequence[str]) -> dict[tuple[str, str],
                     },
                     "nodes_used": mean(line["nodes_used"] for line in own),
                     "unscheduled_pods": sum(line["unscheduled_pods"] for line in own),
+                    "slow_decisions": sum(line.get("slow_decisions", 0) for line in own),
                     "commits": sorted({line["commit"] for line in own}),
                 }
     return tables
@@ -80,10 +81,11 @@ def _cells(arm: str, figures: Any) -> list[str]:  # noqa: ANN401 - as `grouped` 
             continue
         seeds = " ".join(f"{ratio:.3f}" for ratio in figures["ratio_by_seed"][name].values())
         cells.append(f"{figures['ratio'][name]:.3f} ({seeds})")
-    return [*cells, f"{figures['nodes_used']:.0f}", str(figures["unscheduled_pods"])]
+    counts = (figures["unscheduled_pods"], figures["slow_decisions"])
+    return [*cells, f"{figures['nodes_used']:.0f}", *map(str, counts)]
 
 
-HEADINGS = ("scheduler", *(name.replace("_", "/") for name in NAMES), "nodes", "left over")
+HEADINGS = ("scheduler", *(name.replace("_", "/") for name in NAMES), "nodes", "left over", "slow")
 
 
 def _table(fleet: str, pace: str, found: Any) -> Table:  # noqa: ANN401 - as `grouped` gives it
@@ -94,7 +96,7 @@ def _table(fleet: str, pace: str, found: Any) -> Table:  # noqa: ANN401 - as `gr
         table.add_row(*_cells(arm, figures))
         if arm in PUBLISHED and (fleet, pace) == ("20/30/10", "burst"):
             figure_texts = [f"{ratio:.3f}" for ratio in PUBLISHED[arm]]
-            table.add_row("  prototype study", *figure_texts, "", "", style="dim")
+            table.add_row("  prototype study", *figure_texts, "", "", "", style="dim")
     return table
 
 

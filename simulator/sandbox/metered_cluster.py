@@ -39,6 +39,7 @@ class MeteredCluster:
         with self._lock:
             self._settle(node.name)
             self._nodes[node.name] = node
+            self._energy.setdefault(node.name, NodeEnergy(at_seconds=self._clock()))
 
     def remove_node(self, name: str) -> None:
         """Forget a node; should it come back, its counters go on."""
@@ -65,8 +66,7 @@ class MeteredCluster:
 
     def _reading(self, name: str) -> NodeReading:
         use, power = self._present(name), self._present_power(name)
-        began = self._energy.get(name) or NodeEnergy(at_seconds=self._clock())
-        self._energy[name] = began.after(power, self._clock())
+        self._energy[name] = self._energy[name].after(power, self._clock())
         return NodeReading(use=use, power=power, energy=self._energy[name])
 
     def _settle(self, name: str) -> None:

@@ -76,6 +76,7 @@ class Trial:
         bound_seconds: when each pod's bind was told, since the scheduler could begin; NaN: never.
         algorithm_seconds: sum over the scheduler's own histogram of its scheduling algorithm.
         decisions: how many of them.
+        slow_decisions: how many took so long that the extender must have timed out, or nearly.
         scheduler_cpu_seconds: CPU time of the scheduler from that begin to the last bind.
         extender_cpu_seconds: likewise of the extender, 0 without one.
     """
@@ -84,6 +85,7 @@ class Trial:
     bound_seconds: NDArray[np.float64]
     algorithm_seconds: float
     decisions: int
+    slow_decisions: int
     scheduler_cpu_seconds: float
     extender_cpu_seconds: float
 
@@ -198,6 +200,7 @@ class TrialCluster:
                 bound_seconds=bound_seconds,
                 algorithm_seconds=figures.algorithm_seconds,
                 decisions=figures.decisions,
+                slow_decisions=figures.slow_decisions,
                 scheduler_cpu_seconds=spent[0],
                 extender_cpu_seconds=sum(spent[1:]),
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import urllib.error
 import urllib.request
@@ -14,8 +15,11 @@ from pathlib import Path
 from simulator.policy import Setting
 from simulator.sandbox.trial_processes import TrialProcess
 
-READY_SECONDS_MAX = 2.0
+ANSWER_SECONDS_MAX = 5.0
 ENVIRONMENT = "NEGAWATT_EXTENDER__"
+_ANSWERS = re.compile(
+    r'^negawatt_extender_requests_total\{code="(\d+)",verb="prioritize"\} (\S+)$', re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,15 @@ class RunningExtender:
     def process_id(self) -> int:
         """Its process."""
         return self.process.process_id
+
+    def prioritize_answers(self) -> dict[str, int]:
+        """How often ours answered a prioritize request, by HTTP code; empty for other programs."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/metrics", timeout=ANSWER_SECONDS_MAX) as page:  # noqa: S310 - our own process on loopback
+                text = page.read().decode()
+        except (urllib.error.URLError, OSError):
+            return {}
+        return {code: int(float(count)) for code, count in _ANSWERS.findall(text)}
 
 
 def negawatt_environment(
@@ -76,7 +89,7 @@ def running_extender(
 
 def _is_ready(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/readyz", timeout=READY_SECONDS_MAX) as answer:  # noqa: S310 - our own process on loopback
+        with urllib.request.urlopen(f"{url}/readyz", timeout=ANSWER_SECONDS_MAX) as answer:  # noqa: S310 - our own process on loopback
             return bool(answer.status == HTTPStatus.OK)
     except (urllib.error.URLError, OSError):
         return False
