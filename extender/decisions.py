@@ -23,7 +23,8 @@ class Decisions:
     """Judges pods against a `ClusterState`. One thread owns it.
 
     Attributes:
-        counts: binds by (mode, outcome): `same`, `other` or `skipped`.
+        counts: binds by (mode, outcome): `same` (a node of the best rank), `other`, `skipped` or
+            `failed`.
         forgone: watts and joules by workload.
     """
 
@@ -55,7 +56,8 @@ class Decisions:
         judgement = decided.judgement
         if judgement.preferred is None or judgement.chosen is None:
             return
-        same = judgement.preferred.row == judgement.chosen.row
+        # Within a rank the scheduler packs, and takes any of several equals.
+        same = judgement.preferred.rank == judgement.chosen.rank
         self.counts[mode, "same" if same else "other"] += 1
         found = workload_of(pod)
         workload = Workload(namespace=found.namespace, kind=found.kind, name=found.name)

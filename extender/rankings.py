@@ -35,8 +35,15 @@ PLAIN_RULES: Final[Mapping[str, Callable[[FleetPower], Rule]]] = {
     "marginal-idle": MarginalIdle,
 }
 RULES: Final = (SHIPPED, *PLAIN_RULES)
-#: Solving may take at most this part of the time, so that the rest of the machine is not starved.
-BUSY_RATIO: Final = 0.2
+#: Solving may take at most this part of the time, so that the scheduler beside us is not starved.
+BUSY_RATIO: Final = 0.1
+#: A long queue is priced anew only when this part of it is placed: with bookings more solves hardly
+#: help, and each takes as long as the queue has shapes.
+PLACED_RATIO: Final = 0.25
+#: Pods that came since may be so many of those that were priced, and for so long; they go by bid
+#: price meanwhile.
+FRESH_RATIO: Final = 0.05
+FRESH_SECONDS: Final = 1.0
 #: Prices for what is expected follow the state at least this often.
 EXPECTED_SECONDS: Final = 60.0
 
@@ -112,6 +119,7 @@ class Rankings:
         self._mix: MixPricing | None = None
         self._queue: QueuePricing | None = None
         self._queue_keys: set[str] = set()
+        self._priced_pods = 0
         self._lasts = False
         self._came: dict[str, tuple[Pod, int]] = {}
         self._since = 0
@@ -155,13 +163,13 @@ class Rankings:
             return self._queue.rule
         return None if self._mix is None else self._mix.rule
 
-    def placed(self, key: str, pod: Pod, row: int) -> None:
+    def placed(self, key: str, pod: Pod, row: int, *, assumed: bool = False) -> None:
         """A pod was put on a row: bound, or assumed to be."""
         if self._mix is not None:
             self._mix.placed(pod)
         if self._fleet is None or row < 0:
             return
-        self._since += 1
+        self._since += not assumed
         self._came[key] = pod, row
         if self._queue is not None:
             self._queue.bookings.take(pod, int(self._fleet.classes.class_of_node[row]))
@@ -233,6 +241,7 @@ class Rankings:
             pricing.bookings.take(pod, int(self._fleet.classes.class_of_node[row]))
         priced = {f"{pod.namespace}/{pod.name}" for pod in job.pods}
         self._queue_keys = priced & queue.keys()
+        self._priced_pods = len(job.pods)
         self._lasts = job.beyond is not None
         self._queue = pricing if self._queue_keys or self._lasts else None
         self._priced_seconds = job.now_seconds
@@ -276,11 +285,14 @@ class Rankings:
             if self._lasts:
                 self._lasts, self._queue = False, None  # all that was expected has come
             return False
-        if self._queue is None or self._since >= SOLVE_EVERY_PODS:
+        worked_off = max(SOLVE_EVERY_PODS, PLACED_RATIO * self._priced_pods)
+        if self._queue is None or self._since >= worked_off:
             return True
-        if any(key not in self._queue_keys for key in queue):
+        fresh = sum(key not in self._queue_keys for key in queue)
+        since_seconds = now_seconds - self._priced_seconds
+        if fresh > FRESH_RATIO * self._priced_pods or (fresh and since_seconds >= FRESH_SECONDS):
             return True
-        return beyond is not None and now_seconds - self._priced_seconds >= EXPECTED_SECONDS
+        return beyond is not None and since_seconds >= EXPECTED_SECONDS
 
     def _mix_job(self, table: NodeTable, now_seconds: float) -> MixJob | None:
         request = None if self._mix is None else self._mix.request(table, now_seconds)

@@ -159,7 +159,8 @@ class ClusterState:
     def seated(self, key: str, standing: Standing) -> None:
         """A pod was put on the board: tell whoever counts."""
         self.running += self.view.is_ours(standing.pod)
-        self.rankings.placed(key, standing.pod, standing.row)
+        assumed = standing.assumed_until_seconds is not None
+        self.rankings.placed(key, standing.pod, standing.row, assumed=assumed)
 
     def taken_off(self, key: str, standing: Standing) -> None:
         """A pod was taken off the board: tell whoever counts."""
