@@ -13,7 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from energy.errors import UnavailableError
-from simulator.sandbox.kwokctl_configuration import ControlPlaneOptions, kwokctl_configuration
+from simulator.sandbox.kwokctl_configuration import (
+    ControlPlaneOptions,
+    kwokctl_configuration,
+    metrics_for_kwok,
+)
 from simulator.sandbox.ports import accepts, free_ports
 from simulator.sandbox.processes import end, running
 from simulator.sandbox.toolchain import Toolchain
@@ -105,6 +109,10 @@ class KwokCluster:
         arguments += [f"--kubeconfig={self.kubeconfig}", f"--wait={READY_SECONDS_MAX}s"]
         if self._options.scheduler_configuration:
             arguments.append(f"--kube-scheduler-config={self._options.scheduler_configuration}")
+        if metrics := metrics_for_kwok(self._options, self._toolchain):
+            file = self.folder / "kwok-metrics.yaml"
+            file.write_text(metrics, encoding="utf-8")
+            arguments.append(f"--extra-args=kwok-controller=config={file}")
         for component, flags in self._options.arguments.items():
             arguments += [f"--extra-args={component}={flag}={to}" for flag, to in flags.items()]
         answer = self._kwokctl(arguments, time_out_seconds=2 * READY_SECONDS_MAX)

@@ -47,7 +47,7 @@ class ControlPlaneOptions:
         prometheus: the program that scrapes all components, usually /usr/bin/prometheus.
         usage_ratio: what KWOK says that a pod uses of the CPU it requests, where its annotation
             `kwok.x-k8s.io/usage-cpu` says nothing (memory: all that it requests). Unset: one
-            millicore, and nothing is served unless metrics-server or Prometheus reads it.
+            millicore, and nothing is served unless metrics-server reads it.
         qps_limits: keep the components' own limits on API requests; without them a small cluster
             settles quicker.
         arguments: component -> flag -> value, such as
@@ -120,9 +120,22 @@ def kwokctl_configuration(
         },
     }
     documents = [json.dumps(head, indent=1)]
-    if extras or options.usage_ratio is not None:
+    if extras:
         documents += _metrics_of_fake_nodes(toolchain, options.usage_ratio)
     return "\n---\n".join(documents)
+
+
+def metrics_for_kwok(options: ControlPlaneOptions, toolchain: Toolchain) -> str:
+    """Write what KWOK must be told itself: kwokctl hands it on for a metrics-server only.
+
+    Empty where nothing is to be served, or kwokctl does it.
+
+    Raises:
+        UnavailableError: the toolchain lacks something.
+    """
+    if options.usage_ratio is None or options.metrics_server:
+        return ""
+    return "\n---\n".join(_metrics_of_fake_nodes(toolchain, options.usage_ratio))
 
 
 def _extras(

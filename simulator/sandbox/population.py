@@ -105,28 +105,41 @@ def create_profiles(kubectl: Kubectl, servers: Sequence[CatalogueServer]) -> int
     return len(servers)
 
 
-def remove_workloads(kubectl: Kubectl) -> None:
-    """Remove the namespaces that are not Kubernetes' own, and what runs in `default`.
+def remove_workloads(kubectl: Kubectl) -> list[str]:
+    """Remove what runs, and begin to remove the namespaces that are not Kubernetes' own.
+
+    Gives those namespaces, for `wait_until_removed`: their controller takes five seconds.
 
     Raises:
         UnavailableError: the API server does not do it in time.
     """
     named = kubectl("get", "namespaces", "--output=name").split()
     others = sorted({name.removeprefix("namespace/") for name in named} - SYSTEM_NAMESPACES)
-    if others:
-        kubectl("delete", "namespace", *others, "--wait=false")
+    emptied = ["default", *others]
+    # A namespace that still holds pods when it is deleted waits for their grace periods.
     for path in WORKLOADS:
-        kubectl("delete", f"--raw=/{path.format('default')}")
+        _delete_all(kubectl, path, emptied)
 
     def gone() -> bool:
-        left = _pods(kubectl)
-        if any(line.startswith("default ") for line in left):
-            kubectl("delete", f"--raw=/{WORKLOADS[-1].format('default')}")  # made meanwhile
+        left = {line.split()[0] for line in _pods(kubectl)}
+        _delete_all(kubectl, WORKLOADS[-1], sorted(left))  # made meanwhile, or bound meanwhile
         return not left
 
     _wait(gone, "some pods do not go")
     if others:
-        kubectl("wait", "--for=delete", *(f"namespace/{name}" for name in others), "--timeout=120s")
+        kubectl("delete", "namespace", *others, "--wait=false")
+    return others
+
+
+def wait_until_removed(kubectl: Kubectl, namespaces: Sequence[str]) -> None:
+    """Wait until these namespaces are gone.
+
+    Raises:
+        UnavailableError: they do not go.
+    """
+    if namespaces:
+        named = [f"namespace/{name}" for name in namespaces]
+        kubectl("wait", "--for=delete", *named, "--timeout=120s")
 
 
 def remove_nodes(kubectl: Kubectl) -> None:
@@ -136,6 +149,11 @@ def remove_nodes(kubectl: Kubectl) -> None:
 
 def _create(kubectl: Kubectl, manifests: list[dict[str, object]]) -> None:
     kubectl("create", "--filename=-", UNCHECKED, manifest=_list(manifests))
+
+
+def _delete_all(kubectl: Kubectl, path: str, namespaces: Sequence[str]) -> None:
+    for namespace in namespaces:
+        kubectl("delete", f"--raw=/{path.format(namespace)}")
 
 
 def _list(items: list[dict[str, object]]) -> dict[str, object]:

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,17 +158,22 @@ class Sandbox:
 
     def status(self) -> SandboxStatus:
         """Look at every component, and count nodes and pods. Changes nothing."""
-        components = tuple(self._component(name) for name in self._components())
-        try:
-            census = population.census(self.kubectl)
-        except UnavailableError:
-            census = None
+        components = self.components()
+        census = None
+        # Without etcd the API server keeps everybody waiting.
+        if all(one.well for one in components if one.name in ("etcd", "kube-apiserver")):
+            with suppress(UnavailableError):
+                census = population.census(self.kubectl)
         well = census is not None and census.ready_nodes == census.nodes
         return SandboxStatus(
             components=components,
             census=census,
             ready=self.record.ready and well and all(one.well for one in components),
         )
+
+    def components(self) -> tuple[ComponentStatus, ...]:
+        """Look at every component."""
+        return tuple(self._component(name) for name in self._components())
 
     def reset(self) -> None:
         """Remove all workloads and pods outside kube-system, and make nodes and profiles anew.
@@ -176,9 +182,10 @@ class Sandbox:
             UnavailableError: the API server does not do it.
         """
         with locked(self.folder):
-            population.remove_workloads(self.kubectl)
+            going = population.remove_workloads(self.kubectl)
             population.remove_nodes(self.kubectl)
             self._populate()
+            population.wait_until_removed(self.kubectl, going)
             (self.folder / companions.FAULT_FILE).unlink(missing_ok=True)
 
     def set_meter_fault(self, fault: Fault) -> None:
@@ -308,7 +315,11 @@ def up(
         found = _found_running(options, stated, folder)
         if found:
             return found, False
-        sandbox = _prepared(options, folder, toolchain)
+        try:
+            sandbox = _prepared(options, folder, toolchain)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         restore_sigterm = treat_sigterm_as_interrupt()
         try:
             sandbox.start(report)
@@ -360,7 +371,7 @@ def _found_running(options: SandboxOptions, stated: frozenset[str], folder: Path
             if path.name != LOCK:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         return None
-    ended = [one.name for one in sandbox.status().components if not one.well]
+    ended = [one.name for one in sandbox.components() if not one.well]
     if ended or not record.ready:
         what = f"{', '.join(ended)} ended" if ended else "its start was cut off"
         raise UnavailableError(

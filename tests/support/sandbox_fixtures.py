@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import components
@@ -40,8 +41,9 @@ def kubeconfig(control_plane: ControlPlane) -> Path:
 class SandboxFactory:
     """Starts sandboxes; those with the same options are one and the same until the session ends."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder = folder
+        self._stack = stack
         self._started: dict[str, Sandbox] = {}
 
     def __call__(self, **options: object) -> Sandbox:
@@ -55,20 +57,15 @@ class SandboxFactory:
         if key not in self._started:
             folder = self._folder / f"sandbox-{len(self._started)}"
             self._started[key], _ = gateway.up(wanted, folder)
+            self._stack.callback(gateway.down, folder)
         return self._started[key]
-
-    def end(self) -> None:
-        """Take all of them down."""
-        for started in self._started.values():
-            gateway.down(started.folder)
 
 
 @pytest.fixture(scope="session")
 def sandbox_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxFactory]:
     """Give what starts sandboxes with options of your own."""
-    factory = SandboxFactory(tmp_path_factory.mktemp("sandboxes"))
-    yield factory
-    factory.end()
+    with ExitStack() as stack:
+        yield SandboxFactory(tmp_path_factory.mktemp("sandboxes"), stack)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,11 @@ import pytest
 
 from energy.errors import InputError, UnavailableError
 from simulator.sandbox.fake_node import fake_node
-from simulator.sandbox.kwokctl_configuration import ControlPlaneOptions, kwokctl_configuration
+from simulator.sandbox.kwokctl_configuration import (
+    ControlPlaneOptions,
+    kwokctl_configuration,
+    metrics_for_kwok,
+)
 from simulator.sandbox.toolchain import Toolchain
 
 PROGRAMS = (
@@ -70,6 +74,20 @@ def test_fake_usage_is_served_only_where_something_reads_it(
         "# share/kwok/metrics-resource.yaml\n",
         "# share/kwok/usage-from-annotation.yaml\n",
     ]
+    metrics, usage = documents(ControlPlaneOptions(metrics_server=True, usage_ratio=0.125))
+    assert metrics == "# share/kwok/metrics-resource.yaml\n"
+    assert "* 125 / 1000" in usage
+
+
+def test_kwok_is_told_itself_what_kwokctl_keeps_back(made_up: Toolchain) -> None:
+    """Without a metrics-server kwokctl drops the documents on metrics, wherever they stand."""
+    alone = metrics_for_kwok(ControlPlaneOptions(usage_ratio=1), made_up)
+
+    assert alone.startswith("# share/kwok/metrics-resource.yaml\n")
+    assert "* 1000 / 1000" in alone
+    handed_on = ControlPlaneOptions(usage_ratio=1, metrics_server=True)
+    assert metrics_for_kwok(handed_on, made_up) == ""
+    assert metrics_for_kwok(ControlPlaneOptions(), made_up) == ""
 
 
 def test_absent_program_is_named_with_the_way_to_get_it(made_up: Toolchain) -> None:

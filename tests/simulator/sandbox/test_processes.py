@@ -62,6 +62,31 @@ def test_program_and_folder_must_both_match(
     assert running([Path("/usr/bin/etcd")], tmp_path) == []
 
 
+def test_folder_whose_name_only_begins_alike_is_another(
+    tmp_path: Path, started: list[subprocess.Popen[str]]
+) -> None:
+    """Taking down `sandbox` leaves `sandbox-2` alone, and a folder of that name elsewhere."""
+    folder = tmp_path / "sandbox"
+    for argument in (f"{folder}-2/etcd", f"--data-dir={folder}-2", f"/elsewhere{folder}/etcd"):
+        started.append(start(WAIT, argument))  # noqa: PERF401 - each is ended should the next fail
+    ours = [start(WAIT, f"--config={folder}"), start(WAIT, f"{folder}/x"), start(WAIT, str(folder))]
+    started += ours
+
+    assert running([PYTHON], folder) == sorted(process.pid for process in ours)
+
+
+def test_script_of_an_interpreter_is_told_by_its_argument(
+    tmp_path: Path, started: list[subprocess.Popen[str]]
+) -> None:
+    """The command that takes a sandbox down is Python with the folder's name, too."""
+    meter = start(WAIT, "simulator.sandbox.meter", str(tmp_path))
+    command = start(WAIT, "negawatt", "sandbox", "down", "--state", str(tmp_path))
+    started += [meter, command]
+
+    assert running([PYTHON], tmp_path, argument="simulator.sandbox.meter") == [meter.pid]
+    assert running([PYTHON], tmp_path, argument="simulator.sandbox") == []
+
+
 def test_process_that_ignores_the_request_is_killed(
     tmp_path: Path, started: list[subprocess.Popen[str]]
 ) -> None:
