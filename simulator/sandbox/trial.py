@@ -185,11 +185,14 @@ class TrialCluster:
             if pace.batch_pods:
                 begin, used = time.monotonic(), _used([own, *others])
                 self.create_paced(pods, name, pace)
+                self.wait_for_binds(len(pods))
             else:
-                with self.paused([own, self._kwok]):
-                    self.create(pods, name)
-                    begin, used = time.monotonic(), _used([own, *others])
-            self.wait_for_binds(len(pods))
+                # KWOK would start the pods while others are scheduled, on the same few cores.
+                with self.paused([self._kwok]):
+                    with self.paused([own]):
+                        self.create(pods, name)
+                        begin, used = time.monotonic(), _used([own, *others])
+                    self.wait_for_binds(len(pods))
             spent = [
                 after - before for after, before in zip(_used([own, *others]), used, strict=True)
             ]
@@ -207,7 +210,7 @@ class TrialCluster:
 
     @contextmanager
     def paused(self, process_ids: Sequence[int]) -> Iterator[None]:
-        """Stop processes for the block; the first goes on first."""
+        """Stop processes for the block."""
         for process_id in process_ids:
             pause(process_id)
         try:
