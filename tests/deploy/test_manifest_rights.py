@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
 import manifests
 import pytest
 import scheduler_files
 import yaml
 from manifests import NAMESPACE, OBSERVE, SCHEDULER, until
+from programs import answer, running
 
 from energy.errors import UnavailableError
 from simulator.sandbox.control_plane import ControlPlane
@@ -87,13 +83,9 @@ MAY_NOT = {
 
 @pytest.fixture(scope="module")
 def installation(control_plane: ControlPlane) -> Iterator[ControlPlane]:
-    """Give a control plane on which the definitions and both installs are."""
-    control_plane.kubectl("apply", "-f", str(manifests.DEFINITIONS))
-    try:
-        with manifests.installed(control_plane, OBSERVE, SCHEDULER):
-            yield control_plane
-    finally:
-        control_plane.kubectl("delete", "-f", str(manifests.DEFINITIONS))
+    """Give a control plane on which both are installed."""
+    with manifests.installed(control_plane, OBSERVE, SCHEDULER):
+        yield control_plane
 
 
 def review(account: str, verb: str, what: str) -> dict[str, Any]:
@@ -162,26 +154,6 @@ def test_the_namespace_refuses_a_pod_that_is_not_locked_down(installation: Contr
         installation.kubectl("create", "-f", "-", manifest=pod)
 
 
-@contextmanager
-def running(command: list[str], log: Path, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program until the block ends; its log is in the test's output."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env={"HOME": str(log.parent), "PATH": os.defpath, **environ},
-        )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
-            text = log.read_text(encoding="utf-8")
-            sys.stdout.write(text[-4000:])  # shown where the test fails
-
-
 def place(plane: ControlPlane, scheduler: str) -> Iterator[str]:
     """Create two nodes and a pod for a scheduler; yield the pod's name; remove all."""
     name = f"rights-{uuid.uuid4().hex[:8]}"
@@ -235,44 +207,19 @@ def test_the_scheduler_s_account_is_enough_to_schedule(
     assert "forbidden" not in log.read_text(encoding="utf-8").lower()
 
 
-def answer(url: str, token: str = "") -> str:
-    """GET a page; "" if it is refused or nobody answers."""
-    request = Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310
-    try:
-        with urlopen(request, timeout=5) as response:  # noqa: S310
-            text: str = response.read().decode()
-            return text
-    except (HTTPError, URLError, OSError):
-        return ""
-
-
 def test_the_reader_s_account_is_enough_to_observe(
     installation: ControlPlane, tmp_path: Path
 ) -> None:
     """The extender as the manifest runs it sees a bind of another scheduler and judges it."""
-    deployment = manifests.only(manifests.rendered(installation, OBSERVE), "Deployment")
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    environ = {each["name"]: each["value"] for each in container["env"]}
-    token = tmp_path / "token"
-    token.write_text(manifests.TOKEN["token"], encoding="utf-8")
-    (port,) = free_ports(1)
-    environ |= {
-        "NEGAWATT_EXTENDER__HOST": "127.0.0.1",
-        "NEGAWATT_EXTENDER__PORT": str(port),
-        "NEGAWATT_EXTENDER__TOKEN_FILE": str(token),
-        "NEGAWATT_EXTENDER__KUBECONFIG": str(
-            manifests.account_kubeconfig(installation, READER, tmp_path)
-        ),
-        "NEGAWATT_STATE": str(tmp_path / "state"),
-    }
+    kubeconfig = manifests.account_kubeconfig(installation, READER, tmp_path)
+    environ = manifests.extender_environ(installation, OBSERVE, kubeconfig, tmp_path)
+    url = f"http://127.0.0.1:{environ['NEGAWATT_EXTENDER__PORT']}"
     log = tmp_path / "extender.log"
     with running([sys.executable, "-m", "extender"], log, **environ):
-        until(lambda: answer(f"http://127.0.0.1:{port}/readyz"))
+        until(lambda: answer(f"{url}/readyz"))
         for pod in place(installation, "default-scheduler"):
             node = until(lambda name=pod: node_of(installation, name))
-            explained = until(
-                lambda name=pod: answer(f"http://127.0.0.1:{port}/explain/default/{name}")
-            )
+            explained = until(lambda name=pod: answer(f"{url}/explain/default/{name}"))
             assert node in explained
     assert "forbidden" not in log.read_text(encoding="utf-8").lower()
 

@@ -16,6 +16,7 @@ from scripted_api import write_kubeconfig
 from energy.errors import UnavailableError
 from simulator.sandbox.control_plane import ControlPlane
 from simulator.sandbox.fake_node import fake_node
+from simulator.sandbox.ports import LOOPBACK, free_ports
 
 FOLDER: Final = repository.ROOT / "deploy/manifests"
 ACCOUNT, OBSERVE, SCHEDULER = (FOLDER / name for name in ("account", "observe", "scheduler"))
@@ -44,6 +45,7 @@ def installed(plane: ControlPlane, *folders: Path) -> Iterator[None]:
 
     A node of KWOK's takes the pods, so that everything but the containers is real.
     """
+    plane.kubectl("apply", "-f", str(DEFINITIONS))
     plane.kubectl("apply", "-k", str(ACCOUNT))
     try:
         secret = ("create", "secret", "generic", "negawatt-token", f"--namespace={NAMESPACE}")
@@ -53,6 +55,7 @@ def installed(plane: ControlPlane, *folders: Path) -> Iterator[None]:
             plane.kubectl("apply", "-k", str(folder))
         yield
     finally:
+        plane.kubectl("delete", "-f", str(DEFINITIONS), "--ignore-not-found")
         for folder in (*folders, ACCOUNT):
             plane.kubectl("delete", "-k", str(folder), "--ignore-not-found", "--wait=false")
         gone = ("delete", "pods", "--all", f"--namespace={NAMESPACE}", "--force")
@@ -77,6 +80,26 @@ def kubeconfig_with(plane: ControlPlane, token: str, folder: Path) -> Path:
     document["clusters"][0]["cluster"] = cluster
     file.write_text(yaml.safe_dump(document), encoding="utf-8")
     return file
+
+
+def extender_environ(
+    plane: ControlPlane, folder: Path, kubeconfig: Path, state: Path
+) -> dict[str, str]:
+    """Return what a manifest tells its extender, listening on a free port of loopback only.
+
+    The address is `http://127.0.0.1:` and the value of NEGAWATT_EXTENDER__PORT.
+    """
+    pod = only(rendered(plane, folder), "Deployment")["spec"]["template"]["spec"]
+    (container,) = (each for each in pod["containers"] if each["name"] == "extender")
+    token = state / "token"
+    token.write_text(TOKEN["token"], encoding="utf-8")
+    return {each["name"]: each["value"] for each in container["env"]} | {
+        "NEGAWATT_EXTENDER__HOST": LOOPBACK,
+        "NEGAWATT_EXTENDER__PORT": str(free_ports(1)[0]),
+        "NEGAWATT_EXTENDER__TOKEN_FILE": str(token),
+        "NEGAWATT_EXTENDER__KUBECONFIG": str(kubeconfig),
+        "NEGAWATT_STATE": str(state / "state"),
+    }
 
 
 def until(condition: Callable[[], Any]) -> Any:
