@@ -74,7 +74,10 @@ class Board:
             self.table = NodeTable.of(nodes, namespace_labels)
         else:
             self.table = before.with_nodes(nodes, namespace_labels)
+        relabelled = before is None or before.namespace_labels != namespace_labels
         for standing in self._standing.values():
+            if relabelled:  # a namespace may have a ceiling for its pods, and be told of after them
+                standing.ceiling_ratio = self._ceiling_of(standing.pod)
             if standing.row < 0 or self.table is None:
                 standing.row = UNKNOWN_ROW
                 self._seat(standing)
