@@ -19,7 +19,7 @@ MEASURED: Literal["measured"] = "measured"
 NO_LEDGER = "none"
 MEBIBYTE = 1024 * 1024
 
-Ratio = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Ratio = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 
