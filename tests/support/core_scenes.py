@@ -12,15 +12,22 @@ from power_profile_files import profile_of
 
 from cluster.model import Node, Pod, Resources
 from energy.catalogue import Catalogue
-from extender.core import Core, CoreOptions
+from extender.core import Core
+from extender.options import CoreOptions
 
 GIBIBYTE = 2**30
 SERVER = "server"
+
+
+def straight(idle_watts: float, peak_watts: float) -> list[float]:
+    """Give the watts at the eleven load levels of a server whose curve is straight."""
+    return [idle_watts + (peak_watts - idle_watts) * level / 10 for level in range(11)]
+
+
 #: Far apart, so that every rule tells them apart: watts per core 12.5, 37.5 and 100 at full load.
-PROFILES = (
-    profile_of("good", {SERVER: "good"}, idle_watts=40.0, peak_watts=100.0),
-    profile_of("dear", {SERVER: "dear"}, idle_watts=100.0, peak_watts=300.0),
-    profile_of("worst", {SERVER: "worst"}, idle_watts=200.0, peak_watts=800.0),
+PROFILES = tuple(
+    profile_of(kind, {SERVER: kind}, load_level_watts=straight(*watts))
+    for kind, watts in {"good": (40, 100), "dear": (100, 300), "worst": (200, 800)}.items()
 )
 CATALOGUE = Catalogue.shipped().with_power_profiles(PROFILES)
 CORES = 8
