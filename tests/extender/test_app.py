@@ -11,6 +11,7 @@ from steady_scorer import SteadyScorer, figures, score_of
 
 from extender.app import create_app
 from extender.settings import ExtenderSettings
+from extender.verbs import FailureLog
 
 PRIORITIZE, FILTER = "/scheduler/prioritize", "/scheduler/filter"
 POD = {"metadata": {"name": "web-1", "namespace": "shop"}}
@@ -119,6 +120,21 @@ def test_a_scorer_that_fails_has_no_opinion(app, scorer, wrong, caplog):
     assert metric(app, 'negawatt_extender_internal_errors_total{verb="prioritize"}') == 3
     assert [record.getMessage() for record in caplog.records] == [
         "prioritize failed (0 more unsaid)"
+    ]
+
+
+def test_a_failure_is_told_again_after_a_minute(caplog):
+    """With how many were not."""
+    now = [100.0]
+    failures = FailureLog(clock=lambda: now[0])
+    for at in (100.0, 100.1, 159.9, 160.0, 219.9, 221.0):
+        now[0] = at
+        failures.say("filter")
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "filter failed (0 more unsaid)",
+        "filter failed (2 more unsaid)",
+        "filter failed (1 more unsaid)",
     ]
 
 

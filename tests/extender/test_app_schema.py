@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import tempfile
 from pathlib import Path
 
+import repository
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import negative_data_rejection
 from steady_scorer import SteadyScorer
 
+from extender.access import TOKEN_BYTES_MIN
 from extender.app import create_app
+from extender.serving import KEEP_ALIVE_SECONDS
 from extender.settings import ExtenderSettings
 
 TOKEN = "a-token-of-some-length"  # noqa: S105 - it opens nothing
@@ -55,3 +59,17 @@ def test_the_document_names_every_path():
         "GET /explain/{namespace}/{pod}",
         "GET /savings",
     }
+
+
+def test_the_page_tells_people_the_same():
+    """Its table has every path, and its figures are the code's."""
+    page = (repository.ROOT / "docs/reference/extender-http.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"^\| `(GET|POST) ([^?`]+)", page, re.MULTILINE))
+    operations = [one.ok() for one in schema.get_all_operations()]
+
+    assert told == {(one.method.upper(), one.path) for one in operations}
+    assert f"({TOKEN_BYTES_MIN} bytes or more" in page
+    assert f"Kept alive for {KEEP_ALIVE_SECONDS} s" in page
+    assert {int(code) for code in re.findall(r"^\| (\d{3}) \|", page, re.MULTILINE)} == {
+        200, 400, 401, 413,
+    }  # fmt: skip
