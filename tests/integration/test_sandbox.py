@@ -304,17 +304,18 @@ def test_usage_that_kwok_reports_follows_requests_and_annotations(sandbox: Sandb
     port = sandbox.ports["kwokControllerPort"]
     page = f"http://127.0.0.1:{port}/metrics/nodes/node-0005/metrics/resource"
 
-    def core_seconds(name: str) -> float:
-        return next(
-            sample.value
+    def core_seconds() -> dict[str, float]:
+        return {
+            sample.labels["pod"]: sample.value
             for family in text_string_to_metric_families(page_of(page))
             for sample in family.samples
-            if sample.name == "pod_cpu_usage_seconds_total" and sample.labels["pod"] == name
-        )
+            if sample.name == "pod_cpu_usage_seconds_total"
+        }
 
-    began = {name: core_seconds(name) for name in ("stated", "requested")}
-    time.sleep(3)  # so that the moment between two requests matters little
-    used = {name: core_seconds(name) - began[name] for name in began}
+    eventually(lambda: set(core_seconds()), {"stated", "requested"})
+    began = core_seconds()
+    time.sleep(2)
+    used = {name: value - began[name] for name, value in core_seconds().items()}
     sandbox.kubectl("delete", "pod", "stated", "requested")
 
     assert used["stated"] > 1
