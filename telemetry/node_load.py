@@ -89,7 +89,7 @@ def node_load(
     """Return the node's load by the first link that holds; readings come best first.
 
     `usage_ratio` (0 to 1) is how much of its requests a node is taken to use. `notes` say which
-    links gave no reading at all; they are kept where the answer is not measured.
+    links gave no reading at all; they are kept unless the first link, Prometheus, answers.
     """
     passed_over: list[str] = []
     for reading in readings:
@@ -99,7 +99,7 @@ def node_load(
                 cpu_cores=reading.cpu_cores,
                 source=reading.source,
                 age_seconds=max(0.0, now_seconds - reading.sampled_at_seconds),
-                notes=tuple(passed_over),
+                notes=(*(notes if reading.source == METRICS_API else ()), *passed_over),
             )
         passed_over.append(f"{reading.source}: {fault}")
     return _unmetered(demand, usage_ratio, (*notes, *passed_over))

@@ -46,6 +46,20 @@ def test_the_first_reading_that_holds_answers() -> None:
     )
 
 
+def test_that_prometheus_knows_nothing_is_noted_unless_it_answers() -> None:
+    """Whoever wonders why a node is read by another link finds the reason."""
+    for answer, kept in ((reading(3.0), ()), (reading(3.0, "metrics.k8s.io"), ("silent",))):
+        found = node_load(
+            DEMAND,
+            [answer],
+            usage_ratio=0.5,
+            now_seconds=NOW,
+            limits=LIMITS,
+            notes=("silent",),
+        )
+        assert found.notes == kept
+
+
 @pytest.mark.parametrize(
     ("bad", "why"),
     [
