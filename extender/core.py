@@ -21,7 +21,7 @@ from extender.cluster_view import is_finished
 from extender.decisions import Decisions
 from extender.explanation import Explanation
 from extender.figures import Figures, NodeFigures
-from extender.judgement import NO_ROW, use_cores
+from extender.judgement import NO_ROW, Ranked, use_cores
 from extender.loads import MeasuredLoad
 from extender.node_figures import node_figures
 from extender.options import CoreOptions
@@ -151,7 +151,7 @@ class Core:
         scores = np.zeros(len(names), dtype=np.int64)
         scores[known] = score_of_rank(rank)
         self._count(scores)
-        self._state.assume(key, needed, found, rows, rank)
+        self._state.assume(key, needed, found, Ranked(rows, rank))
         given: list[int] = scores.tolist()
         return given
 
@@ -160,6 +160,7 @@ class Core:
         found, table = self._read(pod), self._state.table
         if found is None or table is None or self._why_unscored(found) is not None:
             return {}
+        self._state.retract(f"{found.namespace}/{found.name}")
         known = [name for name in names if name in table.index_of]
         rows = np.array([table.index_of[name] for name in known], dtype=np.int64)
         closed = self._state.closed(self._state.needed(found), found, rows)

@@ -86,9 +86,8 @@ class Decisions:
         standing = state.board.remove(key)
         try:
             scene = state.scene()
-            rows = state.candidates(key, needed, scene.table)
-            closed = state.closed(needed, pod, rows)
-            judgement = judge(scene, needed, rows, chosen_row=row, closed=closed)
+            ranked = state.ranked(key, needed, pod, scene)
+            judgement = judge(scene, needed, ranked, chosen_row=row)
             infeasible: Counter[str] = Counter()
             if row == NO_ROW:
                 infeasible.update(why for found in reasons(scene.table, needed) for why in found)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cluster.model import Pod
 from cluster.scheduling.table import NodeTable
-from extender.scoring import candidate_ranks, packed_best
+from extender.scoring import WORST_RANK, most_allocated
 from pricing.node_class import CPU_MILLICORES_PER_CORE
 from pricing.rules import FleetPower, Rule
 
@@ -65,29 +65,27 @@ class Judgement:
         return self.chosen.added_watts - self.preferred.added_watts
 
 
-def judge(
-    scene: Scene,
-    pod: Pod,
-    rows: NDArray[np.int64],
-    *,
-    chosen_row: int = NO_ROW,
-    closed: NDArray[np.bool_] | None = None,
-) -> Judgement:
-    """Rank the candidate rows for a pod; the chosen row is judged even if it is no candidate.
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Candidates of a pod and their ranks, one entry per row."""
 
-    ``closed`` marks candidates that a utilisation ceiling keeps for others.
-    """
-    if chosen_row != NO_ROW and chosen_row not in rows:
-        rows = np.append(rows, chosen_row)
-        closed = None if closed is None else np.append(closed, False)
+    rows: NDArray[np.int64]
+    rank: NDArray[np.int64]
+
+
+def judge(scene: Scene, pod: Pod, ranked: Ranked, *, chosen_row: int = NO_ROW) -> Judgement:
+    """Judge a pod's ranked candidates; the chosen row is judged even if it is none of them."""
+    rows, rank = ranked.rows, ranked.rank
+    place = np.flatnonzero(rows == chosen_row)
+    if chosen_row != NO_ROW and not len(place):
+        place = np.array([len(rows)])
+        rows, rank = np.append(rows, chosen_row), np.append(rank, WORST_RANK)
     if not len(rows):
         return Judgement(nodes=(), candidate_count=0, preferred=None, chosen=None, runner_up=None)
-    rank = candidate_ranks(scene.rule, scene.table, pod, rows, closed)
-    best = packed_best(scene.table, pod, rows, rank)
-    others = _best_of_classes(scene, pod, rows, rank)
-    listed = list(dict.fromkeys([best, *others]))
-    if chosen_row != NO_ROW:
-        listed = list(dict.fromkeys([*listed, int(np.flatnonzero(rows == chosen_row)[0])]))
+    order = np.lexsort((-most_allocated(scene.table, pod, rows), rank))
+    best = int(order[0])
+    listed = [best, *_first_of_classes(scene, rows, order), *(int(index) for index in place)]
+    listed = list(dict.fromkeys(listed))
     nodes = _judged(scene, pod, rows[listed], rank[listed])
     by_row = {node.row: node for node in nodes}
     preferred = by_row[int(rows[best])]
@@ -112,16 +110,12 @@ def added_watts(scene: Scene, pod: Pod, rows: NDArray[np.int64]) -> NDArray[np.f
     return watts
 
 
-def _best_of_classes(
-    scene: Scene, pod: Pod, rows: NDArray[np.int64], rank: NDArray[np.int64]
-) -> list[int]:
-    """Positions of the best node of each class, the classes of the best ranks first."""
-    class_of_row = scene.fleet.classes.class_of_node[rows]
-    found = []
-    for group in np.unique(class_of_row):
-        mine = np.flatnonzero(class_of_row == group)
-        found.append(int(mine[packed_best(scene.table, pod, rows[mine], rank[mine])]))
-    return sorted(found, key=lambda position: int(rank[position]))[:LISTED_CLASSES]
+def _first_of_classes(scene: Scene, rows: NDArray[np.int64], order: NDArray[np.int64]) -> list[int]:
+    """Positions of the first node of each class in an order, the first classes alone."""
+    class_in_order = scene.fleet.classes.class_of_node[rows[order]]
+    first = np.unique(class_in_order, return_index=True)[1]
+    found: list[int] = order[np.sort(first)[:LISTED_CLASSES]].tolist()
+    return found
 
 
 def _judged(

@@ -19,12 +19,12 @@ from extender.board import Board, Standing
 from extender.cluster_view import ClusterView
 from extender.explanation import Needs
 from extender.fleet import PoweredFleet, ProfileFinder, offers_cpu, powered_fleet
-from extender.judgement import Scene
+from extender.judgement import Ranked, Scene
 from extender.loads import Loads, MeasuredLoad
 from extender.needs import as_needed, needs_of
 from extender.options import CoreOptions
 from extender.rankings import Rankings
-from extender.scoring import packed_best
+from extender.scoring import candidate_ranks, packed_best
 from extender.treatment import ceiling_ratio, skipped
 from telemetry.workload_use import WorkloadKey, WorkloadUse
 
@@ -63,7 +63,7 @@ class ClusterState:
         self.running = 0
         self._finder = ProfileFinder(catalogue)
         self._observed: Mapping[WorkloadKey, WorkloadUse] = {}
-        self._scored: OrderedDict[str, NDArray[np.int64]] = OrderedDict()
+        self._scored: OrderedDict[str, Ranked] = OrderedDict()
         self._dirty = False
 
     @property
@@ -181,19 +181,18 @@ class ClusterState:
         key: str,
         needed: Pod,
         pod: Pod,
-        rows: NDArray[np.int64],
-        rank: NDArray[np.int64],
+        ranked: Ranked,
     ) -> None:
         """Count the pod where it will most likely go, until it is bound."""
         table = self.board.table
         if table is None or self.board.get(key) is not None or self.board.assumed >= ASSUMED_MAX:
             return  # the informers have seen it bound already
-        row = int(rows[packed_best(table, needed, rows, rank)])
+        row = int(ranked.rows[packed_best(table, needed, ranked.rows, ranked.rank)])
         until = self.now() + self.options.assume_seconds
         standing = self.board.put(key, pod, table.nodes[row].name, assumed_until_seconds=until)
         self.view.queue.pop(key, None)
         self.seated(key, standing)
-        self._scored[key] = rows
+        self._scored[key] = ranked
         while len(self._scored) > self.options.decisions_remembered:
             self._scored.popitem(last=False)
 
@@ -221,12 +220,14 @@ class ClusterState:
             load_ratio=self.loads.ratios(table),
         )
 
-    def candidates(self, key: str, needed: Pod, table: NodeTable) -> NDArray[np.int64]:
-        """Rows that the scheduler found able to take the pod, else those that we do."""
+    def ranked(self, key: str, needed: Pod, pod: Pod, scene: Scene) -> Ranked:
+        """The nodes that the scheduler asked about, as it was answered; else those that we see."""
         scored = self._scored.get(key)
         if scored is not None:
             return scored
-        return np.flatnonzero(feasible(table, needed))
+        rows = np.flatnonzero(feasible(scene.table, needed))
+        closed = self.closed(needed, pod, rows)
+        return Ranked(rows, candidate_ranks(scene.rule, scene.table, needed, rows, closed))
 
     def why_skipped(self, pod: Pod) -> str | None:
         """Why a pod is not ranked; None if it is."""
