@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 import time
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import partial
 
@@ -77,10 +78,12 @@ def run(settings: ExtenderSettings) -> None:
     client = connect(KubeSettings(kubeconfig=settings.kubeconfig, context=settings.context))
     sys.setswitchinterval(SWITCH_SECONDS)
     with ExitStack() as opened:
-        writer = None
+        writer: LedgerWriter | None = None
+        left_running: Callable[[], Iterable[str]] = tuple
         if settings.ledger_url != NO_LEDGER:
             ledger = opened.enter_context(Ledger.open(settings.ledger_url))
             writer = opened.enter_context(LedgerWriter(ledger, capacity=settings.ledger_capacity))
+            left_running = ledger.running_uids
         core = Core(
             options,
             now=time.time,
@@ -95,6 +98,7 @@ def run(settings: ExtenderSettings) -> None:
             writer=writer,
             read_with=partial(reading_loop, settings, client),
             written_profiles=written,
+            left_running=left_running,
         )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(create_app(service, settings), service, settings))

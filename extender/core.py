@@ -76,6 +76,9 @@ class Core:
 
     def pod_changed(self, key: str, pod: Pod | None) -> None:
         """A pod came, changed, was bound, finished, or went (None)."""
+        known = self._state.board.get(key)
+        if pod is not None and known is not None and known.pod.uid != pod.uid:
+            self._pod_gone(key)  # another pod of the name; that the first one went was not told
         if pod is None or is_finished(pod):
             self._pod_gone(key)
         elif pod.node_name is None:
@@ -263,29 +266,36 @@ class Core:
         if standing is not None:
             state.retract(key)
         state.view.waits_no_more(key)
-        row = NO_ROW if state.table is None else state.table.index_of.get(node_name, NO_ROW)
+        row = self._row_of(node_name)
         if self._live and row != NO_ROW:
             try:
                 self._decisions.bound(key, pod, row)
             except Exception:  # noqa: BLE001 - whatever is wrong with a record, the pod takes its room
                 _log.exception("the bind of %s could not be judged", key)
                 self._decisions.counts[self._options.mode, "failed"] += 1
+        elif self._live:
+            self._decisions.counts[self._options.mode, "failed"] += 1  # a node that offers nothing
         state.seated(key, state.board.put(key, pod, node_name))
         state.loads.came(node_name, use_cores(pod, state.usage_ratio), self._now())
 
     def _pod_still_bound(self, key: str, pod: Pod, node_name: str) -> None:
-        """Only a resize, or another pod of the name, matters; most changes are of the status."""
+        """Only what a pod takes and what others see of it matters; most changes are of status."""
         state = self._state
         known = state.board.get(key)
         if known is None or (known.node_name == node_name and _stands_alike(known.pod, pod)):
             return
         state.board.remove(key)
         state.taken_off(key, known)
-        if known.pod.uid != pod.uid:
-            self._decisions.ended(key)
         state.seated(key, state.board.put(key, pod, node_name))
 
     # Small questions.
+
+    def _row_of(self, node_name: str) -> int:
+        """Row of a node that may have come this moment; -1 where it cannot be ranked."""
+        state = self._state
+        if self._live and (state.table is None or node_name not in state.table.index_of):
+            state.take_over()
+        return NO_ROW if state.table is None else state.table.index_of.get(node_name, NO_ROW)
 
     def _read(self, pod: JsonObject) -> Pod | None:
         """The pod of a request; the informers' copy where it is the same one."""

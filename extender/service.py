@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -26,7 +26,9 @@ from cluster.kube.snapshot import ClusterObserver
 from cluster.kube.store import Change
 from cluster.model import Node, Pod
 from energy.catalogue import Catalogue
+from energy.errors import NegawattError
 from energy.power_profile import PowerProfile
+from extender.cluster_view import is_finished
 from extender.core import Core
 from extender.explanation import Explanation
 from extender.figures import Figures
@@ -59,9 +61,11 @@ class Service:
         writer: LedgerWriter | None = None,
         read_with: Callable[[ClusterObserver], ReadingLoop] | None = None,
         written_profiles: Sequence[PowerProfile] = (),
+        left_running: Callable[[], Iterable[str]] = tuple,
     ) -> None:
+        """Prepare; ``left_running`` gives the ids of pods that the ledger takes to run still."""
         self._settings, self._core, self._client = settings, core, client
-        self._writer = writer
+        self._writer, self._left_running = writer, left_running
         self._written_profiles = tuple(written_profiles)
         self._profiles: tuple[PowerProfile, ...] = ()
         self._running = ExitStack()
@@ -187,7 +191,22 @@ class Service:
             else:
                 self._inbox.put(self._look_at_profiles)
                 self._inbox.put(self._core.went_live)
+                self._end_those_that_left()
                 return
+
+    def _end_those_that_left(self) -> None:
+        """End the ledger's pods that went while nobody watched; when is not known better."""
+        if self._writer is None:
+            return
+        pods = (reading.value for reading in self.observer.pods.values())
+        present = {pod.uid for pod in pods if pod is not None and not is_finished(pod)}
+        try:
+            left = frozenset(self._left_running()) - present
+        except NegawattError as error:
+            _log.warning("pods that ended meanwhile are not known: %s", error)
+            return
+        for uid in left:
+            self._writer.offer_end(uid, time.time())
 
     def _look_at_profiles(self) -> None:
         found = self.profile_observer.observe().profiles
