@@ -52,7 +52,7 @@ PROFILE_SECONDS = 5.0
 class Service:
     """A `Scorer` over a live cluster, as an asynchronous context manager."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last four have defaults
         self,
         settings: ExtenderSettings,
         core: Core,
