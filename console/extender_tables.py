@@ -28,7 +28,7 @@ def show_explanation(found: Explanation, console: Console) -> None:
         console.print(_candidates(found))
     left = found.candidate_count - len(found.candidates)
     if left > 0:
-        console.print(f"and {left} more candidates; --output json has what the extender keeps")
+        console.print(f"and {left} more candidates, of which the extender keeps no figures")
     for line in (*_infeasible(found), *(f"note: {note}" for note in found.notes)):
         console.print(Text(line))
 
