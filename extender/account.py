@@ -36,6 +36,7 @@ class Decided:
     sources: Mapping[str, tuple[str, float | None]]
     infeasible: Mapping[str, int] = field(default_factory=dict)
     skipped: str | None = None
+    notes: tuple[str, ...] = ()
     ended: bool = False
 
     @property
@@ -123,6 +124,7 @@ def explanation(decided: Decided) -> Explanation:
         forgone_watts=judgement.forgone_watts,
         reason=decided.skipped or sentence(judgement, decided.rule),
         skipped=decided.skipped,
+        notes=decided.notes,
     )
 
 

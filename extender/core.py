@@ -96,9 +96,13 @@ class Core:
         loads: Mapping[str, MeasuredLoad],
         usage_ratio: float | None,
         observed: Mapping[WorkloadKey, WorkloadUse],
+        notes: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
-        """What was measured: loads by node, use over requests, use by workload."""
-        self._state.readings(loads, usage_ratio, observed)
+        """What was measured: loads by node, use over requests, use by workload.
+
+        ``notes`` say by node which sources were passed over, and why.
+        """
+        self._state.readings(loads, usage_ratio, observed, notes)
 
     # What is to be done beside requests.
 

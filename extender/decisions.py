@@ -12,7 +12,7 @@ from extender.account import Decided, record
 from extender.board import Standing
 from extender.figures import Workload
 from extender.forgone import ForgoneSums
-from extender.judgement import NO_ROW, judge
+from extender.judgement import NO_ROW, Judgement, judge
 from extender.needs import as_needed
 from extender.state import ClusterState
 from ledger.decision import PlacementDecision
@@ -104,6 +104,7 @@ class Decisions:
             infeasible=dict(infeasible),
             sources={n.node: state.loads.source_of(n.node, now_seconds) for n in judgement.nodes},
             skipped=state.why_skipped(pod),
+            notes=_notes(state, judgement),
         )
 
     def _put_back(self, key: str, standing: Standing | None) -> None:
@@ -120,3 +121,11 @@ class Decisions:
         self._decided.move_to_end(key)
         while len(self._decided) > self._state.options.decisions_remembered:
             self._decided.popitem(last=False)
+
+
+def _notes(state: ClusterState, judgement: Judgement) -> tuple[str, ...]:
+    """Why better sources were passed over for the nodes that matter most."""
+    nodes = dict.fromkeys(
+        one.node for one in (judgement.chosen, judgement.preferred) if one is not None
+    )
+    return tuple(f"{node}: {note}" for node in nodes for note in state.loads.notes.get(node, ()))

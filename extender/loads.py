@@ -31,11 +31,15 @@ class MeasuredLoad:
 
 
 class Loads:
-    """Loads of the nodes of one table, in its order. One thread owns it."""
+    """Loads of the nodes of one table, in its order. One thread owns it.
+
+    ``notes`` say by node which sources were passed over when it was last read, and why.
+    """
 
     def __init__(self, usage_ratio: float) -> None:
         self.usage_ratio = usage_ratio
         self._measured: dict[str, MeasuredLoad] = {}
+        self.notes: Mapping[str, tuple[str, ...]] = {}
         self._bound: deque[tuple[float, str, float]] = deque()
         self._cores = np.zeros(0)
         self._index_of: Mapping[str, int] = {}

@@ -103,7 +103,8 @@ class ReadingLoop:
             if state.load.is_measured
         }
         measured = found.usage_ratio if found.usage_ratio_source == "measured" else None
-        core.readings(loads, measured, found.workloads)
+        notes = {name: state.load.notes for name, state in found.nodes.items() if state.load.notes}
+        core.readings(loads, measured, found.workloads, notes)
         predicted = core.node_figures()
         with self._lock:
             self._last = found

@@ -7,6 +7,7 @@ threads of their own and leave what they have in the inbox.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -190,9 +191,15 @@ class Service:
                 self._stopping.wait(1.0)
             else:
                 self._inbox.put(self._look_at_profiles)
-                self._inbox.put(self._core.went_live)
+                self._inbox.put(self._go_live)
                 self._end_those_that_left()
                 return
+
+    def _go_live(self) -> None:
+        self._core.went_live()
+        # What is there now stays: looking through it for garbage would halt requests for long.
+        gc.collect()
+        gc.freeze()
 
     def _end_those_that_left(self) -> None:
         """End the ledger's pods that went while nobody watched; when is not known better."""

@@ -118,9 +118,14 @@ class ClusterState:
         loads: Mapping[str, MeasuredLoad],
         usage_ratio: float | None,
         observed: Mapping[WorkloadKey, WorkloadUse],
+        notes: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
-        """What was measured: loads by node, use over requests, use by workload."""
+        """What was measured: loads by node, use over requests, use by workload.
+
+        ``notes`` say by node which sources were passed over, and why.
+        """
         self.loads.measured(loads)
+        self.loads.notes = notes or {}
         self._observed = observed
         if self.options.usage_ratio is not None:
             return
