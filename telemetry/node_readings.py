@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from telemetry.node_names import NodeNames, said_of
+from telemetry.node_names import NAMING_LABELS, NodeNames, said_of
 from telemetry.presets import Preset, Quantity
 from telemetry.sample import Sample
 
 #: Whoever looks for a mislabelled exporter needs a few names, not thousands.
 STRANGERS_MAX: Final = 5
 
-Labels = frozenset[tuple[str, str]]
 Key = tuple[str, ...]
 
 
@@ -64,7 +63,9 @@ def readings_of(
     counts: adding them would invent load, and the smallest might be a part that looks like the
     whole. A missing part makes the whole missing.
     """
-    sampled_at = {_labels(sample): sample.value for sample in times}
+    labels, views_at = preset.labels, len(NAMING_LABELS)
+    parts_to = views_at + len(preset.addends)
+    sampled_at = {_key(sample, labels): sample.value for sample in times}
     nodes: dict[str, dict[Key, dict[Key, _Point]]] = {}
     strangers: dict[str, int] = {}
     for sample in values:
@@ -73,10 +74,10 @@ def readings_of(
             said = said_of(sample.labels)
             strangers[said] = strangers.get(said, 0) + 1
             continue
-        point = _Point(sample.value, sampled_at.get(_labels(sample)))
-        views = nodes.setdefault(node, {})
-        parts = views.setdefault(_key(sample, preset.alternatives), {})
-        part = _key(sample, preset.addends)
+        key = _key(sample, labels)
+        point = _Point(sample.value, sampled_at.get(key))
+        parts = nodes.setdefault(node, {}).setdefault(key[parts_to:], {})
+        part = key[views_at:parts_to]
         parts[part] = _larger(parts[part], point) if part in parts else point
     return PresetReadings(
         by_node={node: _reading(preset, views) for node, views in nodes.items()},
@@ -114,9 +115,6 @@ def _larger(one: _Point, other: _Point) -> _Point:
     return one if one.value >= other.value else other
 
 
-def _labels(sample: Sample) -> Labels:
-    return frozenset(sample.labels.items())
-
-
 def _key(sample: Sample, labels: tuple[str, ...]) -> Key:
-    return tuple(sample.labels.get(label, "") for label in labels)
+    said = sample.labels.get
+    return tuple([said(label, "") for label in labels])

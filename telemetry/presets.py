@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from telemetry.node_names import NAMING_LABELS
+
 
 class Quantity(StrEnum):
     """What a preset's value is."""
@@ -46,8 +48,8 @@ class Preset:
         metric: the metric's name.
         matchers: its label matchers, without braces.
         value: the value's expression; `{series}` is the selector, `{window}` the window.
-        sampled_at: the expression of the sample's own time, with the same labels as the value.
-            Prometheus stamps the elements of an instant query with the time of the query.
+        sampled_at: the expression of the sample's own time. Prometheus stamps the elements of an
+            instant query with the time of the query.
         addends: labels whose values are parts of one node, to be added up (sockets).
         alternatives: labels whose values are different views of the same node: the largest counts.
     """
@@ -61,15 +63,28 @@ class Preset:
     addends: tuple[str, ...] = ()
     alternatives: tuple[str, ...] = ()
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What its samples are told apart by; whatever else they carry stays in Prometheus."""
+        return (*NAMING_LABELS, *self.addends, *self.alternatives)
+
     def value_query(self, scope: QueryScope) -> str:
-        """Write the query of the value."""
-        return self._query(self.value, scope)
+        """Write the query of the value: of one thing scraped twice, the largest."""
+        return f"max {self._by} ({self.expression(scope)})"
 
     def time_query(self, scope: QueryScope) -> str:
-        """Write the query of the time at which the value was sampled."""
-        return self._query(self.sampled_at, scope)
+        """Write the query of the time of the sample: of one thing scraped twice, the oldest."""
+        return f"min {self._by} ({self._written(self.sampled_at, scope)})"
 
-    def _query(self, expression: str, scope: QueryScope) -> str:
+    def expression(self, scope: QueryScope) -> str:
+        """Write the value without the labels that it is reduced to."""
+        return self._written(self.value, scope)
+
+    @property
+    def _by(self) -> str:
+        return f"by ({', '.join(self.labels)})"
+
+    def _written(self, expression: str, scope: QueryScope) -> str:
         matchers = ",".join(one for one in (self.matchers, scope.matchers) if one)
         series = f"{self.metric}{{{matchers}}}"
         return expression.format(series=series, window=f"{scope.window_seconds}s")
@@ -107,7 +122,6 @@ CPU_PRESETS: Final = (
         # in a guest is counted as user time, too. Not 1 - idle: it may come out below 0.
         matchers='mode!~"idle|iowait|steal|guest|guest_nice"',
         value=f"sum without (cpu, mode) ({_RATE})",
-        sampled_at="min without (cpu, mode) (timestamp({series}))",
     ),
 )
 

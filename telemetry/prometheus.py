@@ -270,7 +270,7 @@ def _sample(element: object) -> Sample:
     """Read `{"metric": {...}, "value": [time, "number"]}`; raise ValueError or TypeError."""
     if not isinstance(element, dict) or not isinstance(element.get("metric"), dict):
         raise TypeError("an element without labels")
-    labels = {str(name): str(value) for name, value in element["metric"].items()}
+    labels = element["metric"]  # nobody else holds it
     labels.pop("__name__", None)
     at_seconds, text = element["value"]
     number = float(text)

@@ -14,9 +14,9 @@ PAGE = (ROOT / "docs" / "reference" / "readings.md").read_text()
 
 
 def test_every_query_stands_there_in_its_order() -> None:
-    """As it is sent to Prometheus by default; a table needs its bars escaped."""
+    """As it is sent to Prometheus by default, within `max by`; a table's bars are escaped."""
     rows = [
-        f"| `{preset.name}` | `{preset.value_query(QueryScope()).replace('|', chr(92) + '|')}` |"
+        f"| `{preset.name}` | `{preset.expression(QueryScope()).replace('|', chr(92) + '|')}` |"
         for preset in (*CPU_PRESETS, *WALL_PRESETS, *PACKAGE_PRESETS)
     ]
     places = [PAGE.find(row) for row in rows]
