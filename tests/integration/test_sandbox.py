@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
+import components
 import pytest
 import yaml
 from command_line import negawatt
@@ -30,6 +32,7 @@ from simulator.sandbox.record import options_of
 from simulator.sandbox.sandbox import Sandbox
 
 SETTLED_SECONDS_MAX = 120.0
+BLOCK = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
 SERVERS = Catalogue.shipped().servers
 
 
@@ -414,3 +417,21 @@ def test_folder_with_other_things_in_it_is_not_taken(tmp_path: Path) -> None:
         assert "something else in this folder" in done.stderr
 
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_tutorial_tells_what_happens(sandbox: Sandbox) -> None:
+    """The Deployment of the page runs, spread over as many nodes, and lifts the watts it names."""
+    page = (components.CHECKOUT / "docs/tutorials/sandbox.md").read_text(encoding="utf-8")
+    (manifest,) = [text for text in BLOCK.findall(page) if text.startswith("apiVersion")]
+    sandbox.reset()
+
+    def fleet_watts() -> float:
+        return round(sum(metered(sandbox, "kepler_platform_watts")))
+
+    eventually(fleet_watts, 1377)
+    sandbox.kubectl("create", "--filename=-", manifest=yaml.safe_load(manifest))
+    eventually(lambda: census(sandbox.kubectl).bound_pods, 12)
+    eventually(lambda: round(fleet_watts(), -2), 1500)
+    nodes = sandbox.kubectl("get", "pods", "--output=jsonpath={.items[*].spec.nodeName}").split()
+    assert len(set(nodes)) == 12
+    sandbox.reset()
