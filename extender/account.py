@@ -15,7 +15,6 @@ from ledger.decision import PlacementDecision
 from telemetry.workload_use import workload_of
 
 REASON_LENGTH_MAX = 4000
-BOUND = "bound"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,17 +36,11 @@ class Decided:
     infeasible: Mapping[str, int] = field(default_factory=dict)
     skipped: str | None = None
     notes: tuple[str, ...] = ()
-    ended: bool = False
 
-    @property
-    def bound(self) -> bool:
-        """Whether it is about a pod that was bound."""
-        return self.state == BOUND
 
-    @property
-    def uid(self) -> str:
-        """The pod's id, or its name where it has none (files, tests)."""
-        return self.pod.uid or f"{self.pod.namespace}/{self.pod.name}"
+def uid_of(pod: Pod) -> str:
+    """The pod's id, or its name where it has none (files, tests)."""
+    return pod.uid or f"{pod.namespace}/{pod.name}"
 
 
 def record(decided: Decided) -> PlacementDecision:
@@ -67,7 +60,7 @@ def record(decided: Decided) -> PlacementDecision:
         mode=cast("Literal['observe', 'act']", decided.mode),
         namespace=workload.namespace,
         pod=pod.name,
-        uid=decided.uid,
+        uid=uid_of(pod),
         workload_kind=workload.kind,
         workload_name=workload.name,
         scheduler_name=pod.scheduler_name,
@@ -107,7 +100,7 @@ def explanation(decided: Decided) -> Explanation:
     return Explanation(
         namespace=workload.namespace,
         pod=pod.name,
-        uid=decided.uid,
+        uid=uid_of(pod),
         workload=f"{workload.kind}/{workload.name}",
         mode=decided.mode,
         state=decided.state,

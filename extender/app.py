@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse, Response
-from starlette.exceptions import HTTPException
-from starlette.routing import Route
 from typing_extensions import override
 
 from extender import verbs
@@ -21,7 +19,7 @@ from extender.scorer import Scorer
 from extender.settings import ExtenderSettings
 
 PRIORITIZE, FILTER, EMPTY = "/scheduler/prioritize", "/scheduler/filter", "/scheduler/empty"
-UNAUTHORIZED, NOT_FOUND, UNAVAILABLE = 401, 404, 503
+UNAUTHORIZED, NOT_FOUND, NOT_ALLOWED, UNAVAILABLE = 401, 404, 405, 503
 _LABELS = {"healthz", "readyz", "metrics", "explain", "savings", "scheduler"}
 _CHALLENGE = ((b"www-authenticate", b"Bearer"),)
 
@@ -82,9 +80,9 @@ def create_app(
     }
     if with_empty_handler:
         app.hot[EMPTY] = verbs.EmptyVerb()
-    for path, verb in app.hot.items():
-        # Never reached by a POST; here so that another method is answered with 405.
-        app.router.routes.append(Route(path, verb, methods=["POST"], include_in_schema=False))
+    for path in app.hot:
+        # A POST never comes so far; here so that another method is answered with 405.
+        app.add_api_route(path, _answered_before, methods=["POST"], include_in_schema=False)
     _add_health(app, scorer)
     _add_reports(app, scorer)
     _say_errors_in_one_line(app)
@@ -143,7 +141,8 @@ def _add_reports(app: ExtenderApp, scorer: Scorer) -> None:
 
 
 def _say_errors_in_one_line(app: ExtenderApp) -> None:
-    @app.exception_handler(HTTPException)
+    @app.exception_handler(NOT_FOUND)
+    @app.exception_handler(NOT_ALLOWED)
     async def refused(_request: Request, error: HTTPException) -> Response:
         body = verbs.error_body(str(error.detail))
         return Response(body, error.status_code, error.headers, "application/json")
@@ -153,6 +152,10 @@ def _say_errors_in_one_line(app: ExtenderApp) -> None:
         first = error.errors()[0]
         line = f"{first['loc'][-1]}: {first['msg']}"
         return Response(verbs.error_body(line), verbs.BAD_REQUEST, media_type="application/json")
+
+
+async def _answered_before() -> None:
+    """Stands for what `ExtenderApp` answers itself."""
 
 
 def _label(path: str) -> str:

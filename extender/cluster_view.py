@@ -20,8 +20,9 @@ class ClusterView:
         queue: those of them that one of our schedulers will come to, as rules should see them.
     """
 
-    def __init__(self, scheduler_names: Collection[str]) -> None:
-        self._scheduler_names = frozenset(scheduler_names)
+    def __init__(self, scheduler_names: Collection[str] | None) -> None:
+        """Follow what these schedulers place; None for all of them."""
+        self._scheduler_names = None if scheduler_names is None else frozenset(scheduler_names)
         self.nodes: dict[str, Node] = {}
         self.namespace_labels: dict[str, Mapping[str, str]] = {}
         self.waiting: dict[str, Pod] = {}
@@ -37,7 +38,7 @@ class ClusterView:
 
     def is_ours(self, pod: Pod) -> bool:
         """Whether one of our schedulers places the pod."""
-        return pod.scheduler_name in self._scheduler_names
+        return self._scheduler_names is None or pod.scheduler_name in self._scheduler_names
 
     def waits(self, key: str, pod: Pod, needed: Pod | None) -> None:
         """A pod waits; ``needed`` is how rules should see it, None if it is not ranked."""
@@ -57,8 +58,3 @@ class ClusterView:
 def is_finished(pod: Pod) -> bool:
     """Whether a pod takes nothing of its node any more."""
     return pod.phase in FINISHED
-
-
-def is_closed_only(before: Node, after: Node) -> bool:
-    """Whether two readings of a node differ in nothing that rules or filters look at."""
-    return before == after

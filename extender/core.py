@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cluster.kube.convert import read_pod
 from cluster.model import Node, Pod
 from energy.catalogue import Catalogue
-from extender.account import explanation
+from extender.account import explanation, uid_of
 from extender.cluster_view import is_finished
 from extender.decisions import Decisions
 from extender.explanation import Explanation
@@ -28,7 +28,7 @@ from extender.options import CoreOptions
 from extender.rankings import Job, Solved
 from extender.scorer import SCORE_MAX, JsonObject, Readiness
 from extender.scoring import candidate_ranks, score_of_rank
-from extender.state import ClusterState
+from extender.state import ACT, ClusterState
 from ledger.decision import PlacementDecision
 from telemetry.workload_use import WorkloadKey, WorkloadUse
 
@@ -250,7 +250,8 @@ class Core:
         if standing is not None:
             state.taken_off(key, standing)
         state.forget_candidates(key)
-        self._decisions.ended(key)
+        if standing is not None and standing.assumed_until_seconds is None:
+            self._decisions.ended(key, uid_of(standing.pod))
 
     def _pod_waits(self, key: str, pod: Pod) -> None:
         state = self._state
@@ -315,7 +316,7 @@ class Core:
     def _why_unscored(self, pod: Pod | None) -> str | None:
         if pod is None:
             return "unreadable"
-        if self._options.mode != "act":
+        if self._options.mode != ACT:
             return "observing"
         return "skipped" if self._state.why_skipped(pod) else None
 

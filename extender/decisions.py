@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
 
 from cluster.model import Pod
 from cluster.scheduling.feasibility import reasons
@@ -64,15 +63,11 @@ class Decisions:
         self.forgone.began(key, workload, judgement.forgone_watts or 0.0, state.now())
         self._offer(record(decided))
 
-    def ended(self, key: str) -> None:
-        """A pod finished or was deleted; one that was never judged is no change."""
-        decided = self._decided.get(key)
-        if decided is None or decided.ended:
-            return
+    def ended(self, key: str, uid: str) -> None:
+        """A pod that was bound finished or was deleted, be its decision remembered or not."""
         now_seconds = self._state.now()
         self.forgone.ended(key, now_seconds)
-        self._offer_end(decided.uid, now_seconds)
-        self._decided[key] = replace(decided, ended=True)
+        self._offer_end(uid, now_seconds)
 
     def decide(self, key: str, pod: Pod, row: int, situation: str) -> Decided:
         """Judge a pod by the state without it.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -87,8 +87,3 @@ def powered_fleet(nodes: Sequence[Node], finder: ProfileFinder) -> PoweredFleet:
 def offers_cpu(node: Node) -> bool:
     """Whether a node can be ranked at all; one that could not be read offers nothing."""
     return node.allocatable.cpu_millicores > 0 and node.allocatable.memory_bytes > 0
-
-
-def without_status(node: Node, ignored: Mapping[str, str] | None = None) -> Node:
-    """The node without what changes by itself, so that a heartbeat is no change."""
-    return replace(node, annotations=dict(ignored or {}))

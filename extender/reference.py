@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from prometheus_client import Metric
-from pydantic_core import PydanticUndefined
 
 from extender.metrics import RequestMetrics, build_info
 from extender.settings import PREFIX, ExtenderSettings, flag
@@ -83,8 +82,9 @@ def _row(name: str, kind: str, labels: Iterable[str], text: str) -> tuple[str, .
 
 
 def _default(name: str) -> str:
-    default = ExtenderSettings.model_fields[name].default
-    if default is None or default is PydanticUndefined:
+    field = ExtenderSettings.model_fields[name]
+    default = field.default
+    if default is None or field.default_factory is not None:
         return ""
     if isinstance(default, tuple):
         return f"`{','.join(default)}`"

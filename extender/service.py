@@ -205,14 +205,14 @@ class Service:
         """End the ledger's pods that went while nobody watched; when is not known better."""
         if self._writer is None:
             return
-        pods = (reading.value for reading in self.observer.pods.values())
-        present = {pod.uid for pod in pods if pod is not None and not is_finished(pod)}
         try:
-            left = frozenset(self._left_running()) - present
+            known = frozenset(self._left_running())  # first: a pod may be bound this moment
         except NegawattError as error:
             _log.warning("pods that ended meanwhile are not known: %s", error)
             return
-        for uid in left:
+        pods = (reading.value for reading in self.observer.pods.values())
+        present = {pod.uid for pod in pods if pod is not None and not is_finished(pod)}
+        for uid in known - present:
             self._writer.offer_end(uid, time.time())
 
     def _look_at_profiles(self) -> None:

@@ -59,7 +59,8 @@ class ExtenderSettings(BaseSettings):
     )
     scheduler_names: Annotated[tuple[str, ...], NoDecode] = Field(
         ("negawatt",),
-        description="Schedulers, comma-separated, whose pending pods are the queue that is priced.",
+        description="Schedulers, comma-separated, whose pending pods are the queue that is priced"
+        " (in observe mode: all).",
     )
     power_profiles: Path | None = Field(
         None, description="File of PowerProfile documents, besides those of the cluster."

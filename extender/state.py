@@ -30,6 +30,7 @@ from telemetry.workload_use import WorkloadKey, WorkloadUse
 
 # A usage ratio within this of the one in force changes nothing: rules are rebuilt for each.
 USAGE_RATIO_STEP = 0.05
+ACT = "act"
 # No scheduler has so many pods between score and bind; whoever asks about more is no scheduler.
 ASSUMED_MAX = 20_000
 
@@ -51,7 +52,8 @@ class ClusterState:
         self, options: CoreOptions, now: Callable[[], float], catalogue: Catalogue
     ) -> None:
         self.options, self.now = options, now
-        self.view = ClusterView(options.scheduler_names)
+        # Whoever only watches asks what a scheduler that heeds us would do with every pod.
+        self.view = ClusterView(options.scheduler_names if options.mode == ACT else None)
         self.board = Board(self.ceiling)
         self.usage_ratio = (
             options.usage_ratio_fallback if options.usage_ratio is None else options.usage_ratio
