@@ -164,13 +164,17 @@ def test_a_filter_never_turns_a_pod_away_everywhere(app, scorer, wrong):
 @pytest.mark.parametrize("path", ["/scheduler/bind", "/scheduler/preempt", "/nowhere", "/healthz/"])
 def test_what_is_not_offered_is_404(app, path):
     """We bind no pod and evict none."""
-    assert ask(app, "POST", path, b"{}").status == 404
+    reply = ask(app, "POST", path, b"{}")
+
+    assert (reply.status, reply.json()) == (404, {"error": "Not Found"})
 
 
 @pytest.mark.parametrize("path", [PRIORITIZE, FILTER])
 def test_a_verb_is_posted(app, path):
     """Any other method is told so."""
-    assert ask(app, "GET", path).status == 405
+    reply = ask(app, "GET", path)
+
+    assert (reply.status, reply.json()) == (405, {"error": "Method Not Allowed"})
 
 
 def test_health_is_the_event_loop(app):
