@@ -13,7 +13,16 @@ from pathlib import Path
 from console.inspection.finding import Finding, State, dotted, one_line
 
 DISTRIBUTION = "negawatt"
-PACKAGES = ("cluster", "console", "energy", "pricing", "simulator")
+PACKAGES = (
+    "cluster",
+    "console",
+    "energy",
+    "extender",
+    "ledger",
+    "pricing",
+    "simulator",
+    "telemetry",
+)
 PYTHON_MINIMUM, PYTHON_MAXIMUM = (3, 11), (3, 14)  # what uv.lock has wheels for
 
 
@@ -26,10 +35,13 @@ class Extra:
 
 
 EXTRAS = {
+    "extender": Extra(enables="`negawatt extender run`: observing a cluster, scoring nodes"),
     "kubernetes": Extra(enables="reading a cluster"),
+    "ledger": Extra(enables="`negawatt extender run`: keeping what was decided"),
     "regressor": Extra(enables="predicting a server's watts with the shipped model"),
     "report": Extra(enables="HTML pages and plots"),
-    "simulate": Extra(enables="the lower bound that policies are compared with"),
+    "simulate": Extra(enables="prices, and the lower bound that policies are compared with"),
+    "telemetry": Extra(enables="`negawatt extender run`: reading load and power from Prometheus"),
     "energy-training": Extra(
         enables="`negawatt energy train`, `report` and `evaluate --cross-validate`",
         optional=True,
@@ -114,12 +126,17 @@ def by_extra(requirements: Sequence[str]) -> dict[str, list[str]]:
 
 
 def modules_by_distribution(distributions: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """Turn module -> distributions around; names in small letters, as pip compares them."""
+    """Turn module -> distributions around; names in the form that pip compares them by."""
     modules: dict[str, list[str]] = {}
     for module, owners in distributions.items():
         for owner in owners:
-            modules.setdefault(owner.lower(), []).append(module)
+            modules.setdefault(_normal(owner), []).append(module)
     return modules
+
+
+def _normal(distribution: str) -> str:
+    # A wheel may call itself prometheus_client where the requirement says prometheus-client.
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 NOT_INSTALLED = "not installed"
@@ -130,7 +147,7 @@ def problem_with(distribution: str, modules: Mapping[str, Sequence[str]]) -> str
 
     Importing is the only honest test: a library may be installed and still lack a system library.
     """
-    public = [name for name in modules.get(distribution.lower(), ()) if _is_public(name)]
+    public = [name for name in modules.get(_normal(distribution), ()) if _is_public(name)]
     if not public:
         return NOT_INSTALLED
     for name in public:

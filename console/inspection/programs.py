@@ -14,7 +14,7 @@ from energy.errors import UnavailableError
 from simulator.sandbox.toolchain import HOW_TO_GET, BuiltComponent, Toolchain
 
 ANSWER_SECONDS_MAX = 20.0  # a JVM on a busy machine takes a few
-CLUSTER = "a real Kubernetes on this machine"
+CLUSTER = "a real Kubernetes on this machine (`negawatt sandbox up`)"
 FOLDER, WHOLE = "toolchain folder", "all that is listed below it"
 
 # What each component of the toolchain is for.
@@ -60,7 +60,7 @@ PROGRAMS = {
     ),
     "prometheus": Program(
         arguments=("--version",),
-        enables="tests on a real Prometheus",
+        enables="`negawatt sandbox up --with prometheus`, and tests on a real Prometheus",
         get="on Debian: apt-get install --no-install-recommends prometheus",
     ),
     "promtool": Program(

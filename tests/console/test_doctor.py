@@ -28,6 +28,7 @@ from console.inspection.installation import (
     PYTHON_MINIMUM,
     by_extra,
     extra_finding,
+    modules_by_distribution,
     package_finding,
     package_findings,
     problem_with,
@@ -108,6 +109,16 @@ def test_library_that_is_installed_and_cannot_be_imported_is_broken(
     assert finding.state is State.BROKEN
     assert finding.found == "lightgbm: OSError: libgomp.so.1: cannot open shared object file"
     assert finding.get.endswith("apt-get install libgomp1")
+
+
+def test_library_is_found_by_a_name_that_is_written_otherwise() -> None:
+    """To pip prometheus_client, Prometheus.Client and prometheus-client are one name."""
+    modules = modules_by_distribution({"json": ["prometheus_client"]})
+
+    assert [
+        problem_with(name, modules)
+        for name in ("prometheus-client", "Prometheus.Client", "prometheus-clients")
+    ] == ["", "", NOT_INSTALLED]
 
 
 def test_extra_with_one_library_absent_is_missing() -> None:
