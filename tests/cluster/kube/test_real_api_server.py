@@ -151,6 +151,7 @@ def test_a_defaulted_pod_is_converted_exactly(
         host_ports=(HostPort(81),),
         node_name=name,
         phase=reading.value.phase,
+        uid=reading.value.uid,  # the server's choice
     )
 
 
