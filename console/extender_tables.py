@@ -62,8 +62,10 @@ def _sentence(found: Explanation) -> str:
     pod = f"{found.namespace}/{found.pod}"
     if found.skipped:
         return f"{pod} is not ranked: {found.skipped}."
-    if found.state == "bound":
+    if found.state in {"bound", "bound-before"}:
         where = f"is on {found.node_chosen}"
+        if found.state == "bound-before":
+            where += ", since before the extender watched (judged by what it sees now)"
         if found.node_chosen == found.node_preferred:
             where += ", which is the node that we prefer"
         elif found.node_preferred is not None:

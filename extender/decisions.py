@@ -91,7 +91,7 @@ class Decisions:
         return Decided(
             pod=pod,
             mode=state.options.mode,
-            rule=scene.rule.name,
+            rule=_rule_name(state.options.rule, scene.rule.name),
             state=situation,
             decided_at_seconds=now_seconds,
             needs=needs,
@@ -116,6 +116,11 @@ class Decisions:
         self._decided.move_to_end(key)
         while len(self._decided) > self._state.options.decisions_remembered:
             self._decided.popitem(last=False)
+
+
+def _rule_name(configured: str, in_force: str) -> str:
+    """What is configured, and what of it ranks just now."""
+    return in_force if in_force == configured else f"{configured}/{in_force}"
 
 
 def _notes(state: ClusterState, judgement: Judgement) -> tuple[str, ...]:

@@ -49,7 +49,8 @@ class Needs(_Frozen):
 class Explanation(_Frozen):
     """One decision, as it was made.
 
-    ``state`` is `bound`, `scored` (not bound yet) or `pending` (what would be chosen now).
+    ``state`` is `bound`, `bound-before` (before the extender watched; judged by what it sees now),
+    `scored` (not bound yet) or `pending` (what would be chosen now).
     ``forgone_watts`` is signed: what the chosen node adds beyond the preferred one.
     ``skipped`` says why the pod was not ranked (opted out, ours, ...), None if it was.
     """
