@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from core_scenes import CORES, server, task
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -137,6 +138,7 @@ class BoardMachine(RuleBasedStateMachine):
 
 
 TestBoardMachine = BoardMachine.TestCase
+TestBoardMachine.settings = settings(stateful_step_count=25)
 
 
 def test_a_pod_counts_once_its_node_is_known() -> None:
