@@ -158,7 +158,7 @@ class Core:
         scores = np.zeros(len(names), dtype=np.int64)
         scores[known] = score_of_rank(rank)
         self._count(scores)
-        self._state.assume(key, needed, found, Ranked(rows, rank))
+        self._state.assume(key, needed, found, Ranked(rows, rank, rule))
         given: list[int] = scores.tolist()
         return given
 

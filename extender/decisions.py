@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 
 from cluster.model import Pod
 from cluster.scheduling.feasibility import reasons
@@ -82,6 +83,7 @@ class Decisions:
         try:
             scene = state.scene()
             ranked = state.ranked(key, needed, pod, scene)
+            scene = replace(scene, rule=ranked.rule)  # another may be in force since
             judgement = judge(scene, needed, ranked, chosen_row=row)
             infeasible: Counter[str] = Counter()
             if row == NO_ROW:

@@ -67,10 +67,11 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Candidates of a pod and their ranks, one entry per row."""
+    """Candidates of a pod and their ranks, one entry per row, with the rule that ranked them."""
 
     rows: NDArray[np.int64]
     rank: NDArray[np.int64]
+    rule: Rule
 
 
 def judge(scene: Scene, pod: Pod, ranked: Ranked, *, chosen_row: int = NO_ROW) -> Judgement:

@@ -234,7 +234,8 @@ class ClusterState:
             return scored
         rows = np.flatnonzero(feasible(scene.table, needed))
         closed = self.closed(needed, pod, rows)
-        return Ranked(rows, candidate_ranks(scene.rule, scene.table, needed, rows, closed))
+        rank = candidate_ranks(scene.rule, scene.table, needed, rows, closed)
+        return Ranked(rows, rank, scene.rule)
 
     def why_skipped(self, pod: Pod) -> str | None:
         """Why a pod is not ranked; None if it is."""
