@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.output import JSON, TABLE, json_text, require_format, say, stderr
+from console.output import JSON, TABLE, json_text, require_format, stderr
 
 if TYPE_CHECKING:
     from simulator.sandbox.sandbox import Sandbox
@@ -143,4 +143,3 @@ def _progress() -> Iterator[Callable[[str], None]]:
         return
     with console.status("looking") as status_line:
         yield status_line.update
-    say("")

@@ -18,6 +18,7 @@ from pathlib import Path
 from energy.errors import UnavailableError
 from simulator.sandbox.ports import accepts
 from simulator.sandbox.processes import running
+from simulator.sandbox.prometheus_configuration import TARGETS
 from simulator.sandbox.record import KAFKA, PROMETHEUS, Program, SandboxOptions
 from simulator.sandbox.toolchain import Toolchain
 
@@ -135,7 +136,7 @@ def meter(program: Program, folder: Path, port: int, *, usage_ratio: float) -> C
 def prometheus(program: Program, folder: Path, port: int, *, configuration: str) -> Companion:
     """A Prometheus with this configuration, which is written to its folder."""
     home = folder / "prometheus"
-    home.mkdir(exist_ok=True)
+    (home / TARGETS).mkdir(parents=True, exist_ok=True)
     (home / "prometheus.yml").write_text(configuration, encoding="utf-8")
     command = (
         str(program.path),

@@ -37,7 +37,8 @@ class Fault(StrEnum):
     FROZEN = "frozen"
     """What it said when the fault began, as if it were new."""
     STALE = "stale"
-    """The same, each sample with the time at which it was true."""
+    """The same, each sample with the time at which it was true. Prometheus puts no mark at the end
+    of such a series: once the fault is `ABSENT`, it is found for five minutes more."""
     ABSENT = "absent"
     """Nothing at all."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from energy.errors import UnavailableError
+from energy.power_profile import API_VERSION
 from energy.servers import CatalogueServer
 from simulator.fleet import Fleet
 from simulator.sandbox.fleet_nodes import node_manifests, power_profiles
@@ -34,6 +35,7 @@ WORKLOADS = (
     "api/v1/namespaces/{}/pods",
 )
 CREATORS = 4  # kubectl sends one request after another, at most 50 a second in the long run
+PATIENCE = "--request-timeout=30s"
 UNCHECKED = "--validate=false"  # what we wrote ourselves needs no schema, a second's download
 SETTLED_SECONDS_MAX = 180.0
 POLL_SECONDS = 0.2
@@ -147,6 +149,11 @@ def remove_nodes(kubectl: Kubectl) -> None:
     kubectl("delete", "--raw=/api/v1/nodes")
 
 
+def remove_profiles(kubectl: Kubectl) -> None:
+    """Remove every PowerProfile, also those that somebody changed or added."""
+    kubectl("delete", f"--raw=/apis/{API_VERSION}/{PROFILE_RESOURCE.partition('.')[0]}")
+
+
 def _create(kubectl: Kubectl, manifests: list[dict[str, object]]) -> None:
     kubectl("create", "--filename=-", UNCHECKED, manifest=_list(manifests))
 
@@ -162,12 +169,12 @@ def _list(items: list[dict[str, object]]) -> dict[str, object]:
 
 def _ready(kubectl: Kubectl) -> list[str]:
     """Give every node's condition: True, False, Unknown, or nothing yet."""
-    return kubectl("get", "nodes", f"--output=jsonpath={READY}").split("\n")[:-1]
+    return kubectl("get", "nodes", PATIENCE, f"--output=jsonpath={READY}").split("\n")[:-1]
 
 
 def _pods(kubectl: Kubectl) -> list[str]:
     """Give `namespace node` of every pod outside kube-system; no node while it waits."""
-    printed = kubectl("get", "pods", "--all-namespaces", f"--output=jsonpath={PODS}")
+    printed = kubectl("get", "pods", "-A", PATIENCE, f"--output=jsonpath={PODS}")
     return [line for line in printed.splitlines() if not line.startswith("kube-system ")]
 
 

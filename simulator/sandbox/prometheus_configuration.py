@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,12 @@ from simulator.sandbox.ports import LOOPBACK
 
 METER_SECONDS = 2
 DEFAULT_SECONDS = 5
+#: Up to so many nodes each is scraped so often; each is a request to KWOK, and the meter's page
+#: grows with all of them.
+NODE_SECONDS = ((200, 5), (1000, 15), (5000, 60))
+LARGE_NODES, LARGE_METER_SECONDS = 1000, 10
+#: Below Prometheus' folder: whoever writes a file there is scraped as well.
+TARGETS = "targets"
 EXTENDER_PORT = 10380  # `negawatt extender run` listens there unless told otherwise
 #: The fake nodes' kubelets, by the name that kube-prometheus gives to real ones.
 NODES_JOB, METER_JOB, EXTENDER_JOB = "kubelet", "kepler", "negawatt-extender"
@@ -21,28 +28,38 @@ SERVED_BY_CONTROL_PLANE = {
 }
 
 
-def prometheus_configuration(ports: Mapping[str, int], *, certificates: Path) -> str:
+def prometheus_configuration(
+    ports: Mapping[str, int], *, certificates: Path, node_count: int
+) -> str:
     """Write the configuration, YAML; `certificates` is the folder of the control plane's keys.
 
     The meter stands for the exporters of all nodes, so its own labels are kept (`honor_labels`).
-    A fake node's metrics carry its name as `node` and `instance`.
+    A fake node's metrics carry its name as `node` and `instance`. Further targets are read from
+    the files in `TARGETS` beside the configuration.
     """
+    meter_seconds = METER_SECONDS if node_count <= LARGE_NODES else LARGE_METER_SECONDS
     document = {
         "global": {"scrape_interval": f"{DEFAULT_SECONDS}s", "evaluation_interval": "15s"},
         "scrape_configs": [
             {
                 "job_name": METER_JOB,
-                "scrape_interval": f"{METER_SECONDS}s",
-                "scrape_timeout": f"{METER_SECONDS}s",
+                "scrape_interval": f"{meter_seconds}s",
+                "scrape_timeout": f"{meter_seconds}s",
                 "honor_labels": True,
                 **_target(ports["powerMeterPort"]),
             },
-            _fake_nodes(ports["kwokControllerPort"]),
+            _fake_nodes(ports["kwokControllerPort"], node_count),
             *(
                 _control_plane(job, ports[port], certificates)
                 for job, port in SERVED_BY_CONTROL_PLANE.items()
             ),
             {"job_name": EXTENDER_JOB, "scrape_timeout": "2s", **_target(EXTENDER_PORT)},
+            {
+                "job_name": "others",
+                "scrape_interval": "1s",
+                "scrape_timeout": "1s",
+                "file_sd_configs": [{"files": [f"{TARGETS}/*.json"]}],
+            },
         ],
     }
     text: str = yaml.safe_dump(document, sort_keys=False)
@@ -53,11 +70,18 @@ def _target(port: int) -> dict[str, object]:
     return {"static_configs": [{"targets": [f"{LOOPBACK}:{port}"]}]}
 
 
-def _fake_nodes(port: int) -> dict[str, object]:
+def further_target(job: str, port: int) -> str:
+    """Write a file for `TARGETS`: scrape this port of loopback each second, under that job."""
+    return json.dumps([{"targets": [f"{LOOPBACK}:{port}"], "labels": {"job": job}}])
+
+
+def _fake_nodes(port: int, node_count: int) -> dict[str, object]:
+    seconds = next(each for most, each in NODE_SECONDS if node_count <= most)
     name = r"/metrics/nodes/([^/]+)/metrics/resource"
     named = {"source_labels": ["__metrics_path__"], "regex": name, "replacement": "$1"}
     return {
         "job_name": NODES_JOB,
+        "scrape_interval": f"{seconds}s",
         "http_sd_configs": [
             {
                 "url": f"http://{LOOPBACK}:{port}/discovery/prometheus",

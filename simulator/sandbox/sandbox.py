@@ -19,7 +19,11 @@ from simulator.sandbox.kwok_cluster import KwokCluster, StartError
 from simulator.sandbox.kwokctl_configuration import ControlPlaneOptions
 from simulator.sandbox.ports import accepts, free_ports
 from simulator.sandbox.processes import end, treat_sigterm_as_interrupt
-from simulator.sandbox.prometheus_configuration import prometheus_configuration
+from simulator.sandbox.prometheus_configuration import (
+    TARGETS,
+    further_target,
+    prometheus_configuration,
+)
 from simulator.sandbox.record import (
     KAFKA,
     LOCK,
@@ -184,16 +188,24 @@ class Sandbox:
         with locked(self.folder):
             going = population.remove_workloads(self.kubectl)
             population.remove_nodes(self.kubectl)
+            if self.record.power_profile_count:
+                population.remove_profiles(self.kubectl)
             self._populate()
             population.wait_until_removed(self.kubectl, going)
             (self.folder / companions.FAULT_FILE).unlink(missing_ok=True)
 
     def set_meter_fault(self, fault: Fault) -> None:
         """Let the power meter lie from its next answer on, or tell the truth again (`NONE`)."""
-        file = self.folder / companions.FAULT_FILE
-        temporary = file.with_name(f".{file.name}")
-        temporary.write_text(fault.value, encoding="utf-8")
-        temporary.replace(file)
+        _replace(self.folder / companions.FAULT_FILE, fault.value)
+
+    def also_scrape(self, job: str, port: int) -> None:
+        """Let the sandbox's Prometheus scrape `/metrics` of another port of loopback, as `job`.
+
+        The same job again: its new port.
+        """
+        folder = self.folder / "prometheus" / TARGETS
+        folder.mkdir(exist_ok=True)
+        _replace(folder / f"{job}.json", further_target(job, port))
 
     def end_processes(self) -> None:
         """End every process that runs for it, and no other."""
@@ -281,7 +293,11 @@ class Sandbox:
             )
         ]
         if PROMETHEUS in options.extras:
-            text = prometheus_configuration(self.ports, certificates=self._cluster.certificates)
+            text = prometheus_configuration(
+                self.ports,
+                certificates=self._cluster.certificates,
+                node_count=options.nodes or 1,
+            )
             port = self.ports["prometheusPort"]
             found.append(
                 companions.prometheus(programs[PROMETHEUS], self.folder, port, configuration=text)
@@ -388,6 +404,13 @@ def _found_running(options: SandboxOptions, stated: frozenset[str], folder: Path
                 mend="run `negawatt sandbox down` first, or give --state another folder",
             )
     return sandbox
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write a file that somebody may read at any moment."""
+    temporary = file.with_name(f".{file.name}.new")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(file)
 
 
 def _said(value: object) -> str:

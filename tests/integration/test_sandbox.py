@@ -257,7 +257,31 @@ def test_power_and_load_reach_prometheus(sandbox_factory: SandboxFactory) -> Non
     eventually(rounded('count(up{job="kubelet"} == 1)', 0), [6.0])
     for job in ("kepler", "kube-apiserver", "kube-controller-manager", "kube-scheduler"):
         eventually(rounded(f'up{{job="{job}"}}', 0), [1.0])
+    sandbox.also_scrape("another", sandbox.ports["powerMeterPort"])
+    eventually(rounded('up{job="another"}', 0), [1.0])
     sandbox.reset()
+
+
+@pytest.mark.prometheus
+@pytest.mark.slow
+def test_lies_of_the_meter_reach_prometheus(sandbox_factory: SandboxFactory) -> None:
+    """What a broken meter says is what a reader of Prometheus gets, until it is mended."""
+    sandbox = sandbox_factory(nodes=6, extras=("prometheus",))
+    watts = 'kepler_platform_watts{job="kepler",node_name="node-0001"}'
+    expected = SERVERS[server_of(sandbox, "node-0001")].curve.idle_watts
+    lies = {
+        Fault.NAN: f"count({watts} != {watts})",
+        Fault.NEGATIVE: f"count({watts} < 0)",
+        Fault.ABSURD: f"count({watts} > 1e9)",
+        Fault.ABSENT: f"count(absent({watts}))",
+        # Last: samples with a time of their own leave no mark that they ended, and stay 5 minutes.
+        Fault.STALE: f"count(time() - timestamp({watts}) > 8)",
+    }
+    for fault, query in lies.items():
+        sandbox.set_meter_fault(fault)
+        eventually(lambda query=query: asked(sandbox, query), [1.0])
+    sandbox.set_meter_fault(Fault.NONE)
+    eventually(lambda: asked(sandbox, watts), [expected])
 
 
 @pytest.mark.prometheus

@@ -20,12 +20,13 @@ PORTS = {
 
 
 @pytest.mark.prometheus
-def test_promtool_finds_nothing_to_object_to(tmp_path: Path) -> None:
+@pytest.mark.parametrize("nodes", [1, 200, 201, 1000, 5000])
+def test_promtool_finds_nothing_to_object_to(tmp_path: Path, nodes: int) -> None:
     """Names, durations and files are what Prometheus 2.42 takes."""
     for name in ("ca.crt", "admin.crt", "admin.key"):
         (tmp_path / name).touch()
     file = tmp_path / "prometheus.yml"
-    file.write_text(prometheus_configuration(PORTS, certificates=tmp_path))
+    file.write_text(prometheus_configuration(PORTS, certificates=tmp_path, node_count=nodes))
 
     checked = subprocess.run(
         ["promtool", "check", "config", file], capture_output=True, text=True, check=False
@@ -35,7 +36,7 @@ def test_promtool_finds_nothing_to_object_to(tmp_path: Path) -> None:
 
 def test_every_target_is_on_loopback() -> None:
     """Nothing outside is asked, whoever runs there."""
-    text = prometheus_configuration(PORTS, certificates=Path("/pki"))
+    text = prometheus_configuration(PORTS, certificates=Path("/pki"), node_count=9)
     jobs = {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
     targets = [
         target
