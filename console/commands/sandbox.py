@@ -67,7 +67,7 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter per option
 ) -> None:
     """Start a sandbox, or say that it runs; it stays until `negawatt sandbox down`."""
     from console.sandbox_report import started_document, started_lines
-    from simulator.sandbox import sandbox as gateway
+    from simulator.sandbox import lifecycle
     from simulator.sandbox.record import options_of, parse_extras, state_folder
 
     form = require_format(output, (TABLE, JSON))
@@ -81,7 +81,7 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter per option
     )
     folder = state_folder(state, os.environ)
     with _progress() as report:
-        started, fresh = gateway.up(options, folder, report=report)
+        started, fresh = lifecycle.up(options, folder, report=report)
     if form == JSON:
         typer.echo(json_text(started_document(started, fresh=fresh)))
         return
@@ -92,11 +92,11 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter per option
 @sandbox.command()
 def down(state: State = None) -> None:
     """End every process of the sandbox and remove its folder, also of one that is half started."""
-    from simulator.sandbox import sandbox as gateway
+    from simulator.sandbox import lifecycle
     from simulator.sandbox.record import state_folder
 
     folder = state_folder(state, os.environ)
-    if gateway.down(folder):
+    if lifecycle.down(folder):
         typer.echo(f"The sandbox in {folder} is gone.")
     else:
         typer.echo(f"There is no sandbox in {folder}.")
@@ -128,10 +128,10 @@ def reset(state: State = None) -> None:
 
 
 def _opened(state: Path | None) -> Sandbox:
-    from simulator.sandbox import sandbox as gateway
     from simulator.sandbox.record import state_folder
+    from simulator.sandbox.sandbox import Sandbox
 
-    return gateway.Sandbox.opened(state_folder(state, os.environ))
+    return Sandbox.opened(state_folder(state, os.environ))
 
 
 @contextmanager

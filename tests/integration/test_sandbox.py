@@ -1,4 +1,4 @@
-"""A sandbox comes up, meters what runs on it, and goes without a trace."""
+"""A sandbox comes up, stays, can be emptied, and goes without a trace."""
 
 from __future__ import annotations
 
@@ -8,96 +8,24 @@ import re
 import signal
 import subprocess
 import sys
-import time
-import uuid
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlencode
-from urllib.request import urlopen
 
 import components
 import pytest
 import yaml
 from command_line import negawatt
 from listening import LOOPBACK_HEXADECIMAL, listening_addresses
-from prometheus_client.parser import text_string_to_metric_families
 from sandbox_fixtures import SANDBOX_NODES, SandboxFactory
+from sandbox_readings import eventually, metered, pod
 
-from energy.catalogue import Catalogue
-from simulator.sandbox import sandbox as gateway
+from simulator.sandbox import lifecycle
 from simulator.sandbox.exposition import Fault
 from simulator.sandbox.fleet_nodes import SERVER_LABEL
 from simulator.sandbox.population import census
 from simulator.sandbox.record import options_of
 from simulator.sandbox.sandbox import Sandbox
 
-SETTLED_SECONDS_MAX = 120.0
 BLOCK = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
-SERVERS = Catalogue.shipped().servers
-
-
-def pod(name: str, node: str | None, **more: object) -> dict[str, object]:
-    """Describe a pod that uses two cores, on this node if one is named."""
-    selector = {"nodeSelector": {"kubernetes.io/hostname": node}} if node else {}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": name,
-            "namespace": "default",
-            "annotations": {"kwok.x-k8s.io/usage-cpu": "2"},
-        },
-        "spec": {"containers": [{"name": "c", "image": "none"}], **selector, **more},
-    }
-
-
-def eventually(look: Callable[[], object], expected: object) -> None:
-    """Wait until `look` gives what is expected; say what it gave last."""
-    deadline = time.monotonic() + SETTLED_SECONDS_MAX
-    while (found := look()) != expected and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert found == expected
-
-
-def page_of(url: str) -> str:
-    """Fetch a page of the sandbox."""
-    with urlopen(url) as answer:  # noqa: S310 - its scheme is ours
-        return str(answer.read().decode())
-
-
-def metered(sandbox: Sandbox, metric: str, **labels: str) -> list[float]:
-    """Read the meter's samples with these labels."""
-    page = page_of(f"{sandbox.urls['power_meter']}/metrics")
-    return [
-        sample.value
-        for family in text_string_to_metric_families(page)
-        for sample in family.samples
-        if sample.name == metric and labels.items() <= sample.labels.items()
-    ]
-
-
-def asked(sandbox: Sandbox, query: str) -> list[float]:
-    """Ask the sandbox's Prometheus."""
-    url = f"{sandbox.urls['prometheus']}/api/v1/query?{urlencode({'query': query})}"
-    return [float(one["value"][1]) for one in json.loads(page_of(url))["data"]["result"]]
-
-
-def server_of(sandbox: Sandbox, node: str) -> str:
-    """Give the kind of server that a node is, as the API server has it."""
-    labels = json.loads(sandbox.kubectl("get", "node", node, "--output=json"))["metadata"]["labels"]
-    return str(labels[SERVER_LABEL])
-
-
-@pytest.fixture
-def busy_node(sandbox: Sandbox) -> Iterator[tuple[str, str]]:
-    """Give a node with one pod that uses two cores, and the pod's name; empty again afterwards."""
-    node, name = "node-0003", f"busy-{uuid.uuid4().hex[:8]}"
-    sandbox.kubectl("create", "--filename=-", manifest=pod(name, node))
-    sandbox.kubectl(
-        "wait", "--for=jsonpath={.status.phase}=Running", f"pod/{name}", "--timeout=120s"
-    )
-    yield node, name
-    sandbox.kubectl("delete", "pod", name, "--ignore-not-found")
 
 
 @pytest.mark.kube
@@ -157,47 +85,6 @@ def test_everything_listens_on_loopback_alone(sandbox: Sandbox) -> None:
     }
 
 
-def test_node_draws_what_its_curve_says_of_the_pod(
-    sandbox: Sandbox, busy_node: tuple[str, str]
-) -> None:
-    """Two cores in use lift the wall reading by the measured curve; the pod gets the difference."""
-    node, name = busy_node
-    server = SERVERS[server_of(sandbox, node)]
-    expected = server.curve.watts_at(2 / server.cores)
-
-    def wall_watts() -> list[float]:
-        return [
-            round(watts, 6) for watts in metered(sandbox, "kepler_platform_watts", node_name=node)
-        ]
-
-    eventually(wall_watts, [round(expected, 6)])
-    of_zone = {"zone": "package", "node_name": node}
-    (whole,) = metered(sandbox, "kepler_node_cpu_watts", **of_zone)
-    (idle,) = metered(sandbox, "kepler_node_cpu_idle_watts", **of_zone)
-    (of_pod,) = metered(sandbox, "kepler_pod_cpu_watts", pod_name=name, **of_zone)
-    assert of_pod > 0
-    assert idle + of_pod == pytest.approx(whole)
-
-    sandbox.kubectl("delete", "pod", name)
-    eventually(wall_watts, [round(server.curve.idle_watts, 6)])
-
-
-def test_cordoned_node_with_the_taint_draws_its_sleep_watts(sandbox: Sandbox) -> None:
-    """Sleep as the node autoscaler marks it, and waking up again."""
-    node = "node-0004"
-    awake = SERVERS[server_of(sandbox, node)].curve.idle_watts
-
-    def wall_watts() -> list[float]:
-        return metered(sandbox, "kepler_platform_watts", node_name=node)
-
-    sandbox.kubectl("cordon", node)
-    sandbox.kubectl("taint", "node", node, "negawatt.dev/asleep=:NoSchedule")
-    eventually(wall_watts, [5.0])
-    sandbox.kubectl("taint", "node", node, "negawatt.dev/asleep-")
-    sandbox.kubectl("uncordon", node)
-    eventually(wall_watts, [awake])
-
-
 def test_reset_gives_the_sandbox_back_as_it_was(sandbox: Sandbox) -> None:
     """Workloads, other people's nodes, taints, labels and lies of the meter are gone."""
     template = {
@@ -239,52 +126,6 @@ def test_reset_gives_the_sandbox_back_as_it_was(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.prometheus
-@pytest.mark.slow
-def test_power_and_load_reach_prometheus(sandbox_factory: SandboxFactory) -> None:
-    """The meter, KWOK's usage and the control plane are scraped; a pod shows in all of it."""
-    sandbox = sandbox_factory(nodes=6, extras=("prometheus",))
-    node, name = "node-0001", f"busy-{uuid.uuid4().hex[:8]}"
-    server = SERVERS[server_of(sandbox, node)]
-    sandbox.kubectl("create", "--filename=-", manifest=pod(name, node))
-    expected = round(server.curve.watts_at(2 / server.cores), 3)
-
-    def rounded(query: str, digits: int) -> Callable[[], list[float]]:
-        return lambda: [round(value, digits) for value in asked(sandbox, query)]
-
-    eventually(rounded(f'kepler_platform_watts{{node_name="{node}"}}', 3), [expected])
-    used = f'irate(node_cpu_usage_seconds_total{{node="{node}"}}[1m])'
-    eventually(rounded(used, 1), [2.0])
-    eventually(rounded('count(up{job="kubelet"} == 1)', 0), [6.0])
-    for job in ("kepler", "kube-apiserver", "kube-controller-manager", "kube-scheduler"):
-        eventually(rounded(f'up{{job="{job}"}}', 0), [1.0])
-    sandbox.also_scrape("another", sandbox.ports["powerMeterPort"])
-    eventually(rounded('up{job="another"}', 0), [1.0])
-    sandbox.reset()
-
-
-@pytest.mark.prometheus
-@pytest.mark.slow
-def test_lies_of_the_meter_reach_prometheus(sandbox_factory: SandboxFactory) -> None:
-    """What a broken meter says is what a reader of Prometheus gets, until it is mended."""
-    sandbox = sandbox_factory(nodes=6, extras=("prometheus",))
-    watts = 'kepler_platform_watts{job="kepler",node_name="node-0001"}'
-    expected = SERVERS[server_of(sandbox, "node-0001")].curve.idle_watts
-    lies = {
-        Fault.NAN: f"count({watts} != {watts})",
-        Fault.NEGATIVE: f"count({watts} < 0)",
-        Fault.ABSURD: f"count({watts} > 1e9)",
-        Fault.ABSENT: f"count(absent({watts}))",
-        # Last: samples with a time of their own leave no mark that they ended, and stay 5 minutes.
-        Fault.STALE: f"count(time() - timestamp({watts}) > 8)",
-    }
-    for fault, query in lies.items():
-        sandbox.set_meter_fault(fault)
-        eventually(lambda query=query: asked(sandbox, query), [1.0])
-    sandbox.set_meter_fault(Fault.NONE)
-    eventually(lambda: asked(sandbox, watts), [expected])
-
-
-@pytest.mark.prometheus
 @pytest.mark.kafka
 @pytest.mark.slow
 def test_every_component_that_can_be_added_is_well(sandbox_factory: SandboxFactory) -> None:
@@ -313,48 +154,12 @@ def test_scheduler_configuration_reaches_the_scheduler(
     assert yaml.safe_load(used.read_text())["clientConnection"]["qps"] == 5000
 
 
-def test_usage_that_kwok_reports_follows_requests_and_annotations(sandbox: Sandbox) -> None:
-    """At the ratio of one half, four requested cores use as much as an annotation of two."""
-    stated = pod("stated", "node-0005")
-    asks = {"name": "c", "image": "none", "resources": {"requests": {"cpu": "4"}}}
-    requested = pod("requested", "node-0005", containers=[asks])
-    del requested["metadata"]["annotations"]
-    for manifest in (stated, requested):
-        sandbox.kubectl("create", "--filename=-", manifest=manifest)
-    eventually(
-        lambda: [
-            round(ratio * SERVERS[server_of(sandbox, "node-0005")].cores, 6)
-            for ratio in metered(sandbox, "kepler_node_cpu_usage_ratio", node_name="node-0005")
-        ],
-        [4.0],
-    )
-    port = sandbox.ports["kwokControllerPort"]
-    page = f"http://127.0.0.1:{port}/metrics/nodes/node-0005/metrics/resource"
-
-    def core_seconds() -> dict[str, float]:
-        return {
-            sample.labels["pod"]: sample.value
-            for family in text_string_to_metric_families(page_of(page))
-            for sample in family.samples
-            if sample.name == "pod_cpu_usage_seconds_total"
-        }
-
-    eventually(lambda: set(core_seconds()), {"stated", "requested"})
-    began = core_seconds()
-    time.sleep(2)
-    used = {name: value - began[name] for name, value in core_seconds().items()}
-    sandbox.kubectl("delete", "pod", "stated", "requested")
-
-    assert used["stated"] > 1
-    assert used["requested"] / used["stated"] == pytest.approx(1, abs=0.2)
-
-
 @pytest.mark.kube
 @pytest.mark.slow
 def test_broken_sandbox_is_named_and_can_be_taken_down(tmp_path: Path) -> None:
     """A component that was killed is seen; even without its record everything ends."""
     folder = tmp_path / "state"
-    sandbox, _ = gateway.up(options_of(nodes=2), folder)
+    sandbox, _ = lifecycle.up(options_of(nodes=2), folder)
     processes = sandbox.process_ids()
     etcd = next(pid for pid in processes if "etcd" in Path(f"/proc/{pid}/exe").readlink().name)
     os.kill(etcd, signal.SIGKILL)
@@ -389,7 +194,7 @@ def test_start_that_is_cut_off_leaves_nothing_that_down_does_not_find(
     process.wait()
 
     if number == signal.SIGKILL:
-        assert gateway.Sandbox.opened(folder).process_ids()
+        assert Sandbox.opened(folder).process_ids()
         assert negawatt("sandbox", "down", "--state", folder).returncode == 0
     assert not folder.exists()
     left = [
@@ -406,41 +211,6 @@ def _arguments(entry: Path) -> str:
         return (entry / "cmdline").read_bytes().decode(errors="replace")
     except OSError:
         return ""
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--nodes", "0"], "--nodes: 0 nodes cannot be simulated"),
-        (["--fleet", "mixd"], "--fleet: no fleet is named 'mixd'"),
-        (["--with", "grafana"], "--with: 'grafana' cannot be added"),
-        (["--usage-ratio", "2"], "--usage-ratio: 2.0 cannot be used"),
-        (["--output", "html"], "--output: there is no output 'html'"),
-        (["--scheduler-config", "/none.yaml"], "/none.yaml: no such file or directory"),
-        (["--nodes", "many"], "Invalid value for '--nodes'"),
-    ],
-)
-def test_option_that_cannot_be_used_is_one_line(
-    tmp_path: Path, arguments: list[str], said: str
-) -> None:
-    """What, where and how to mend; nothing is started and nothing is left."""
-    done = negawatt("sandbox", "up", "--state", tmp_path / "state", *arguments)
-
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert done.stderr.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_folder_with_other_things_in_it_is_not_taken(tmp_path: Path) -> None:
-    """Neither to start in nor to remove."""
-    (tmp_path / "thesis.tex").touch()
-    for command in ("up", "down"):
-        done = negawatt("sandbox", command, "--state", tmp_path)
-        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-        assert "something else in this folder" in done.stderr
-
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_tutorial_tells_what_happens(sandbox: Sandbox) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import components
 import pytest
 
-from simulator.sandbox import sandbox as gateway
+from simulator.sandbox import lifecycle
 from simulator.sandbox.control_plane import ControlPlane
 from simulator.sandbox.record import options_of
 from simulator.sandbox.sandbox import Sandbox
@@ -56,8 +56,8 @@ class SandboxFactory:
         key = wanted.model_dump_json()
         if key not in self._started:
             folder = self._folder / f"sandbox-{len(self._started)}"
-            self._started[key], _ = gateway.up(wanted, folder)
-            self._stack.callback(gateway.down, folder)
+            self._started[key], _ = lifecycle.up(wanted, folder)
+            self._stack.callback(lifecycle.down, folder)
         return self._started[key]
 
 
