@@ -83,11 +83,12 @@ def running_extender(
     """Run a program that says `listening on URL` until the block ends; wait until it is ready."""
     with TrialProcess(command, log, environ=environ) as process:
         url = process.address()
-        process.wait_until(lambda: _is_ready(url), "the extender is not ready")
+        process.wait_until(lambda: is_ready(url), "the extender is not ready")
         yield RunningExtender(url=url, process=process)
 
 
-def _is_ready(url: str) -> bool:
+def is_ready(url: str) -> bool:
+    """Whether a server says on /readyz that it knows the cluster."""
     try:
         with urllib.request.urlopen(f"{url}/readyz", timeout=ANSWER_SECONDS_MAX) as answer:  # noqa: S310 - our own process on loopback
             return bool(answer.status == HTTPStatus.OK)
