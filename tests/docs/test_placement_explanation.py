@@ -15,9 +15,8 @@ from command_line import negawatt
 from pricing.mix_pricing import DEADLINE_SECONDS, SOLVE_EVERY_SECONDS
 from pricing.moves.budget import SAVED_UP_SECONDS
 from pricing.moves.saving import MoveTerms
-from pricing.queue_pricing import SOLVE_EVERY_PODS
+from pricing.queue_pricing import QUEUE_PODS_MIN, SOLVE_EVERY_PODS
 from simulator.movers import INTERVAL_SECONDS
-from pricing.queue_pricing import QUEUE_PODS_MIN
 
 EXAMPLE = repository.ROOT / "docs/explanation/placement-example"
 TEXT = (EXAMPLE.parent / "placement.md").read_text(encoding="utf-8")
