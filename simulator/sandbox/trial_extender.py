@@ -20,6 +20,9 @@ ENVIRONMENT = "NEGAWATT_EXTENDER__"
 _ANSWERS = re.compile(
     r'^negawatt_extender_requests_total\{code="(\d+)",verb="prioritize"\} (\S+)$', re.MULTILINE
 )
+_FAILED = re.compile(
+    r'^negawatt_extender_internal_errors_total\{verb="prioritize"\} (\S+)$', re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +38,18 @@ class RunningExtender:
         return self.process.process_id
 
     def prioritize_answers(self) -> dict[str, int]:
-        """How often ours answered a prioritize request, by HTTP code; empty for other programs."""
+        """How often ours answered a prioritize request, by HTTP code; empty for other programs.
+
+        `failed` counts the answers without an opinion because scoring failed.
+        """
         try:
             with urllib.request.urlopen(f"{self.url}/metrics", timeout=ANSWER_SECONDS_MAX) as page:  # noqa: S310 - our own process on loopback
                 text = page.read().decode()
         except (urllib.error.URLError, OSError):
             return {}
-        return {code: int(float(count)) for code, count in _ANSWERS.findall(text)}
+        answers = {code: int(float(count)) for code, count in _ANSWERS.findall(text)}
+        answers |= {"failed": int(float(count)) for count in _FAILED.findall(text)}
+        return answers
 
 
 def negawatt_environment(
