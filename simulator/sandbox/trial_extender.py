@@ -48,7 +48,8 @@ class RunningExtender:
         except (urllib.error.URLError, OSError):
             return {}
         answers = {code: int(float(count)) for code, count in _ANSWERS.findall(text)}
-        answers |= {"failed": int(float(count)) for count in _FAILED.findall(text)}
+        if failed := _FAILED.search(text):
+            answers["failed"] = int(float(failed[1]))
         return answers
 
 
