@@ -38,7 +38,7 @@ format: $(READY) ## Format the code
 BENCHES := $(wildcard bench/*_rate.py) bench/extender_latency.py bench/extender_memory.py \
 	bench/scheduler_throughput.py
 
-bench: $(READY) ## Measurements, printed as tables (an hour; the last three need the toolchain)
+bench: $(READY) ## Measurements, printed as tables (long; some need the toolchain)
 	@for script in $(BENCHES); do \
 		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
 	done
