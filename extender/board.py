@@ -18,6 +18,8 @@ from cluster.model import Node, Pod
 from cluster.scheduling.table import NodeTable
 
 UNKNOWN_ROW = -1
+# A DaemonSet has a pod on every node; what a Node owns is a static pod.
+COME_WITH_A_NODE = frozenset({"DaemonSet", "Node"})
 
 
 @dataclass(slots=True)
@@ -31,6 +33,11 @@ class Standing:
     assumed_until_seconds: float | None = None
 
 
+def keeps_awake(pod: Pod) -> bool:
+    """Whether a node with the pod must stay on; pods that come with a node go to sleep with it."""
+    return pod.owner is None or pod.owner.kind not in COME_WITH_A_NODE
+
+
 class Board:
     """A `NodeTable` with the pods that fill it, by `namespace/name`.
 
@@ -38,7 +45,7 @@ class Board:
         table: the nodes' state; None before any node is known.
         ceiling_ratio: per row the least utilisation ceiling of its pods, infinite without one.
         ceilings: how many pods carry a ceiling.
-        node_updates: grows whenever the nodes change.
+        busy: per row the pods that keep a node awake; one of a DaemonSet does not.
     """
 
     def __init__(self, ceiling_of: Callable[[Pod], float | None]) -> None:
@@ -49,7 +56,7 @@ class Board:
         self.table: NodeTable | None = None
         self.ceiling_ratio: NDArray[np.float64] = np.zeros(0)
         self.ceilings = 0
-        self.node_updates = 0
+        self.busy: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self._standing)
@@ -67,7 +74,7 @@ class Board:
         self._ceilings_of_row = {}
         self.ceilings = 0
         self.ceiling_ratio = np.full(len(nodes), math.inf)
-        self.node_updates += 1
+        self.busy = np.zeros(len(nodes), dtype=np.int64)
         if not nodes:
             self.table = None
         elif before is None:
@@ -83,13 +90,12 @@ class Board:
                 self._seat(standing)
             else:
                 standing.row = self.table.index_of.get(standing.node_name, UNKNOWN_ROW)
-                self._heed_ceiling(standing)
+                self._heed(standing)
 
     def replace_node(self, node: Node) -> None:
         """Let a known node have new labels, taints or another size."""
         if self.table is not None:
             self.table.replace_node(self.table.index_of[node.name], node)
-            self.node_updates += 1
 
     def get(self, key: str) -> Standing | None:
         """Where a pod stands."""
@@ -124,6 +130,7 @@ class Board:
         self._assumed.pop(key, None)
         if standing.row >= 0 and self.table is not None:
             self.table.release(standing.pod, standing.row)
+            self.busy[standing.row] -= keeps_awake(standing.pod)
             if standing.ceiling_ratio is not None:
                 self._lift(standing.row, standing.ceiling_ratio)
         return standing
@@ -146,11 +153,15 @@ class Board:
             return
         standing.row = row
         self.table.assign(standing.pod, row)
-        self._heed_ceiling(standing)
+        self._heed(standing)
 
-    def _heed_ceiling(self, standing: Standing) -> None:
+    def _heed(self, standing: Standing) -> None:
+        """Count what the table does not: who keeps a node awake, who wants room left on it."""
         row, ceiling_ratio = standing.row, standing.ceiling_ratio
-        if ceiling_ratio is not None and row >= 0:
+        if row < 0:
+            return
+        self.busy[row] += keeps_awake(standing.pod)
+        if ceiling_ratio is not None:
             self._ceilings_of_row.setdefault(row, []).append(ceiling_ratio)
             self.ceiling_ratio[row] = min(self.ceiling_ratio[row], ceiling_ratio)
             self.ceilings += 1

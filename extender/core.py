@@ -25,9 +25,9 @@ from extender.judgement import NO_ROW, Ranked, use_cores
 from extender.loads import MeasuredLoad
 from extender.node_figures import node_figures
 from extender.options import CoreOptions
-from extender.rankings import Job, Solved
+from extender.rankings import Job, Moment, Solved
 from extender.scorer import SCORE_MAX, JsonObject, Readiness
-from extender.scoring import candidate_ranks, score_of_rank
+from extender.scoring import score_of_rank
 from extender.state import ACT, ClusterState
 from ledger.decision import PlacementDecision
 from telemetry.workload_use import WorkloadKey, WorkloadUse
@@ -124,7 +124,8 @@ class Core:
         state = self._state
         if state.table is None:
             return None
-        return state.rankings.job(state.table, state.view.queue, state.running, self._now())
+        moment = Moment(state.table, state.board.busy)
+        return state.rankings.job(moment, state.view.queue, state.running, self._now())
 
     def solved(self, solved: Solved) -> None:
         """Take over what was solved."""
@@ -141,11 +142,12 @@ class Core:
         found = self._read(pod)
         why = self._why_unscored(found)
         table, rule = self._state.table, self._state.rankings.rule()
+        if found is not None and why is None:
+            self._state.retract(f"{found.namespace}/{found.name}")  # it is asked about again
         if found is None or why is not None or table is None or rule is None:
             self._unscored[why or "no-nodes"] += 1
             return [0] * len(names)
         key, needed = f"{found.namespace}/{found.name}", self._state.needed(found)
-        self._state.retract(key)
         row_of = table.index_of.get
         places = np.array([row_of(name, NO_ROW) for name in names], dtype=np.int64)
         known = places >= 0
@@ -153,8 +155,7 @@ class Core:
         if not len(rows):
             self._unscored["no-nodes"] += 1
             return [0] * len(names)
-        closed = self._state.closed(needed, found, rows)
-        rank = candidate_ranks(rule, table, needed, rows, closed)
+        rank = self._state.rank(rule, needed, found, rows)
         scores = np.zeros(len(names), dtype=np.int64)
         scores[known] = score_of_rank(rank)
         self._count(scores)
@@ -236,6 +237,7 @@ class Core:
             state.table,
             state.fleet,
             state.loads,
+            state.board.busy,
             nodes_may_sleep=self._options.nodes_may_sleep,
             now_seconds=self._now(),
         )

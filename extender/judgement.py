@@ -24,12 +24,16 @@ LISTED_CLASSES = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What a pod meets: nodes, their loads (utilisation per row), the rule in force."""
+    """What a pod meets: nodes, their loads (utilisation per row), the rule in force.
+
+    ``busy`` counts by row the pods that keep a node awake.
+    """
 
     table: NodeTable
     fleet: FleetPower
     rule: Rule
     load_ratio: NDArray[np.float64]
+    busy: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +110,7 @@ def added_watts(scene: Scene, pod: Pod, rows: NDArray[np.int64]) -> NDArray[np.f
     before = scene.load_ratio[rows]
     watts = power.watts_of(rows, before + use) - power.watts_of(rows, before)
     if fleet.nodes_may_sleep:
-        empty = scene.table.pod_count[rows] == 0
+        empty = scene.busy[rows] == 0
         watts = watts + np.where(empty, power.idle_watts[rows] - power.sleep_watts[rows], 0.0)
     return watts
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cluster.scheduling.table import NodeTable
 from extender.figures import NodeFigures
@@ -14,6 +15,7 @@ def node_figures(
     table: NodeTable,
     fleet: PoweredFleet,
     loads: Loads,
+    busy: NDArray[np.int64],
     *,
     nodes_may_sleep: bool,
     now_seconds: float,
@@ -22,7 +24,7 @@ def node_figures(
     ratios = loads.ratios(table)
     watts = fleet.power.watts_of(fleet.power.rows, ratios)
     if nodes_may_sleep:
-        watts = np.where(table.pod_count == 0, fleet.power.sleep_watts, watts)
+        watts = np.where(busy == 0, fleet.power.sleep_watts, watts)
     found = {}
     for row, (node, profile) in enumerate(zip(table.nodes, fleet.profiles, strict=True)):
         source, age_seconds = loads.source_of(node.name, now_seconds)

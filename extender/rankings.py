@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cluster.model import Pod
 from cluster.scheduling.table import NodeTable
@@ -46,6 +47,14 @@ FRESH_RATIO: Final = 0.05
 FRESH_SECONDS: Final = 1.0
 #: Prices for what is expected follow the state at least this often.
 EXPECTED_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A table, and by row the pods that keep a node awake."""
+
+    table: NodeTable
+    busy: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +200,7 @@ class Rankings:
         self._forget(key)
 
     def job(
-        self, table: NodeTable, queue: Mapping[str, Pod], running: int, now_seconds: float
+        self, moment: Moment, queue: Mapping[str, Pod], running: int, now_seconds: float
     ) -> Job | None:
         """What to solve now, if anything.
 
@@ -201,8 +210,8 @@ class Rankings:
             return None
         if now_seconds < self._next_solve_seconds:
             return None
-        job = self._queue_job(table, queue, running, now_seconds) or self._mix_job(
-            table, now_seconds
+        job = self._queue_job(moment, queue, running, now_seconds) or self._mix_job(
+            moment, now_seconds
         )
         self._busy = job is not None
         if job is not None:
@@ -252,14 +261,14 @@ class Rankings:
             self._queue = None
 
     def _queue_job(
-        self, table: NodeTable, queue: Mapping[str, Pod], running: int, now_seconds: float
+        self, moment: Moment, queue: Mapping[str, Pod], running: int, now_seconds: float
     ) -> QueueJob | None:
         beyond = self._still_to_come(running + len(queue))
         if self._fleet is None or not self._is_due(queue, beyond, now_seconds):
             return None
         self._since = 0
         return QueueJob(
-            still=Still.of(table),
+            still=Still.of(moment.table, moment.busy),
             fleet=self._fleet,
             pods=tuple(queue.values()),
             beyond=beyond,
@@ -294,8 +303,8 @@ class Rankings:
             return True
         return beyond is not None and since_seconds >= EXPECTED_SECONDS
 
-    def _mix_job(self, table: NodeTable, now_seconds: float) -> MixJob | None:
-        request = None if self._mix is None else self._mix.request(table, now_seconds)
+    def _mix_job(self, moment: Moment, now_seconds: float) -> MixJob | None:
+        request = None if self._mix is None else self._mix.request(moment.table, now_seconds)
         if request is None or self._mix is None:
             return None
         return MixJob(

@@ -28,18 +28,22 @@ def candidate_ranks(
     table: NodeTable,
     pod: Pod,
     rows: NDArray[np.int64],
+    *,
+    asleep: NDArray[np.bool_] | None = None,
     closed: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int64]:
     """Rank of each candidate row, one entry per row; ``closed`` candidates have the worst rank.
 
-    ``closed`` marks candidates, one entry per row, that a utilisation ceiling keeps for others.
+    ``asleep`` marks candidates that would have to wake, ``closed`` those that a utilisation ceiling
+    keeps for others; one entry per row.
     """
     if closed is None or not closed.any():
-        return ranks(rule, table, pod, rows, WORST_RANK)
+        return ranks(rule, table, pod, rows, WORST_RANK, asleep)
     found = np.full(len(rows), WORST_RANK, dtype=np.int64)
-    open_rows = ~closed
-    if open_rows.any():
-        found[open_rows] = ranks(rule, table, pod, rows[open_rows], WORST_RANK - 1)
+    left = ~closed
+    if left.any():
+        sleepers = None if asleep is None else asleep[left]
+        found[left] = ranks(rule, table, pod, rows[left], WORST_RANK - 1, sleepers)
     return found
 
 

@@ -26,6 +26,7 @@ from extender.options import CoreOptions
 from extender.rankings import Rankings
 from extender.scoring import candidate_ranks, packed_best
 from extender.treatment import ceiling_ratio, skipped
+from pricing.rules import Rule
 from telemetry.workload_use import WorkloadKey, WorkloadUse
 
 # A usage ratio within this of the one in force changes nothing: rules are rebuilt for each.
@@ -225,6 +226,7 @@ class ClusterState:
             ),
             rule=rule,
             load_ratio=self.loads.ratios(table),
+            busy=self.board.busy,
         )
 
     def ranked(self, key: str, needed: Pod, pod: Pod, scene: Scene) -> Ranked:
@@ -233,9 +235,24 @@ class ClusterState:
         if scored is not None:
             return scored
         rows = np.flatnonzero(feasible(scene.table, needed))
-        closed = self.closed(needed, pod, rows)
-        rank = candidate_ranks(scene.rule, scene.table, needed, rows, closed)
-        return Ranked(rows, rank, scene.rule)
+        return Ranked(rows, self.rank(scene.rule, needed, pod, rows), scene.rule)
+
+    def rank(self, rule: Rule, needed: Pod, pod: Pod, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Ranks of candidate rows for a pod.
+
+        Raises:
+            RuntimeError: no node is known.
+        """
+        if self.board.table is None:
+            raise RuntimeError("candidates were ranked before any node is known")
+        return candidate_ranks(
+            rule,
+            self.board.table,
+            needed,
+            rows,
+            asleep=self.board.busy[rows] == 0 if self.options.nodes_may_sleep else None,
+            closed=self.closed(needed, pod, rows),
+        )
 
     def why_skipped(self, pod: Pod) -> str | None:
         """Why a pod is not ranked; None if it is."""

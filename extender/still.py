@@ -22,15 +22,15 @@ class Still:
     pod_count: NDArray[np.int64]
 
     @classmethod
-    def of(cls, table: NodeTable) -> Still:
-        """As the table is now."""
+    def of(cls, table: NodeTable, busy: NDArray[np.int64]) -> Still:
+        """As the table is now; ``busy`` counts by row the pods that keep a node awake."""
         return cls(
             nodes=tuple(table.nodes),
             requested=table.requested.copy(),
             requested_extended={
                 name: column.copy() for name, column in table.requested_extended.items()
             },
-            pod_count=table.pod_count.copy(),
+            pod_count=busy.copy(),
         )
 
     def table(self) -> NodeTable:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from cluster.model import Pod
+from extender.board import COME_WITH_A_NODE
 
 IGNORE = "negawatt.dev/ignore"
 LATENCY_CRITICAL = "negawatt.dev/latency-critical"
@@ -22,7 +23,7 @@ def skipped(pod: Pod, namespace_labels: Mapping[str, str]) -> str | None:
         return f"its namespace opted out ({IGNORE})"
     if pod.labels.get(PART_OF) == US:
         return "it is one of ours"
-    if pod.owner is not None and pod.owner.kind in {"DaemonSet", "Node"}:
+    if pod.owner is not None and pod.owner.kind in COME_WITH_A_NODE:
         return f"a pod of a {pod.owner.kind} has but one node"
     return None
 

@@ -12,13 +12,30 @@ from pricing.rules import SAME_COST_RATIO, SAME_WATTS, Rule
 
 
 def ranks(
-    rule: Rule, table: NodeTable, pod: Pod, rows: NDArray[np.int64], ranks_max: int
+    rule: Rule,
+    table: NodeTable,
+    pod: Pod,
+    rows: NDArray[np.int64],
+    ranks_max: int,
+    asleep: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int64]:
     """Rank of each of these rows, one entry per row, none above ``ranks_max``.
 
     Where the optimum booked the pod's shape on some classes, those come first, the most booked one
-    before the others; all other nodes follow by watts.
+    before the others; all other nodes follow by watts. Of nodes that would share a rank, those
+    ``asleep`` come after those awake: a rule prices the filling of a node, and only whoever packs
+    sees that one more node would wake.
     """
+    found = _by_rule(rule, table, pod, rows, ranks_max)
+    if asleep is None or not asleep.any() or asleep.all():
+        return found
+    dense = np.unique(2 * found + asleep, return_inverse=True)[1]
+    return np.minimum(dense.astype(np.int64), ranks_max)
+
+
+def _by_rule(
+    rule: Rule, table: NodeTable, pod: Pod, rows: NDArray[np.int64], ranks_max: int
+) -> NDArray[np.int64]:
     watts = rule.watts(table, pod)[rows]
     booked = rule.booked(pod) if isinstance(rule, BookingLimit) else None
     if booked is None:

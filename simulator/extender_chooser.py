@@ -23,7 +23,7 @@ from cluster.scheduling.profile import (
 from cluster.scheduling.scheduler import schedule_one
 from cluster.scheduling.table import Int64s, NodeTable
 from cluster.scheduling.tie import Indices, TieRule, TieState
-from extender.rankings import SHIPPED, Rankings
+from extender.rankings import SHIPPED, Moment, Rankings
 from extender.scoring import candidate_ranks, score_of_rank
 from pricing.demand import ExpectedDemand
 from pricing.rules import FleetPower, Rule
@@ -54,6 +54,7 @@ class ExtenderChooser(Chooser):
         self, fleet: FleetPower, seed: int, expected: ExpectedDemand | None = None
     ) -> None:
         """Rank a fleet; ``expected`` is what the operator says is still to come."""
+        self._nodes_may_sleep = fleet.nodes_may_sleep
         self._rankings = Rankings(SHIPPED, expected)
         self._rankings.take_over(fleet)
         self._ties = TieState(rule=TieRule.RANDOM, rng=np.random.default_rng([seed, 2]))
@@ -96,11 +97,15 @@ class ExtenderChooser(Chooser):
         rule = self._rankings.rule()
         if rule is None:
             return np.zeros(len(candidates), dtype=np.int64)
-        rank = candidate_ranks(rule, table, pod, candidates.astype(np.int64))
+        rows = candidates.astype(np.int64)
+        asleep = table.pod_count[rows] == 0 if self._nodes_may_sleep else None
+        rank = candidate_ranks(rule, table, pod, rows, asleep=asleep)
         return score_of_rank(rank) * (EXTENDER_WEIGHT * POINTS_PER_SCORE)
 
     def _solve(self, table: NodeTable, now_seconds: float) -> None:
-        job = self._rankings.job(table, self._queue, self._running, now_seconds)
+        job = self._rankings.job(
+            Moment(table, table.pod_count), self._queue, self._running, now_seconds
+        )
         if job is not None:
             self._rankings.publish(job.solve(time.perf_counter), self._queue)
 

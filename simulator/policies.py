@@ -34,6 +34,7 @@ from simulator.choosers import (
     SchedulerChooser,
 )
 from simulator.churn import ShapeTable
+from simulator.extender_chooser import ExtenderChooser
 from simulator.fleet import Fleet
 from simulator.lifetime_chooser import Knowledge, LifetimeChooser
 from simulator.pod_file import BYTES_PER_MEBIBYTE
@@ -133,6 +134,10 @@ def _label(fleet: Fleet, setting: Setting, _seed: int) -> Chooser:
     return SchedulerChooser(SchedulerProfile.energy_tiers(), rule)
 
 
+def _extender(fleet: Fleet, setting: Setting, seed: int) -> Chooser:
+    return ExtenderChooser(fleet_power(fleet, setting), seed)
+
+
 def _variant(
     variant: str,
     options: QueueOptions,
@@ -179,6 +184,8 @@ POLICIES = PolicyTable(
         Policy(name=REPACK, build=_label, mover=lambda *_: Repacking(), movable=False),
     ),
     variants=(
+        # `negawatt` as kube-scheduler carries it out: eleven ranks, MostAllocated's whole points.
+        Policy(name="extender", build=_extender, movable=False, heeds_usage=True, heeds_sleep=True),
         _variant("once", QueueOptions(solve_every_pods=NEVER)),
         _variant("every-pod", QueueOptions(solve_every_pods=1)),
         _variant("prices", QueueOptions(booked=False)),

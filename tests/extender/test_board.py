@@ -176,12 +176,3 @@ def test_a_namespaces_labels_reach_the_table() -> None:
     board = Board(ceiling_of)
     board.rebuild([server("n0")], {"shop": {"team": "a"}})
     assert board.table.namespace_labels == {"shop": {"team": "a"}}
-
-
-def test_the_count_of_changes_grows_with_each_of_them() -> None:
-    """So that whoever keeps something about nodes can tell."""
-    board = board_of("n0")
-    board.replace_node(server("n0", labels={"zone": "1"}))
-    board.rebuild([], {})
-    board.replace_node(server("n0"))  # gone meanwhile
-    assert board.node_updates == 3

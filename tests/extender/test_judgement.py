@@ -21,7 +21,9 @@ def scene_of(nodes=NODES, placed=None, *, sleep=False) -> Scene:
     told = fleet.told(usage_ratio=1.0, nodes_may_sleep=sleep)
     table = table_of(list(nodes), placed)
     load = table.requested_cpu_millicores / table.allocatable_cpu_millicores
-    return Scene(table=table, fleet=told, rule=Marginal(told), load_ratio=load)
+    return Scene(
+        table=table, fleet=told, rule=Marginal(told), load_ratio=load, busy=table.pod_count
+    )
 
 
 def judged(scene: Scene, pod, rows=None, chosen=NO_ROW):

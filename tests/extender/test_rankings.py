@@ -10,13 +10,23 @@ from core_scenes import CATALOGUE, GIBIBYTE, CoreScene, key_of, server, task
 from model_objects import table_of
 
 from extender.fleet import ProfileFinder, powered_fleet
-from extender.rankings import BUSY_RATIO, PLAIN_RULES, MixJob, QueueJob, Rankings
+from extender.rankings import BUSY_RATIO, PLAIN_RULES, MixJob, Moment, QueueJob, Rankings
 from pricing.demand import ExpectedDemand
 from pricing.queue_pricing import QUEUE_PODS_MIN
 from pricing.terms import Shapes
 
 NODES = [server("a1"), server("a2"), server("b1", "dear"), server("b2", "dear")]
 NOW = 5000.0
+
+
+def moment_of(table) -> Moment:
+    """Give a moment in which every pod keeps its node awake."""
+    return Moment(table, table.pod_count)
+
+
+def now_of(nodes) -> Moment:
+    """Give a moment of empty nodes."""
+    return moment_of(table_of(nodes))
 
 
 def fleet_of(nodes=NODES):
@@ -48,7 +58,7 @@ def test_before_any_fleet_there_is_no_rule() -> None:
     """And nothing to solve."""
     rankings = Rankings("negawatt", None)
     assert rankings.rule() is None
-    assert rankings.job(table_of(NODES), queue_of(20), 0, NOW) is None
+    assert rankings.job(now_of(NODES), queue_of(20), 0, NOW) is None
 
 
 @pytest.mark.parametrize("rule", PLAIN_RULES)
@@ -56,21 +66,21 @@ def test_a_rule_without_prices_never_solves(rule: str) -> None:
     """It is in force at once."""
     rankings = rankings_of(rule)
     assert rankings.rule().name == rule
-    assert rankings.job(table_of(NODES), queue_of(50), 0, NOW) is None
+    assert rankings.job(now_of(NODES), queue_of(50), 0, NOW) is None
 
 
 def test_a_short_queue_goes_like_single_pods() -> None:
     """By the envelope rule; from ten pods on it is priced."""
     rankings = rankings_of()
     assert rankings.rule().name == "envelope"
-    assert rankings.job(table_of(NODES), queue_of(QUEUE_PODS_MIN - 1), 0, NOW) is None
-    assert isinstance(rankings.job(table_of(NODES), queue_of(QUEUE_PODS_MIN), 0, NOW), QueueJob)
+    assert rankings.job(now_of(NODES), queue_of(QUEUE_PODS_MIN - 1), 0, NOW) is None
+    assert isinstance(rankings.job(now_of(NODES), queue_of(QUEUE_PODS_MIN), 0, NOW), QueueJob)
 
 
 def test_a_priced_queue_goes_by_its_bookings_until_it_is_placed() -> None:
     """Then single pods go by the envelope again."""
     rankings, queue = rankings_of(), queue_of(12)
-    job = rankings.job(table_of(NODES), queue, 0, NOW)
+    job = rankings.job(now_of(NODES), queue, 0, NOW)
     assert rankings.rule().name == "envelope"  # until it is solved
     rankings.publish(job.solve(perf_counter), queue)
     assert rankings.rule().name == "booking-limit"
@@ -84,7 +94,7 @@ def test_a_priced_queue_goes_by_its_bookings_until_it_is_placed() -> None:
 def test_bookings_count_down_and_are_given_back() -> None:
     """A pod that was thought to go to a class and did not frees its booking."""
     rankings, queue = rankings_of(), queue_of(12)
-    rankings.publish(rankings.job(table_of(NODES), queue, 0, NOW).solve(perf_counter), queue)
+    rankings.publish(rankings.job(now_of(NODES), queue, 0, NOW).solve(perf_counter), queue)
     key, pod = next(iter(queue.items()))
     rule = rankings.rule()
     before = rule.booked(pod).copy()
@@ -97,14 +107,14 @@ def test_bookings_count_down_and_are_given_back() -> None:
 def test_what_is_placed_while_a_program_is_solved_is_booked_already() -> None:
     """The scheduler does not wait for prices."""
     rankings, queue = rankings_of(), queue_of(12)
-    solved = rankings.job(table_of(NODES), queue, 0, NOW).solve(perf_counter)
+    solved = rankings.job(now_of(NODES), queue, 0, NOW).solve(perf_counter)
     (first, one), *_ = queue.items()
     rankings.placed(first, one, 0)
     left = {key: pod for key, pod in queue.items() if key != first}
     rankings.publish(solved, left)
     assert rankings.queue_pods == 11
     fresh = rankings_of()
-    fresh.publish(fresh.job(table_of(NODES), queue, 0, NOW).solve(perf_counter), queue)
+    fresh.publish(fresh.job(now_of(NODES), queue, 0, NOW).solve(perf_counter), queue)
     other = next(iter(left.values()))
     assert rankings.rule().booked(other)[0] == pytest.approx(fresh.rule().booked(other)[0] - 1.0)
 
@@ -112,31 +122,31 @@ def test_what_is_placed_while_a_program_is_solved_is_booked_already() -> None:
 def test_one_program_at_a_time() -> None:
     """Until it is published, there is nothing else to solve."""
     rankings, queue = rankings_of(), queue_of(12)
-    job = rankings.job(table_of(NODES), queue, 0, NOW)
-    assert rankings.job(table_of(NODES), queue_of(30), 0, NOW + 100.0) is None
+    job = rankings.job(now_of(NODES), queue, 0, NOW)
+    assert rankings.job(now_of(NODES), queue_of(30), 0, NOW + 100.0) is None
     rankings.publish(job.solve(perf_counter), queue)
-    assert rankings.job(table_of(NODES), queue_of(30), 0, NOW + 100.0) is not None
+    assert rankings.job(now_of(NODES), queue_of(30), 0, NOW + 100.0) is not None
 
 
 def test_a_program_of_another_fleet_is_not_taken_over() -> None:
     """Its rows and classes are of nodes that are no more."""
     rankings, queue = rankings_of(), queue_of(12)
-    job = rankings.job(table_of(NODES), queue, 0, NOW)
+    job = rankings.job(now_of(NODES), queue, 0, NOW)
     rankings.take_over(fleet_of(NODES[1:]), [])
     rankings.publish(job.solve(perf_counter), queue)
     assert rankings.rule().name == "envelope"
     assert rankings.solves == {}
-    assert rankings.job(table_of(NODES[1:]), queue, 0, NOW) is not None
+    assert rankings.job(now_of(NODES[1:]), queue, 0, NOW) is not None
 
 
 def test_nor_is_its_failure() -> None:
     """The program of the new fleet goes on."""
     rankings, queue = rankings_of(), queue_of(12)
-    old = rankings.job(table_of(NODES), queue, 0, NOW)
+    old = rankings.job(now_of(NODES), queue, 0, NOW)
     rankings.take_over(fleet_of(NODES[1:]), [])
-    new = rankings.job(table_of(NODES[1:]), queue, 0, NOW)
+    new = rankings.job(now_of(NODES[1:]), queue, 0, NOW)
     rankings.failed(old, NOW)
-    assert rankings.job(table_of(NODES[1:]), queue, 0, NOW + 10.0) is None
+    assert rankings.job(now_of(NODES[1:]), queue, 0, NOW + 10.0) is None
     rankings.publish(new.solve(perf_counter), queue)
     assert rankings.solves == {"solved": 1}
 
@@ -144,39 +154,39 @@ def test_nor_is_its_failure() -> None:
 def test_a_job_that_failed_is_tried_again_after_a_while() -> None:
     """The last rule stands meanwhile, and the failure is counted."""
     rankings, queue = rankings_of(), queue_of(12)
-    job = rankings.job(table_of(NODES), queue, 0, NOW)
+    job = rankings.job(now_of(NODES), queue, 0, NOW)
     rankings.failed(job, NOW)
     assert rankings.rule().name == "envelope"
     assert rankings.solves == {"failed": 1}
-    assert rankings.job(table_of(NODES), queue, 0, NOW + 0.5) is None
-    assert rankings.job(table_of(NODES), queue, 0, NOW + 1.5) is not None
+    assert rankings.job(now_of(NODES), queue, 0, NOW + 0.5) is None
+    assert rankings.job(now_of(NODES), queue, 0, NOW + 1.5) is not None
 
 
 def test_solving_does_not_starve_the_rest() -> None:
     """After a program that took a second nothing is solved for a while."""
     rankings, queue = rankings_of(), queue_of(12)
     ticks = iter([0.0, 1.0])
-    job = rankings.job(table_of(NODES), queue, 0, NOW)
+    job = rankings.job(now_of(NODES), queue, 0, NOW)
     rankings.publish(job.solve(lambda: next(ticks)), queue)
-    assert rankings.job(table_of(NODES), queue_of(40), 0, NOW + 0.9 / BUSY_RATIO) is None
-    assert rankings.job(table_of(NODES), queue_of(40), 0, NOW + 1.1 / BUSY_RATIO) is not None
+    assert rankings.job(now_of(NODES), queue_of(40), 0, NOW + 0.9 / BUSY_RATIO) is None
+    assert rankings.job(now_of(NODES), queue_of(40), 0, NOW + 1.1 / BUSY_RATIO) is not None
 
 
 def test_the_same_queue_is_not_priced_again_and_a_longer_one_is() -> None:
     """Once is enough as long as nothing happens."""
     rankings, queue = rankings_of(), queue_of(12)
-    rankings.publish(rankings.job(table_of(NODES), queue, 0, NOW).solve(perf_counter), queue)
-    assert not isinstance(rankings.job(table_of(NODES), queue, 0, NOW + 100.0), QueueJob)
+    rankings.publish(rankings.job(now_of(NODES), queue, 0, NOW).solve(perf_counter), queue)
+    assert not isinstance(rankings.job(now_of(NODES), queue, 0, NOW + 100.0), QueueJob)
     longer = queue | queue_of(14)
     rankings = rankings_of()
-    rankings.publish(rankings.job(table_of(NODES), queue, 0, NOW).solve(perf_counter), queue)
-    assert isinstance(rankings.job(table_of(NODES), longer, 0, NOW + 100.0), QueueJob)
+    rankings.publish(rankings.job(now_of(NODES), queue, 0, NOW).solve(perf_counter), queue)
+    assert isinstance(rankings.job(now_of(NODES), longer, 0, NOW + 100.0), QueueJob)
 
 
 def test_a_queue_that_is_gone_when_its_program_is_solved_leaves_no_rule() -> None:
     """All of it was placed or deleted meanwhile."""
     rankings, queue = rankings_of(), queue_of(12)
-    solved = rankings.job(table_of(NODES), queue, 0, NOW).solve(perf_counter)
+    solved = rankings.job(now_of(NODES), queue, 0, NOW).solve(perf_counter)
     for key in queue:
         rankings.gone(key)
     rankings.publish(solved, {})
@@ -188,42 +198,42 @@ def test_the_running_mix_is_priced_where_no_queue_waits() -> None:
     rankings = rankings_of()
     for number in range(4):
         rankings.placed(f"shop/r{number}", task(f"r{number}", 1000, 20 * GIBIBYTE), number)
-    job = rankings.job(table_of(NODES), {}, 4, NOW)
+    job = rankings.job(now_of(NODES), {}, 4, NOW)
     assert isinstance(job, MixJob)
     rankings.publish(job.solve(perf_counter), {})
     assert rankings.rule().name == "envelope"
     assert rankings.solved_at_seconds == NOW
-    assert rankings.job(table_of(NODES), {}, 4, NOW + 60.0) is None
+    assert rankings.job(now_of(NODES), {}, 4, NOW + 60.0) is None
 
 
 def test_expected_demand_is_priced_beyond_the_queue_as_long_as_it_is_to_come() -> None:
     """Of 16 pods 4 run and 3 wait, so 9 are to come; then all goes as without it."""
     rankings = rankings_of(expected=expected_of(16.0))
-    job = rankings.job(table_of(NODES), queue_of(3), 4, NOW)
+    job = rankings.job(now_of(NODES), queue_of(3), 4, NOW)
     assert isinstance(job, QueueJob)
     assert job.beyond.counts.tolist() == [9.0]
     rankings.publish(job.solve(perf_counter), queue_of(3))
     for key, pod in queue_of(3).items():
         rankings.placed(key, pod, 0)
     assert rankings.rule().name == "booking-limit"  # single pods go by it too
-    assert not isinstance(rankings.job(table_of(NODES), {}, 16, NOW + 100.0), QueueJob)
+    assert not isinstance(rankings.job(now_of(NODES), {}, 16, NOW + 100.0), QueueJob)
     assert rankings.rule().name == "envelope"
 
 
 def test_prices_for_what_is_expected_follow_the_state_once_a_minute() -> None:
     """Though no queue forms."""
     rankings = rankings_of(expected=expected_of(16.0))
-    rankings.publish(rankings.job(table_of(NODES), {}, 0, NOW).solve(perf_counter), {})
-    assert not isinstance(rankings.job(table_of(NODES), {}, 0, NOW + 59.0), QueueJob)
+    rankings.publish(rankings.job(now_of(NODES), {}, 0, NOW).solve(perf_counter), {})
+    assert not isinstance(rankings.job(now_of(NODES), {}, 0, NOW + 59.0), QueueJob)
     rankings = rankings_of(expected=expected_of(16.0))
-    rankings.publish(rankings.job(table_of(NODES), {}, 0, NOW).solve(perf_counter), {})
-    assert isinstance(rankings.job(table_of(NODES), {}, 0, NOW + 61.0), QueueJob)
+    rankings.publish(rankings.job(now_of(NODES), {}, 0, NOW).solve(perf_counter), {})
+    assert isinstance(rankings.job(now_of(NODES), {}, 0, NOW + 61.0), QueueJob)
 
 
 def test_a_program_works_on_the_state_of_its_moment() -> None:
     """The table goes on while another thread solves."""
     rankings, table = rankings_of(), table_of(NODES)
-    job = rankings.job(table, queue_of(12), 0, NOW)
+    job = rankings.job(moment_of(table), queue_of(12), 0, NOW)
     table.assign(task("late", 8000), 0)
     assert job.still.table().requested_cpu_millicores.tolist() == [0, 0, 0, 0]
 

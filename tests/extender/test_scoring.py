@@ -58,7 +58,7 @@ def test_a_closed_node_is_never_above_an_open_one(watts, data) -> None:
     count = len(watts)
     closed = np.array(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)))
     rows = np.arange(count)
-    rank = candidate_ranks(PricedRule(*watts), empty_table(count), task("p"), rows, closed)
+    rank = candidate_ranks(PricedRule(*watts), empty_table(count), task("p"), rows, closed=closed)
     assert (rank[closed] == WORST_RANK).all()
     if closed.any():
         assert (rank[~closed] < WORST_RANK).all()
