@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import partial
 from threading import Event, Lock, Thread
 
-from cluster.kube.errors import KubeError
 from energy.drift import Drift, WallReading, observe
 from energy.metering import MeterReading
 from extender.core import Core
@@ -83,10 +82,10 @@ class ReadingLoop:
         while not self._stopping.is_set():
             try:
                 found = self._reader.read(time.time())
+                if not found.nodes:
+                    self._stopping.wait(UNLISTED_SECONDS)
+                    continue
                 put(partial(self._take_over, core, found))
-            except KubeError:
-                self._stopping.wait(UNLISTED_SECONDS)
-                continue
             except Exception:  # noqa: BLE001 - a thread that dies would leave loads stale for ever
                 _log.exception("readings could not be taken")
             self._stopping.wait(self._interval_seconds)
