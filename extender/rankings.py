@@ -264,6 +264,10 @@ class Rankings:
         self, moment: Moment, queue: Mapping[str, Pod], running: int, now_seconds: float
     ) -> QueueJob | None:
         beyond = self._still_to_come(running + len(queue))
+        if self._lasts and beyond is None:
+            self._lasts = False  # all that was expected has come
+            if not self._queue_keys:
+                self._queue = None
         if self._fleet is None or not self._is_due(queue, beyond, now_seconds):
             return None
         self._since = 0
@@ -291,8 +295,6 @@ class Rankings:
     ) -> bool:
         """Whether there is a queue to price, and it or the state is another than was priced."""
         if beyond is None and len(queue) < self._queue_pods_min:
-            if self._lasts:
-                self._lasts, self._queue = False, None  # all that was expected has come
             return False
         worked_off = max(SOLVE_EVERY_PODS, PLACED_RATIO * self._priced_pods)
         if self._queue is None or self._since >= worked_off:
