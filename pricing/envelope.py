@@ -100,9 +100,17 @@ class Envelope:
         )
         return watts
 
+    def _watts_per_core_of(self, table: NodeTable, pod: Pod, node: int) -> float:
+        """`watts_per_core` of one node, without those of all others."""
+        millicores = max(pod.requests.cpu_millicores, PRICED_MILLICORES_MIN)
+        before = float(table.requested_cpu_millicores[node])
+        loads = np.array([[before], [before + millicores]])
+        watts = (self._origins[:, node] + self._slopes[:, node] * loads).max(axis=1)
+        return float(watts[1] - watts[0]) * (CPU_MILLICORES_PER_CORE / millicores)
+
     def reason(self, table: NodeTable, pod: Pod, node: int) -> str:
         """State the price of a core here and whether the node is before or past its best load."""
-        price = self.watts_per_core(table, pod)[node]
+        price = self._watts_per_core_of(table, pod, node)
         load = table.requested_cpu_millicores[node] / table.allocatable_cpu_millicores[node]
         memory = ""
         if self._memory_watts is not None:
