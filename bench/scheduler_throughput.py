@@ -7,14 +7,16 @@ Three arms with the same profile: no extender, an extender that answers 0 for ev
 `bench/null_extender`), and ours. All see the same pods. The scheduler is stopped (SIGSTOP), the
 pods are created, it goes on, and binds are followed by a watch: pods/s between the tenth and the
 ninetieth of a hundred. KWOK stands still meanwhile. A run varies by 15-20 %, so the arms alternate
-(none, Go, ours, ours, Go, none, ...) and the ratio is a mean over pairs with its 95 % interval
-(Student's t). Run it on an idle machine: everything shares its cores.
+(none, Go, ours, ours, Go, none, ...) and the ratio is a geometric mean over pairs with its 95 %
+interval (Student's t). Run it on an idle machine: everything shares its cores. A run that was cut
+off goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections import defaultdict
@@ -154,8 +156,10 @@ def summary(lines: list[Line]) -> dict[str, Any]:
 
     def ratio(arm: str, other: str) -> dict[str, float | None]:
         rates = [[line["pods_per_second"] for line in by_arm[each]] for each in (arm, other)]
-        interval = Interval.of_ratios(rates[0], rates[1])
-        return {"mean": interval.mean, "low": interval.low, "high": interval.high}
+        pairs = zip(rates[0], rates[1], strict=True)
+        found = Interval.of([math.log(one / two) for one, two in pairs])
+        ends = {"mean": found.mean, "low": found.low, "high": found.high}
+        return {name: None if end is None else math.exp(end) for name, end in ends.items()}
 
     return {
         "runs": len(lines),
