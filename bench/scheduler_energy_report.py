@@ -38,7 +38,7 @@ def grouped(lines: Sequence[Line], arms: Sequence[str]) -> dict[tuple[str, str],
     """(fleet, pace) -> arm -> figures, in the order of the arms."""
     tables: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
     for arm in arms:
-        for fleet, pace in sorted({(line["fleet"], line["pace"]) for line in lines}, reverse=True):
+        for fleet, pace in _cells_of(lines):
             own = [
                 line
                 for line in lines
@@ -59,6 +59,12 @@ def grouped(lines: Sequence[Line], arms: Sequence[str]) -> dict[tuple[str, str],
     return tables
 
 
+def _cells_of(lines: Sequence[Line]) -> list[tuple[str, str]]:
+    """Fleets and paces; bursts first."""
+    by_pace = sorted({(line["fleet"], line["pace"]) for line in lines}, key=lambda cell: cell[1])
+    return sorted(by_pace, key=lambda cell: cell[0], reverse=True)
+
+
 def printed(lines: Sequence[Line], arms: Sequence[str], output: str) -> None:
     """Print the tables."""
     tables = grouped(lines, arms)
@@ -66,11 +72,14 @@ def printed(lines: Sequence[Line], arms: Sequence[str], output: str) -> None:
         named = [{"fleet": f, "pace": p, "arms": found} for (f, p), found in tables.items()]
         print(json.dumps(named, indent=2))
         return
-    for (fleet, pace), found in tables.items():
+    for cell in _cells_of(lines):
         if output == "markdown":
-            print(_markdown(fleet, pace, found))
+            print(_markdown(*cell, tables[cell]))
         else:
-            Console(width=110).print(_table(fleet, pace, found))
+            Console(width=110).print(_table(*cell, tables[cell]))
+    if output == "markdown":
+        commits = sorted({line["commit"].partition("+")[0] for line in lines})
+        print(f"Measured at commits {', '.join(f'`{commit}`' for commit in commits)}.")
 
 
 def _cells(arm: str, figures: Any) -> list[str]:  # noqa: ANN401 - as `grouped` gives them
