@@ -7,8 +7,9 @@ from shlex import quote
 from rich.table import Table
 
 from console.output import stdout
-from simulator.sandbox.record import as_json
-from simulator.sandbox.sandbox import Sandbox, SandboxStatus
+from simulator.sandbox.prometheus_configuration import EXTENDER_PORT
+from simulator.sandbox.record import EXTENDER, as_json
+from simulator.sandbox.sandbox import ComponentStatus, Sandbox, SandboxStatus
 
 MARKS = {True: "[green]yes[/]", False: "[red]no[/]"}
 
@@ -18,16 +19,34 @@ def started_lines(sandbox: Sandbox, *, fresh: bool) -> list[str]:
     record = sandbox.record
     what = f"{record.node_count} simulated nodes of the fleet {record.options.fleet}"
     verb = "is ready" if fresh else "runs already"
+    urls = shown_urls(sandbox)
     return [
         f"The sandbox {verb}: {what}, {_profiles(record.power_profile_count)}.",
         "",
         f"  export KUBECONFIG={quote(str(sandbox.kubeconfig))}",
         f"  {quote(str(sandbox.kubectl_program))} get nodes",
         "",
-        *(f"{name.replace('_', ' '):12} {url}" for name, url in shown_urls(sandbox).items()),
+        *(
+            f"{name.replace('_', ' '):12} {_with_mode(name, url, sandbox)}"
+            for name, url in urls.items()
+        ),
+        *_ask_why(sandbox),
         f"{'state':12} {sandbox.folder}",
         f"{'end it':12} negawatt sandbox down",
     ]
+
+
+def _with_mode(name: str, url: str, sandbox: Sandbox) -> str:
+    return f"{url} (mode {sandbox.record.options.extender})" if name == EXTENDER else url
+
+
+def _ask_why(sandbox: Sandbox) -> list[str]:
+    """The command that explains a pod, whole where it does not find the extender by itself."""
+    port = sandbox.ports.get("extenderPort")
+    if port is None:
+        return []
+    elsewhere = f" --url {sandbox.urls[EXTENDER]}" if port != EXTENDER_PORT else ""
+    return [f"{'ask why':12} negawatt extender explain NAMESPACE POD{elsewhere}"]
 
 
 def shown_urls(sandbox: Sandbox) -> dict[str, str]:
@@ -66,6 +85,7 @@ def status_document(sandbox: Sandbox, seen: SandboxStatus) -> dict[str, object]:
                 "runs": one.runs,
                 "listens": one.listens,
                 "ports": dict(one.ports),
+                **({"mode": one.mode, "ready": one.ready} if one.mode else {}),
                 "log": str(sandbox.log(one.name)),
             }
             for one in seen.components
@@ -83,11 +103,11 @@ def status_document(sandbox: Sandbox, seen: SandboxStatus) -> dict[str, object]:
 def show_status(sandbox: Sandbox, seen: SandboxStatus) -> None:
     """Print the status as a table and two lines."""
     table = Table(box=None, pad_edge=False)
-    for column in ("component", "runs", "listens", "ports"):
+    for column in ("component", "runs", "listens", "ports", ""):
         table.add_column(column, no_wrap=True)
     for one in seen.components:
         ports = ", ".join(str(port) for port in one.ports.values())
-        table.add_row(one.name, MARKS[one.runs], MARKS[one.listens], ports)
+        table.add_row(one.name, MARKS[one.runs], MARKS[one.listens], ports, _own_word(one))
     console = stdout()
     console.print(table)
     console.print()
@@ -101,6 +121,11 @@ def show_status(sandbox: Sandbox, seen: SandboxStatus) -> None:
         )
     console.print(f"logs: {sandbox.folder}", soft_wrap=True)
     console.print("ready" if seen.ready else "NOT ready: see above", style="bold")
+
+
+def _own_word(seen: ComponentStatus) -> str:
+    """What a component says of itself."""
+    return f"{seen.mode}, {'ready' if seen.ready else '[red]not ready[/]'}" if seen.mode else ""
 
 
 def _profiles(count: int) -> str:

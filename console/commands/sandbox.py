@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.output import JSON, TABLE, json_text, require_format, stderr
+from energy.errors import InputError
 
 if TYPE_CHECKING:
     from simulator.sandbox.sandbox import Sandbox
@@ -62,6 +63,19 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter per option
     tier_labels: Annotated[  # noqa: FBT002 - an option is never positional
         bool, typer.Option("--tier-labels", help="Label nodes with their energy tier.")
     ] = False,
+    act: Annotated[
+        bool | None,
+        typer.Option(
+            "--act/--observe",
+            help="Let the extender rank nodes for the scheduler, or only watch it (default).",
+        ),
+    ] = None,
+    no_extender: Annotated[  # noqa: FBT002 - same
+        bool, typer.Option("--no-extender", help="Start no extender.")
+    ] = False,
+    nodes_may_sleep: Annotated[  # noqa: FBT002 - same
+        bool, typer.Option("--nodes-may-sleep", help="Tell the extender that empty nodes may.")
+    ] = False,
     state: State = None,
     output: Output = TABLE,
 ) -> None:
@@ -78,6 +92,8 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter per option
         scheduler_configuration=scheduler_config,
         usage_ratio=usage_ratio,
         tier_labels=tier_labels or None,
+        extender=_extender(act=act, left_out=no_extender),
+        nodes_may_sleep=nodes_may_sleep or None,
     )
     folder = state_folder(state, os.environ)
     with _progress() as report:
@@ -125,6 +141,21 @@ def reset(state: State = None) -> None:
     with stderr().status("removing workloads, making nodes anew"):
         opened.reset()
     typer.echo(f"{opened.record.node_count} nodes as new, no pods.")
+
+
+def _extender(*, act: bool | None, left_out: bool) -> str | None:
+    """Which mode was asked for; None: nothing was said."""
+    from simulator.sandbox.record import ACT, NO_EXTENDER, OBSERVE
+
+    if left_out and act is not None:
+        raise InputError(
+            "an extender that is left out has no mode",
+            where="--no-extender",
+            mend="give either this or --act or --observe",
+        )
+    if left_out:
+        return NO_EXTENDER
+    return None if act is None else {True: ACT, False: OBSERVE}[act]
 
 
 def _opened(state: Path | None) -> Sandbox:

@@ -1,4 +1,4 @@
-"""Processes beside the control plane: the power meter, Prometheus and Kafka.
+"""Processes beside the control plane: the power meter, our extender, Prometheus and Kafka.
 
 Each is started so that it outlives the command, and is known again by its program, one argument
 and the sandbox's folder in its arguments.
@@ -11,30 +11,43 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 
 from energy.errors import UnavailableError
-from simulator.sandbox.ports import accepts
+from simulator.sandbox.ports import LOOPBACK, accepts
 from simulator.sandbox.processes import running
 from simulator.sandbox.prometheus_configuration import TARGETS
-from simulator.sandbox.record import KAFKA, PROMETHEUS, Program, SandboxOptions
+from simulator.sandbox.record import (
+    EXTENDER,
+    KAFKA,
+    NO_EXTENDER,
+    PROMETHEUS,
+    Program,
+    SandboxOptions,
+)
 from simulator.sandbox.toolchain import Toolchain
 
 METER = "power-meter"
 METER_MODULE = "simulator.sandbox.meter"
+EXTENDER_MODULE = "extender"
 KAFKA_CLASS = "kafka.Kafka"
 FAULT_FILE = "meter-fault"
 LISTENS_SECONDS_MAX = 120.0  # 3 s on an idle machine
 FORMAT_SECONDS_MAX = 120.0
 POLL_SECONDS = 0.1
+ANSWER_SECONDS_MAX = 5.0
 # Its parent ends at once, so that nobody has to wait for it; a session of its own keeps Ctrl-C off.
 DETACHED = (
     "import os, sys\nos.fork() and os._exit(0)\nos.setsid()\nos.execv(sys.argv[1], sys.argv[1:])"
 )
 PORTS: Mapping[str, tuple[str, ...]] = {
     METER: ("powerMeterPort",),
+    EXTENDER: ("extenderPort",),
     PROMETHEUS: ("prometheusPort",),
     KAFKA: ("kafkaPort", "kafkaControllerPort"),
 }
@@ -45,13 +58,16 @@ class Companion:
     """One such process: how it is started and where it listens once it is ready.
 
     `command` names the program as it is to be called: a virtual environment's Python knows by its
-    name where its libraries are.
+    name where its libraries are. `environ` is added to the little that all of them are given.
+    Where there is a `ready_path` it is ready once that is answered 200; else once it listens.
     """
 
     name: str
     program: Program
     command: tuple[str, ...]
     port: int
+    environ: Mapping[str, str] = field(default_factory=dict)
+    ready_path: str = ""
 
     def start(self, folder: Path) -> None:
         """Start it with `folder` as its working directory; its words go to its log."""
@@ -59,36 +75,40 @@ class Companion:
             subprocess.run(  # noqa: S603 - our own program, arguments not from a shell
                 [sys.executable, "-I", "-S", "-c", DETACHED, *self.command],
                 cwd=folder,
-                env=_environment(folder),
+                env={**_environment(folder), **self.environ},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 check=True,
             )
 
-    def wait_until_it_listens(self, folder: Path) -> None:
-        """Return when it accepts connections.
+    def wait_until_ready(self, folder: Path) -> None:
+        """Return when it accepts connections, and is ready where it can say so.
 
         Raises:
-            UnavailableError: it ended, or does not listen in time.
+            UnavailableError: it ended, or is not ready in time.
         """
         deadline = time.monotonic() + LISTENS_SECONDS_MAX
         absent_before = False
-        while not accepts(self.port):
+        while not self._ready():
             absent = not process_ids(self.program, folder)
             if absent and absent_before:  # twice: just started, it is not itself yet
                 raise UnavailableError(
                     f"{self.name} ended: {_last_line_of(log_of(folder, self.name))}"
                 )
             if time.monotonic() > deadline:
-                raise UnavailableError(f"{self.name} does not listen on port {self.port}")
+                raise UnavailableError(f"{self.name} is not ready on port {self.port}")
             absent_before = absent
             time.sleep(POLL_SECONDS)
+
+    def _ready(self) -> bool:
+        return is_ready(self.port, self.ready_path) if self.ready_path else accepts(self.port)
 
 
 def names_of(options: SandboxOptions) -> list[str]:
     """Name the companions of a sandbox; the meter is always there."""
-    return [METER, *(name for name in (PROMETHEUS, KAFKA) if name in options.extras)]
+    ours = [METER] if options.extender == NO_EXTENDER else [METER, EXTENDER]
+    return [*ours, *(name for name in (PROMETHEUS, KAFKA) if name in options.extras)]
 
 
 def programs_of(options: SandboxOptions, toolchain: Toolchain) -> dict[str, Program]:
@@ -97,7 +117,10 @@ def programs_of(options: SandboxOptions, toolchain: Toolchain) -> dict[str, Prog
     Raises:
         UnavailableError: one is not installed.
     """
-    programs = {METER: Program(path=Path(sys.executable).resolve(), argument=METER_MODULE)}
+    python = Path(sys.executable).resolve()
+    programs = {METER: Program(path=python, argument=METER_MODULE)}
+    if options.extender != NO_EXTENDER:
+        programs[EXTENDER] = Program(path=python, argument=EXTENDER_MODULE)
     if PROMETHEUS in options.extras:
         programs[PROMETHEUS] = Program(
             path=_installed("prometheus", "apt-get install --no-install-recommends prometheus")
@@ -114,6 +137,16 @@ def programs_of(options: SandboxOptions, toolchain: Toolchain) -> dict[str, Prog
 def process_ids(program: Program, folder: Path) -> list[int]:
     """Give the ids of the processes of a companion."""
     return running([program.path], folder, argument=program.argument)
+
+
+def is_ready(port: int, path: str) -> bool:
+    """Whether what listens on `port` of loopback answers `path` with 200."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://{LOOPBACK}:{port}{path}", timeout=ANSWER_SECONDS_MAX) as answer:
+            return bool(answer.status == HTTPStatus.OK)
+    except (OSError, HTTPException):
+        return False
 
 
 def log_of(folder: Path, name: str) -> Path:

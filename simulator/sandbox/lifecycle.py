@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from energy.errors import InputError, UnavailableError
-from simulator.sandbox import companions
+from simulator.sandbox import companions, extender_companion
 from simulator.sandbox.fleet_nodes import drawn_servers
 from simulator.sandbox.kwok_cluster import StartError
 from simulator.sandbox.kwokctl_configuration import ControlPlaneOptions
 from simulator.sandbox.ports import free_ports
 from simulator.sandbox.processes import treat_sigterm_as_interrupt
 from simulator.sandbox.record import (
+    ACT,
     KAFKA,
     LOCK,
     METRICS_SERVER,
@@ -37,6 +38,8 @@ WORDS = {
     "scheduler_configuration": "configuration (--scheduler-config)",
     "usage_ratio": "use of CPU (--usage-ratio)",
     "tier_labels": "labels (--tier-labels)",
+    "extender": "mode of the extender (--act, --observe, --no-extender)",
+    "nodes_may_sleep": "sleep of nodes (--nodes-may-sleep)",
 }
 
 
@@ -62,6 +65,7 @@ def up(
     options = options.model_copy(update={"nodes": sum(servers.values())})
     if options.scheduler_configuration:
         unlimited_client(options.scheduler_configuration)  # refused before anything is made
+    extender_companion.require_usable(options)
     require_ours_or_new(folder)
     toolchain = Toolchain.found(environ)
     with locked(folder):
@@ -151,22 +155,32 @@ def _said(value: object) -> str:
 
 def _prepared(options: SandboxOptions, folder: Path, toolchain: Toolchain) -> Sandbox:
     """Choose programs and ports and write all of it down, before anything is started."""
-    if options.scheduler_configuration:
-        text = unlimited_client(options.scheduler_configuration)
-        (folder / SCHEDULER_FILE).write_text(text, encoding="utf-8")
     plane = control_plane_options(options, folder)
     programs = {name: Program(path=path) for name, path in plane.programs(toolchain).items()}
     programs |= companions.programs_of(options, toolchain)
     names = [*plane.ports()]
     names += [port for name in companions.names_of(options) for port in companions.PORTS[name]]
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    if "extenderPort" in ports:
+        ports["extenderPort"] = extender_companion.port()
+    if text := _scheduler_configuration(options, ports):
+        (folder / SCHEDULER_FILE).write_text(text, encoding="utf-8")
     record = SandboxRecord(
         options=options,
         toolchain=toolchain.folder,
         programs=programs,
-        ports=dict(zip(names, free_ports(len(names)), strict=True)),
+        ports=ports,
     )
     record.write(folder)
     return Sandbox(folder, record)
+
+
+def _scheduler_configuration(options: SandboxOptions, ports: Mapping[str, int]) -> str:
+    if options.extender == ACT:
+        return extender_companion.scheduler_configuration(ports["extenderPort"])
+    if options.scheduler_configuration:
+        return unlimited_client(options.scheduler_configuration)
+    return ""
 
 
 def _guessed_record(environ: Mapping[str, str]) -> SandboxRecord:

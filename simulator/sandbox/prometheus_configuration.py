@@ -38,6 +38,7 @@ def prometheus_configuration(
     the files in `TARGETS` beside the configuration.
     """
     meter_seconds = METER_SECONDS if node_count <= LARGE_NODES else LARGE_METER_SECONDS
+    extender = ports.get("extenderPort", EXTENDER_PORT)
     document = {
         "global": {"scrape_interval": f"{DEFAULT_SECONDS}s", "evaluation_interval": "15s"},
         "scrape_configs": [
@@ -53,7 +54,7 @@ def prometheus_configuration(
                 _control_plane(job, ports[port], certificates)
                 for job, port in SERVED_BY_CONTROL_PLANE.items()
             ),
-            {"job_name": EXTENDER_JOB, "scrape_timeout": "2s", **_target(EXTENDER_PORT)},
+            {"job_name": EXTENDER_JOB, "scrape_timeout": "2s", **_target(extender)},
             {
                 "job_name": "others",
                 "scrape_interval": "1s",

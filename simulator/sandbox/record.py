@@ -18,6 +18,10 @@ RECORD, LOCK = "sandbox.json", "lock"
 PROMETHEUS, METRICS_SERVER, KAFKA = "prometheus", "metrics-server", "kafka"
 EXTRAS: Final = (PROMETHEUS, METRICS_SERVER, KAFKA)
 USAGE_RATIO: Final = 0.5
+EXTENDER: Final = "extender"
+OBSERVE: Final = "observe"
+ACT: Final = "act"
+NO_EXTENDER: Final = "none"
 
 
 class _Strict(BaseModel):
@@ -35,6 +39,9 @@ class SandboxOptions(_Strict):
         usage_ratio: what a pod uses of the CPU that it requests, where its annotation
             `kwok.x-k8s.io/usage-cpu` does not say.
         tier_labels: put on the labels of the energy tiers, as a careful operator would.
+        extender: whether our extender runs beside it, and in which mode; where it acts, the
+            scheduler is the shipped one.
+        nodes_may_sleep: what the extender is told of empty nodes.
     """
 
     fleet: str = "mixed"
@@ -43,6 +50,8 @@ class SandboxOptions(_Strict):
     scheduler_configuration: Path | None = None
     usage_ratio: float = Field(default=USAGE_RATIO, ge=0, le=1)
     tier_labels: bool = False
+    extender: Literal["observe", "act", "none"] = OBSERVE
+    nodes_may_sleep: bool = False
 
 
 class Program(_Strict):
@@ -64,7 +73,7 @@ class SandboxRecord(_Strict):
         power_profile_count: PowerProfiles that were created; 0 where their definition is not here.
     """
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     options: SandboxOptions
     toolchain: Path
     programs: Mapping[str, Program]

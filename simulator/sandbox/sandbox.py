@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from energy.catalogue import Catalogue
 from energy.errors import UnavailableError
-from simulator.sandbox import companions, population
+from simulator.sandbox import companions, extender_companion, population
 from simulator.sandbox.exposition import Fault
 from simulator.sandbox.fleet_nodes import drawn_servers, sandbox_fleet
 from simulator.sandbox.kwok_cluster import KwokCluster
@@ -23,6 +23,8 @@ from simulator.sandbox.prometheus_configuration import (
     prometheus_configuration,
 )
 from simulator.sandbox.record import (
+    ACT,
+    EXTENDER,
     KAFKA,
     METRICS_SERVER,
     PROMETHEUS,
@@ -40,12 +42,17 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentStatus:
-    """One component: whether its process is there, and where it listens (port name -> port)."""
+    """One component: whether its process is there, and where it listens (port name -> port).
+
+    `mode` is that of our extender, and `ready` what it says of itself; others say nothing.
+    """
 
     name: str
     runs: bool
     ports: Mapping[str, int]
     listens: bool
+    mode: str = ""
+    ready: bool | None = None
 
     @property
     def well(self) -> bool:
@@ -115,8 +122,12 @@ class Sandbox:
 
     @property
     def urls(self) -> dict[str, str]:
-        """What answers over plain HTTP: the power meter, and Prometheus where it runs."""
-        named = {"power_meter": "powerMeterPort", "prometheus": "prometheusPort"}
+        """What answers over plain HTTP: the power meter, and where they run the others."""
+        named = {
+            "power_meter": "powerMeterPort",
+            "extender": "extenderPort",
+            "prometheus": "prometheusPort",
+        }
         return {
             name: f"http://127.0.0.1:{self.ports[port]}"
             for name, port in named.items()
@@ -158,7 +169,9 @@ class Sandbox:
         return SandboxStatus(
             components=components,
             census=census,
-            ready=self.record.ready and well and all(one.well for one in components),
+            ready=self.record.ready
+            and well
+            and all(one.well and one.ready is not False for one in components),
         )
 
     def components(self) -> tuple[ComponentStatus, ...]:
@@ -220,7 +233,7 @@ class Sandbox:
         profiles = self._populate()
         for companion in beside:
             report(f"waiting for {companion.name}")
-            companion.wait_until_it_listens(self.folder)
+            companion.wait_until_ready(self.folder)
         found = {"ready": True, "node_count": options.nodes, "power_profile_count": profiles}
         self.record = self.record.model_copy(update=found)
         self.record.write(self.folder)
@@ -256,12 +269,16 @@ class Sandbox:
     def _component(self, name: str) -> ComponentStatus:
         ports = {port: self.ports[port] for port in self._components()[name]}
         program = self.record.programs[name]
-        return ComponentStatus(
+        seen = ComponentStatus(
             name=name,
             runs=bool(companions.process_ids(program, self.folder)),
             ports=ports,
             listens=all(accepts(port) for port in ports.values()),
         )
+        if name != EXTENDER:
+            return seen
+        ready = companions.is_ready(self.ports["extenderPort"], extender_companion.READY_PATH)
+        return replace(seen, mode=self.record.options.extender, ready=ready)
 
     def _kafka(self) -> companions.Companion:
         ports = self.ports["kafkaPort"], self.ports["kafkaControllerPort"]
@@ -278,6 +295,9 @@ class Sandbox:
                 usage_ratio=options.usage_ratio,
             )
         ]
+        if EXTENDER in programs:
+            ours = programs[EXTENDER]
+            found.append(extender_companion.extender(ours, self.folder, self.ports, options))
         if PROMETHEUS in options.extras:
             text = prometheus_configuration(
                 self.ports,
@@ -295,7 +315,7 @@ def control_plane_options(options: SandboxOptions, folder: Path) -> ControlPlane
     """What of a sandbox is for kwokctl to start."""
     return ControlPlaneOptions(
         scheduler_configuration=folder / SCHEDULER_FILE
-        if options.scheduler_configuration
+        if options.scheduler_configuration or options.extender == ACT
         else None,
         metrics_server=METRICS_SERVER in options.extras,
         usage_ratio=options.usage_ratio,

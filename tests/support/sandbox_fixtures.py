@@ -12,7 +12,7 @@ import pytest
 
 from simulator.sandbox import lifecycle
 from simulator.sandbox.control_plane import ControlPlane
-from simulator.sandbox.record import options_of
+from simulator.sandbox.record import NO_EXTENDER, options_of
 from simulator.sandbox.sandbox import Sandbox
 from simulator.sandbox.toolchain import Toolchain
 
@@ -49,10 +49,11 @@ class SandboxFactory:
     def __call__(self, **options: object) -> Sandbox:
         """Give a started sandbox (`nodes`, `fleet`, `extras`, ... of `SandboxOptions`).
 
+        Without our extender, which takes seconds to start, unless `extender` names its mode.
         Others use it too: call its `reset` where that matters. Mark the test with what the
         `extras` need (`prometheus`, `kafka`).
         """
-        wanted = options_of(**options)
+        wanted = options_of(**{"extender": NO_EXTENDER, **options})
         key = wanted.model_dump_json()
         if key not in self._started:
             folder = self._folder / f"sandbox-{len(self._started)}"

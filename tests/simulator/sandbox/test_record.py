@@ -38,7 +38,7 @@ def test_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert SandboxRecord.read(tmp_path) == RECORD
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"version": 2}', "\x00", "[1]"])
+@pytest.mark.parametrize("text", ["", "{}", '{"version": 1}', "\x00", "[1]"])
 def test_broken_record_says_how_to_get_rid_of_it(tmp_path: Path, text: str) -> None:
     """One line, and the way out."""
     (tmp_path / "sandbox.json").write_text(text)
