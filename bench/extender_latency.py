@@ -234,6 +234,7 @@ class Bench:
             power_profiles=self._profiles,
             setting=Setting(usage_ratio=0.5, nodes_may_sleep=False),
             scheduler_name="negawatt",
+            ledger=self._folder / f"ledger-{nodes}.sqlite",
         )
         command = [sys.executable, str(HERE / "extender_with_empty_handler.py")]
         told: Figures = {}

@@ -68,8 +68,8 @@ def measure(nodes: int, pods: int) -> dict[str, float]:
                 power_profiles=profiles,
                 setting=Setting(usage_ratio=0.5, nodes_may_sleep=False),
                 scheduler_name="negawatt",
+                ledger=folder / "ledger.sqlite",
             )
-            environ["NEGAWATT_EXTENDER__LEDGER_URL"] = f"sqlite:///{folder / 'ledger.sqlite'}"
             command = [sys.executable, "-m", "extender"]
             with TrialProcess(command, folder / "extender.log", environ=environ) as extender:
                 return _watched(extender)

@@ -1,10 +1,10 @@
 """Throughput of a real kube-scheduler at 500 nodes: our extender against an empty one in Go.
 
     .venv/bin/python bench/scheduler_throughput.py [--pairs 10] [--pods 1500] [--nodes 500]
-        [--runs out/scheduler-throughput.jsonl] [--report] [--output table|json|markdown]
+        [--no-ledger] [--runs out/scheduler-throughput.jsonl] [--report] [--output table|json|markdown]
 
 Three arms with the same profile: no extender, an extender that answers 0 for every node (Go,
-`bench/null_extender`), and ours. All see the same pods. The scheduler is stopped (SIGSTOP), the
+`bench/null_extender`), and ours as it ships, its ledger in a SQLite file. All see the same pods. The scheduler is stopped (SIGSTOP), the
 pods are created, it goes on, and binds are followed by a watch: pods/s between the tenth and the
 ninetieth of a hundred. KWOK stands still meanwhile. A run varies by 15-20 %, so the arms alternate
 (none, Go, ours, ours, Go, none, ...) and the ratio is a geometric mean over pairs with its 95 %
@@ -69,8 +69,8 @@ def fleet_of(nodes: int) -> Fleet:
 class Bench:
     """Runs on one control plane."""
 
-    def __init__(self, cluster: TrialCluster, pods: int) -> None:
-        self._cluster = cluster
+    def __init__(self, cluster: TrialCluster, pods: int, *, with_ledger: bool) -> None:
+        self._cluster, self._with_ledger = cluster, with_ledger
         self._pods = shipped_pods(cluster.fleet, pods, SEED)
         self._shipped = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
         self._folder = cluster.plane.kubeconfig.parent
@@ -115,6 +115,7 @@ class Bench:
             power_profiles=self._profiles,
             setting=Setting(usage_ratio=0.5, nodes_may_sleep=False),
             scheduler_name=self._shipped["profiles"][0]["schedulerName"],
+            ledger=self._folder / "ledger.sqlite" if self._with_ledger else None,
         )
         return negawatt_extender(environ, log)
 
@@ -134,7 +135,7 @@ def measure(options: argparse.Namespace) -> None:
     built()
     options.runs.parent.mkdir(parents=True, exist_ok=True)
     with TrialCluster(Toolchain.found(os.environ), fleet_of(options.nodes)) as cluster:
-        bench = Bench(cluster, options.pods)
+        bench = Bench(cluster, options.pods, with_ledger=not options.no_ledger)
         rounds = range(done, options.pairs)
         for number in track(rounds, "rounds", console=Console(stderr=True), transient=True):
             order = ARMS if number % 2 == 0 else ARMS[::-1]
@@ -216,6 +217,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--pods", type=int, default=1500)
     parser.add_argument("--nodes", type=int, default=500)
+    parser.add_argument("--no-ledger", action="store_true", help="ours keeps no decisions")
     parser.add_argument("--runs", type=Path, default=Path("out/scheduler-throughput.jsonl"))
     parser.add_argument("--report", action="store_true", help="print what the file holds")
     parser.add_argument("--output", choices=("table", "json", "markdown"), default="table")

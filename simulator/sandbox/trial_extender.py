@@ -60,8 +60,12 @@ def negawatt_environment(
     setting: Setting,
     scheduler_name: str,
     expected_demand: Path | None = None,
+    ledger: Path | None = None,
 ) -> dict[str, str]:
-    """Tell our extender, through its environment, what a column of the benchmark says."""
+    """Tell our extender, through its environment, what a column of the benchmark says.
+
+    `ledger` is the SQLite file to write decisions to; without one they are not kept.
+    """
     told = {
         "mode": "act",
         "kubeconfig": str(kubeconfig),
@@ -70,7 +74,7 @@ def negawatt_environment(
         "power_profiles": str(power_profiles),
         "usage_ratio": str(setting.usage_ratio),
         "nodes_may_sleep": str(setting.nodes_may_sleep).lower(),
-        "ledger_url": "none",
+        "ledger_url": "none" if ledger is None else f"sqlite:///{ledger}",
         "drain_seconds": "0",
     }
     if expected_demand is not None:
