@@ -23,6 +23,9 @@ READY_PATH = "/readyz"
 LEDGER = "ledger.sqlite"
 #: Its extras; whoever started a sandbox for its control plane alone may have none of them.
 LIBRARIES = ("fastapi", "kubernetes", "prometheus_api_client", "sqlalchemy", "uvicorn")
+#: The shipped 100 ms are for a control plane of its own; here everything shares a machine, and a
+#: pod whose answer came too late would be placed as if nobody had been asked.
+TIMEOUT = "1s"
 #: The configuration that operators copy, in a checkout; a wheel carries none.
 SHIPPED = Path(__file__).resolve().parents[2] / "deploy/scheduler/default-scheduler.yaml"
 
@@ -89,10 +92,11 @@ def url(extender_port: int) -> str:
 def scheduler_configuration(extender_port: int) -> str:
     """The shipped configuration for the sandbox's own scheduler, its extender on that port, YAML.
 
-    A control plane has one scheduler here, with a client of its own: neither lease nor kubeconfig.
+    There is one scheduler here, with a client of its own: neither lease nor kubeconfig is named.
     """
     shipped = yaml.safe_load(unlimited_client(SHIPPED))
     told = with_extender(shipped, url(extender_port))
+    told["extenders"][0]["httpTimeout"] = TIMEOUT
     told.pop("leaderElection", None)
     told["clientConnection"].pop("kubeconfig", None)
     text: str = yaml.safe_dump(told, sort_keys=False)

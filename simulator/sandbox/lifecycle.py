@@ -156,8 +156,6 @@ def _said(value: object) -> str:
 def _prepared(options: SandboxOptions, folder: Path, toolchain: Toolchain) -> Sandbox:
     """Choose programs and ports and write all of it down, before anything is started."""
     plane = control_plane_options(options, folder)
-    programs = {name: Program(path=path) for name, path in plane.programs(toolchain).items()}
-    programs |= companions.programs_of(options, toolchain)
     names = [*plane.ports()]
     names += [port for name in companions.names_of(options) for port in companions.PORTS[name]]
     ports = dict(zip(names, free_ports(len(names)), strict=True))
@@ -165,6 +163,8 @@ def _prepared(options: SandboxOptions, folder: Path, toolchain: Toolchain) -> Sa
         ports["extenderPort"] = extender_companion.port()
     if text := _scheduler_configuration(options, ports):
         (folder / SCHEDULER_FILE).write_text(text, encoding="utf-8")
+    programs = {name: Program(path=path) for name, path in plane.programs(toolchain).items()}
+    programs |= companions.programs_of(options, toolchain)
     record = SandboxRecord(
         options=options,
         toolchain=toolchain.folder,

@@ -230,22 +230,34 @@ class Sandbox:
             companion.start(self.folder)
             beside.append(companion)
         report(f"creating {options.nodes} nodes")
-        profiles = self._populate()
-        for companion in beside:
+        later = self._after_the_profiles()
+
+        def start_later() -> None:
+            for companion in later:
+                companion.start(self.folder)
+
+        profiles = self._populate(start_later)
+        for companion in (*beside, *later):
             report(f"waiting for {companion.name}")
             companion.wait_until_ready(self.folder)
         found = {"ready": True, "node_count": options.nodes, "power_profile_count": profiles}
         self.record = self.record.model_copy(update=found)
         self.record.write(self.folder)
 
-    def _populate(self) -> int:
-        """Create nodes and profiles; give the number of profiles."""
+    def _populate(self, after_profiles: Callable[[], None] = lambda: None) -> int:
+        """Create nodes and, beside them, profiles and what follows; give the number of profiles."""
         options, catalogue = self.record.options, Catalogue.shipped()
         servers = drawn_servers(options.fleet, options.nodes)
         fleet = sandbox_fleet(options.fleet, servers, catalogue, tier_labels=options.tier_labels)
         described = [catalogue.servers[slug] for slug in servers]
+
+        def create_profiles() -> int:
+            count = population.create_profiles(self.kubectl, described)
+            after_profiles()
+            return count
+
         with ThreadPoolExecutor(1) as pool:
-            profiles = pool.submit(population.create_profiles, self.kubectl, described)
+            profiles = pool.submit(create_profiles)
             population.create_nodes(self.kubectl, fleet)
             return profiles.result()
 
@@ -295,9 +307,6 @@ class Sandbox:
                 usage_ratio=options.usage_ratio,
             )
         ]
-        if EXTENDER in programs:
-            ours = programs[EXTENDER]
-            found.append(extender_companion.extender(ours, self.folder, self.ports, options))
         if PROMETHEUS in options.extras:
             text = prometheus_configuration(
                 self.ports,
@@ -309,6 +318,14 @@ class Sandbox:
                 companions.prometheus(programs[PROMETHEUS], self.folder, port, configuration=text)
             )
         return found
+
+    def _after_the_profiles(self) -> list[companions.Companion]:
+        # Had it been there before them, it would rank nodes by guessed curves for seconds.
+        if EXTENDER not in self.record.programs:
+            return []
+        program = self.record.programs[EXTENDER]
+        options = self.record.options
+        return [extender_companion.extender(program, self.folder, self.ports, options)]
 
 
 def control_plane_options(options: SandboxOptions, folder: Path) -> ControlPlaneOptions:
