@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import components
 import pytest
 import yaml
 from command_line import negawatt
@@ -22,10 +23,20 @@ from simulator.sandbox import lifecycle
 from simulator.sandbox.exposition import Fault
 from simulator.sandbox.fleet_nodes import SERVER_LABEL
 from simulator.sandbox.population import census
-from simulator.sandbox.record import options_of
+from simulator.sandbox.prometheus_configuration import EXTENDER_PORT
+from simulator.sandbox.record import NO_EXTENDER, options_of
 from simulator.sandbox.sandbox import Sandbox
 
-BLOCK = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
+
+@contextmanager
+def usual_port_taken() -> Iterator[None]:
+    """Let somebody listen where extenders do, as another sandbox would."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):  # somebody does
+            listener.bind(("127.0.0.1", EXTENDER_PORT))
+            listener.listen()
+        yield
 
 
 @pytest.mark.kube
@@ -35,10 +46,13 @@ def test_sandbox_lives_on_after_its_command_and_goes_with_another(tmp_path: Path
     folder = tmp_path / "state"
     state = ("--state", folder)
     up = ("sandbox", "up", "--nodes", 9, *state, "--output", "json")
-    first = json.loads(negawatt(*up).stdout)
+    with usual_port_taken():
+        first = json.loads(negawatt(*up).stdout)
     try:
+        said = negawatt("sandbox", "up", *state).stdout
         again = negawatt("sandbox", "up", *state, "--output", "json")
         other = negawatt("sandbox", "up", "--nodes", 8, *state)
+        acting = negawatt("sandbox", "up", "--act", *state)
         seen = json.loads(negawatt("sandbox", "status", *state, "--output", "json").stdout)
         processes = Sandbox.opened(folder).process_ids()
         command = [first["kubectl"], "--kubeconfig", first["kubeconfig"], "get", "nodes", "-o=name"]
@@ -50,10 +64,16 @@ def test_sandbox_lives_on_after_its_command_and_goes_with_another(tmp_path: Path
     assert json.loads(again.stdout) == {**first, "started": False}
     assert (other.returncode, other.stderr.count("\n")) == (2, 1)
     assert "has other nodes (--nodes): 9" in other.stderr
+    assert (acting.returncode, acting.stderr.count("\n")) == (2, 1)
+    assert "other mode of the extender (--act, --observe, --no-extender): observe" in acting.stderr
+    extender = first["urls"]["extender"]
+    assert f"negawatt extender explain NAMESPACE POD --url {extender}" in said
+    (component,) = [one for one in seen["components"] if one["name"] == "extender"]
+    assert (component["mode"], component["ready"]) == ("observe", True)
     assert seen["ready"] is True
     assert seen["census"] == {"nodes": 9, "ready_nodes": 9, "pods": 0, "bound_pods": 0}
     assert len(names) == 9
-    assert len(processes) == 6
+    assert len(processes) == 7
     assert gone.returncode == 0
     assert [pid for pid in processes if _arguments(Path(f"/proc/{pid}"))] == []
     assert list(tmp_path.iterdir()) == []
@@ -159,7 +179,7 @@ def test_scheduler_configuration_reaches_the_scheduler(
 def test_broken_sandbox_is_named_and_can_be_taken_down(tmp_path: Path) -> None:
     """A component that was killed is seen; even without its record everything ends."""
     folder = tmp_path / "state"
-    sandbox, _ = lifecycle.up(options_of(nodes=2), folder)
+    sandbox, _ = lifecycle.up(options_of(nodes=2, extender=NO_EXTENDER), folder)
     processes = sandbox.process_ids()
     etcd = next(pid for pid in processes if "etcd" in Path(f"/proc/{pid}/exe").readlink().name)
     os.kill(etcd, signal.SIGKILL)
@@ -211,21 +231,3 @@ def _arguments(entry: Path) -> str:
         return (entry / "cmdline").read_bytes().decode(errors="replace")
     except OSError:
         return ""
-
-
-def test_tutorial_tells_what_happens(sandbox: Sandbox) -> None:
-    """The Deployment of the page runs, spread over as many nodes, and lifts the watts it names."""
-    page = (components.CHECKOUT / "docs/tutorials/sandbox.md").read_text(encoding="utf-8")
-    (manifest,) = [text for text in BLOCK.findall(page) if text.startswith("apiVersion")]
-    sandbox.reset()
-
-    def fleet_watts() -> float:
-        return round(sum(metered(sandbox, "kepler_platform_watts")))
-
-    eventually(fleet_watts, 1377)
-    sandbox.kubectl("create", "--filename=-", manifest=yaml.safe_load(manifest))
-    eventually(lambda: census(sandbox.kubectl).bound_pods, 12)
-    eventually(lambda: round(fleet_watts(), -2), 1500)
-    nodes = sandbox.kubectl("get", "pods", "--output=jsonpath={.items[*].spec.nodeName}").split()
-    assert len(set(nodes)) == 12
-    sandbox.reset()

@@ -17,6 +17,8 @@ from command_line import negawatt
         (["--usage-ratio", "2"], "--usage-ratio: 2.0 cannot be used"),
         (["--output", "html"], "--output: there is no output 'html'"),
         (["--scheduler-config", "/none.yaml"], "/none.yaml: no such file or directory"),
+        (["--no-extender", "--act"], "--no-extender: an extender that is left out has no mode"),
+        (["--no-extender", "--nodes-may-sleep"], "--nodes-may-sleep: an extender that is left out"),
         (["--nodes", "many"], "Invalid value for '--nodes'"),
     ],
 )
