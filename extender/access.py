@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,30 @@ from extender.settings import ExtenderSettings
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 CERTIFICATE = "negawatt.client_certificate"
 TOKEN_BYTES_MIN = 16
-_LOOPBACK_PREFIXES = ("127.", "::1", "::ffff:127.")
+#: How long a token counts before its file is looked at again: strangers must not cost a look each.
+LOOK_SECONDS = 1.0
+# Not all of 127.0.0.0/8: a service mesh delivers what strangers send from 127.0.0.6.
+_LOCAL = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
 
 
 class Token:
-    """A secret in a file. A changed file counts at once, so that a mounted Secret can rotate."""
+    """A secret in a file, looked at once a second at most, so that a mounted Secret can rotate."""
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+    def __init__(self, file: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._file, self._monotonic = file, monotonic
+        self._looked_at = float("-inf")
         self._stamp: tuple[int, int, int] | None = None
         self._value = b""
 
     def value(self) -> bytes:
-        """The token now; empty if the file cannot be read or is too short to be a secret."""
+        """The token; empty if the file cannot be read or is too short to be a secret."""
+        now = self._monotonic()
+        if now - self._looked_at >= LOOK_SECONDS:
+            self._looked_at = now
+            self._look()
+        return self._value if len(self._value) >= TOKEN_BYTES_MIN else b""
+
+    def _look(self) -> None:
         try:
             status = self._file.stat()
             stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
@@ -39,7 +51,6 @@ class Token:
                 self._value, self._stamp = self._file.read_bytes().strip(), stamp
         except OSError:
             self._value, self._stamp = b"", None
-        return self._value if len(self._value) >= TOKEN_BYTES_MIN else b""
 
     def refusal(self, given: bytes | None) -> str | None:
         """Why a caller's token does not do; None if it does."""
@@ -70,7 +81,7 @@ class Access:
     def refusal(self, scope: Mapping[str, Any]) -> str | None:
         """Why an ASGI request is refused, in one line that says how to mend it; None if not."""
         client = scope.get("client")
-        if client and client[0].startswith(_LOOPBACK_PREFIXES) and is_loopback(client[0]):
+        if client and client[0] in _LOCAL:
             return None
         if scope["path"] in OPEN_PATHS or CERTIFICATE in scope.get("extensions", {}):
             return None
