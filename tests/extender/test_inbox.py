@@ -7,9 +7,10 @@ import logging
 from functools import partial
 from threading import Thread
 
-from extender.inbox import PIECES_MAX, Inbox
+from extender.inbox import SLICE_SECONDS, Inbox
 
 PIECES = 2000
+SLOW = 50
 
 
 async def emptied(inbox: Inbox) -> None:
@@ -43,23 +44,29 @@ def test_work_of_many_threads_is_done_each_in_its_order() -> None:
         assert [number for who, number in done if who == thread] == list(range(PIECES))
 
 
-def test_a_request_waits_for_a_few_pieces_only() -> None:
-    """However much lies there."""
-    seen: list[int] = []
+def test_a_request_waits_for_a_slice_and_one_piece() -> None:
+    """However much lies there: two pieces that take 0.6 ms are enough, and one of an hour is."""
+    now, seen = [0.0], list[int]()
 
     async def run() -> None:
-        inbox = Inbox(asyncio.get_running_loop())
-        done: list[int] = []
-        for number in range(10 * PIECES_MAX):
-            inbox.put(partial(done.append, number))
+        inbox = Inbox(asyncio.get_running_loop(), lambda: now[0])
+        done: list[float] = []
+
+        def work(seconds: float) -> None:
+            now[0] += seconds
+            done.append(seconds)
+
+        for seconds in [0.6 * SLICE_SECONDS] * SLOW + [3600.0] * SLOW:
+            inbox.put(partial(work, seconds))
         while len(inbox):
             await asyncio.sleep(0)
             seen.append(len(done))
 
     asyncio.run(run())
     steps = [after - before for before, after in zip([0, *seen], seen, strict=False)]
-    assert max(steps) <= PIECES_MAX
-    assert seen[-1] == 10 * PIECES_MAX
+    assert max(steps) == 2
+    assert max(steps[SLOW // 2 + 1 :]) == 1
+    assert seen[-1] == 2 * SLOW
 
 
 def test_what_fails_is_counted_and_the_rest_goes_on(caplog) -> None:
@@ -92,11 +99,11 @@ def test_work_that_leaves_work_is_followed() -> None:
             if left:
                 inbox.put(partial(again, left - 1))
 
-        inbox.put(partial(again, 5 * PIECES_MAX))
+        inbox.put(partial(again, SLOW))
         await emptied(inbox)
 
     asyncio.run(run())
-    assert done == list(range(5 * PIECES_MAX, -1, -1))
+    assert done == list(range(SLOW, -1, -1))
 
 
 def test_whoever_is_late_is_not_hurt() -> None:
