@@ -82,7 +82,10 @@ def run(settings: ExtenderSettings) -> None:
         left_running: Callable[[], Iterable[str]] = tuple
         if settings.ledger_url != NO_LEDGER:
             ledger = opened.enter_context(Ledger.open(settings.ledger_url))
-            writer = opened.enter_context(LedgerWriter(ledger, capacity=settings.ledger_capacity))
+            bounded = LedgerWriter(
+                ledger, capacity=settings.ledger_capacity, rows_max=settings.ledger_rows_max
+            )
+            writer = opened.enter_context(bounded)
             left_running = ledger.running_uids
         core = Core(
             options,

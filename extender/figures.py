@@ -70,4 +70,5 @@ class Figures:
     price_age_seconds: float | None = None
     ledger_written: int = 0
     ledger_dropped: int = 0
+    ledger_forgotten: int = 0
     ledger_pending: int = 0

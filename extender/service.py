@@ -159,6 +159,7 @@ class Service:
             found,
             ledger_written=self._writer.written,
             ledger_dropped=self._writer.dropped,
+            ledger_forgotten=self._writer.forgotten,
             ledger_pending=self._writer.pending,
         )
 

@@ -109,6 +109,11 @@ class ExtenderSettings(BaseSettings):
     ledger_capacity: Count = Field(
         10_000, description="Decisions that wait for the ledger; more are dropped and counted."
     )
+    ledger_rows_max: Count = Field(
+        500_000,
+        description="Decisions that the ledger keeps; then the oldest are deleted, ended pods'"
+        " first (some 2.2 kB each).",
+    )
     decisions_remembered: Count = Field(
         10_000, description="Decisions that `explain` can still tell."
     )

@@ -291,6 +291,12 @@ FAMILIES: tuple[Family, ...] = (
         _one(lambda f: f.ledger_dropped),
     ),
     _family(
+        "ledger_forgotten_records_total",
+        COUNTER,
+        "Decisions deleted from the ledger because it held more than --ledger-rows-max.",
+        _one(lambda f: f.ledger_forgotten),
+    ),
+    _family(
         "ledger_pending_records",
         GAUGE,
         "Decisions, and ends of pods, that wait for the ledger.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Final, Literal, get_args
@@ -153,3 +154,24 @@ def end_of_pod() -> sa.Update:
             )
         )
     )
+
+
+def row_count() -> sa.Select[Any]:
+    """Count the rows."""
+    return sa.select(sa.func.count()).select_from(DECISIONS)
+
+
+def oldest_ended(limit: int) -> sa.Select[Any]:
+    """Select the ids of up to `limit` rows whose pods ended, by when they did."""
+    ended = DECISIONS.c.ended_at_seconds
+    return sa.select(DECISIONS.c.id).where(ended.is_not(None)).order_by(ended).limit(limit)
+
+
+def oldest(limit: int) -> sa.Select[Any]:
+    """Select the ids of up to `limit` rows by when they were decided."""
+    return sa.select(DECISIONS.c.id).order_by(DECISIONS.c.decided_at_seconds).limit(limit)
+
+
+def removal(numbers: Sequence[int]) -> sa.Delete:
+    """Delete the rows with these ids."""
+    return sa.delete(DECISIONS).where(DECISIONS.c.id.in_(numbers))

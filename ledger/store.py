@@ -128,6 +128,27 @@ class Ledger:
             if parameters:
                 connection.execute(self._end, parameters)
 
+    def forget(self, rows_max: int, *, batch: int) -> int:
+        """Delete what is beyond `rows_max`, but up to `batch` rows; return how many these were.
+
+        Pods that ended go first, by when they did; where none are left, the oldest decisions.
+        `batch` is some thousands at most: others wait as long as the transaction takes.
+        """
+        with self._explaining(), self._writing.begin() as connection:
+            rows = connection.scalar(queries.row_count()) or 0
+            count = min(batch, rows - rows_max)
+            if count <= 0:
+                return 0
+            gone = 0
+            for choice in (queries.oldest_ended, queries.oldest):
+                numbers = connection.scalars(choice(count - gone)).all()
+                if numbers:
+                    connection.execute(queries.removal(numbers))
+                gone += len(numbers)
+                if gone == count:
+                    break
+            return gone
+
     def latest(self, namespace: str, pod: str) -> PlacementDecision | None:
         """Return the newest decision for a pod of this name, None where there is none."""
         found = self._rows(queries.latest(namespace, pod))

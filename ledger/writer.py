@@ -6,6 +6,9 @@ growing pauses and the queue fills; what then finds no room is dropped and count
 the database refuses while it takes others is dropped alone. When nothing is on the move,
 
     offered = written + dropped + pending
+
+The thread also keeps the ledger within its bound: every so many records it has the oldest deleted,
+a batch of deletions for a batch of records, so that neither holds the other up.
 """
 
 from __future__ import annotations
@@ -31,6 +34,9 @@ PAUSE_MAX_SECONDS: Final = 5.0
 #: How much longer than `flush_seconds` leaving waits for an attempt that has begun.
 ATTEMPT_MAX_SECONDS: Final = 10.0
 LINE_MAX: Final = 300
+#: How many records are written between two looks at how many rows there are.
+ROWS_COUNTED_EVERY: Final = 2000
+FORGOTTEN_AT_ONCE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,9 @@ class Store(Protocol):
     ) -> None:
         """Write all or nothing; `UnavailableError` means that it may work later."""
 
+    def forget(self, rows_max: int, *, batch: int) -> int:
+        """Delete up to `batch` of the rows beyond `rows_max`, and return how many."""
+
 
 class LedgerWriter:
     """A bounded queue with the one thread that empties it into a ledger.
@@ -59,30 +68,34 @@ class LedgerWriter:
     A context manager. On leaving it goes on writing for up to `flush_seconds`, and lets an attempt
     that has begun finish (on a locked database that takes as long as the ledger waits for locks);
     what is left then counts as dropped. It does not close the ledger.
+
+    With `rows_max` the ledger is kept at so many rows, and up to `ROWS_COUNTED_EVERY` more.
     """
 
     def __init__(
         self,
         ledger: Store,
         *,
+        rows_max: int | None = None,
         capacity: int = 10_000,
         batch: int = 500,
         gather_seconds: float = GATHER_SECONDS,
-        pause_max_seconds: float = PAUSE_MAX_SECONDS,
         flush_seconds: float = 5.0,
     ) -> None:
         """Nothing starts before the with-block. `capacity` and `batch` count records."""
         self._ledger = ledger
+        self._rows_max = rows_max
+        # Counted at once: the file may be of another time, with another bound.
+        self._uncounted = ROWS_COUNTED_EVERY
         self._capacity, self._batch = capacity, batch
         self._gather_seconds = gather_seconds
-        self._pause_max_seconds = pause_max_seconds
         self._flush_seconds = flush_seconds
         self._waiting: deque[Record] = deque()
         self._open = False
         self._wake, self._closing = threading.Event(), threading.Event()
         self._deadline = float("inf")
         self._counting = threading.Lock()
-        self._written = self._dropped = 0
+        self._written = self._dropped = self._forgotten = 0
         self._failing, self._last_error = False, ""
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
 
@@ -117,6 +130,11 @@ class LedgerWriter:
     def dropped(self) -> int:
         """Records that found no room, that the database refused, or that were left at the end."""
         return self._dropped
+
+    @property
+    def forgotten(self) -> int:
+        """Rows that were deleted because the ledger held more than `rows_max`."""
+        return self._forgotten
 
     @property
     def pending(self) -> int:
@@ -172,11 +190,12 @@ class LedgerWriter:
             try:
                 while self._waiting and not self._is_over():
                     self._write_batch()
+                    self._forget_some()
                     pause_seconds = PAUSE_MIN_SECONDS
             except UnavailableError as error:
                 self._note_failure(str(error))
                 self._pause(pause_seconds)
-                pause_seconds = min(2 * pause_seconds, self._pause_max_seconds)
+                pause_seconds = min(2 * pause_seconds, PAUSE_MAX_SECONDS)
 
     def _is_over(self) -> bool:
         if not self._closing.is_set():
@@ -217,7 +236,22 @@ class LedgerWriter:
                 self._settle_first(written=1)
                 self._note_success()
 
+    def _forget_some(self) -> None:
+        if self._rows_max is None or self._uncounted < ROWS_COUNTED_EVERY:
+            return
+        try:
+            gone = self._ledger.forget(self._rows_max, batch=FORGOTTEN_AT_ONCE)
+        except UnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a ledger that grows is better than none
+            gone = 0
+            self._note_failure(f"old records stay: {error}")
+        self._forgotten += gone
+        if gone < FORGOTTEN_AT_ONCE:
+            self._uncounted = 0
+
     def _store(self, records: list[Record]) -> None:
+        self._uncounted += len(records)
         ends = [(each.uid, each.at_seconds) for each in records if isinstance(each, PodEnd)]
         self._ledger.record([each for each in records if not isinstance(each, PodEnd)], ends)
 

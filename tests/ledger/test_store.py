@@ -183,3 +183,29 @@ def test_a_reader_sees_whole_batches_while_another_writes(ledger_url, ledger) ->
     assert [count % BATCH for count in seen] == [0] * len(seen)
     assert seen == sorted(seen)
     assert len(seen) > 1
+
+
+def test_what_ended_longest_ago_is_forgotten_first_and_then_the_oldest(ledger) -> None:
+    """Running pods' records stay as long as there are others, whatever their age."""
+    ledger.write(islice(many(), 10))
+    ledger.end_pods([("uid-7", NOON + 70), ("uid-8", NOON + 60), ("uid-9", NOON + 50)])
+
+    left = []
+    for rows_max in (10, 9, 8, 5):
+        gone = ledger.forget(rows_max, batch=1000)
+        left.append((gone, sorted(each.uid[4:] for each in listed(ledger, DecisionFilter(), 4))))
+
+    assert left == [
+        (0, [*"0123456789"]),
+        (1, [*"012345678"]),
+        (1, [*"01234567"]),
+        (3, [*"23456"]),
+    ]
+
+
+def test_a_ledger_far_beyond_its_bound_forgets_batch_by_batch(ledger) -> None:
+    """No transaction is longer than others may wait."""
+    ledger.write(islice(many(), 25))
+
+    assert [ledger.forget(4, batch=10) for _ in range(4)] == [10, 10, 1, 0]
+    assert len(ledger.running_uids()) == 4

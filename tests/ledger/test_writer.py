@@ -164,6 +164,47 @@ def test_many_threads_offer_and_nothing_is_miscounted(ledger) -> None:
     assert rows_of(ledger) == writer.written
 
 
+def test_a_ledger_that_is_full_forgets_its_oldest(ledger, monkeypatch) -> None:
+    """Bounded while it is written, and brought to its bound where it was larger; all is counted."""
+    monkeypatch.setattr("ledger.writer.ROWS_COUNTED_EVERY", 10)
+    monkeypatch.setattr("ledger.writer.FORGOTTEN_AT_ONCE", 15)
+    source = many()
+    ledger.write(islice(source, 100))
+    with LedgerWriter(ledger, rows_max=40, batch=5, gather_seconds=0.01) as writer:
+        for decision in islice(source, 100):
+            writer.offer(decision)
+        wait_until(lambda: writer.written == 100)
+
+    assert (writer.dropped, writer.failing) == (0, False)
+    assert rows_of(ledger) == 200 - writer.forgotten
+    assert 40 <= rows_of(ledger) < 40 + 10 + 5
+    left = {int(uid.removeprefix("uid-")) for uid in ledger.running_uids()}
+    assert left == set(range(200 - rows_of(ledger), 200))
+
+
+class Unforgetting:
+    """A ledger that takes records and deletes none."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.record = ledger.record
+
+    def forget(self, rows_max: int, *, batch: int) -> int:
+        """Refuse."""
+        raise RuntimeError(f"neither {batch} nor down to {rows_max}")
+
+
+def test_where_nothing_can_be_forgotten_all_is_still_written(ledger, monkeypatch) -> None:
+    """What keeps the ledger small must not end it."""
+    monkeypatch.setattr("ledger.writer.ROWS_COUNTED_EVERY", 10)
+    with LedgerWriter(Unforgetting(ledger), rows_max=5, batch=5, gather_seconds=0.01) as writer:
+        for decision in islice(many(), 50):
+            writer.offer(decision)
+
+    assert (writer.written, writer.dropped, writer.forgotten) == (50, 0, 0)
+    assert "old records stay: neither 1000 nor down to 5" in writer.last_error
+    assert rows_of(ledger) == 50
+
+
 class Announced:
     """A ledger that says when an attempt begins."""
 

@@ -72,6 +72,7 @@ def figures(**changes: object) -> Figures:
         "price_age_seconds": 12.0,
         "ledger_written": 8,
         "ledger_dropped": 1,
+        "ledger_forgotten": 3,
         "ledger_pending": 2,
     }
     return Figures(**{**known, **changes})
