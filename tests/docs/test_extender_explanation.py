@@ -11,7 +11,7 @@ import repository
 import yaml
 
 from extender.forgone import WORKLOADS_MAX
-from extender.inbox import PIECES_MAX
+from extender.inbox import SLICE_SECONDS
 from extender.judgement import LISTED_CLASSES
 from extender.loads import LAG_SECONDS
 from extender.needs import CPU_LABEL
@@ -85,7 +85,7 @@ def test_the_constants_of_ranks_are_those_of_the_code():
 def test_the_constants_of_solving_are_those_of_the_code():
     """When programs are solved, and for how long at most."""
     assert queue_pricing.DEADLINE_SECONDS == mix_pricing.DEADLINE_SECONDS
-    assert (PLACED_RATIO, BUSY_RATIO) == (0.25, 0.1)
+    assert (PLACED_RATIO, BUSY_RATIO, SLICE_SECONDS) == (0.25, 0.1, 0.001)
     said = [
         f"when a quarter of it is placed, or {queue_pricing.SOLVE_EVERY_PODS} pods if those are",
         f"more than {FRESH_RATIO:.0%} of what was priced".replace("%", " %"),
@@ -94,7 +94,7 @@ def test_the_constants_of_solving_are_those_of_the_code():
         f"priced every {mix_pricing.SOLVE_EVERY_SECONDS / 60:.0f} minutes, or when it has doubled",
         f"not solved within {queue_pricing.DEADLINE_SECONDS:.0f} seconds",
         "Solving takes at most a tenth of the time",
-        f"at most {PIECES_MAX} changes at a time",
+        "on the inbox for a millisecond at a time",
         "within its last minute" if LAG_SECONDS == 60 else f"its last {LAG_SECONDS:g} seconds",
         f"A change by less than {USAGE_RATIO_STEP}",
         f"up to {['eight', str(LISTED_CLASSES)][LISTED_CLASSES != 8]} classes of candidates",
@@ -113,6 +113,7 @@ def test_the_constants_of_solving_are_those_of_the_code():
         ("stale_seconds", "older than {:.0f} seconds (`{}`)"),
         ("utilisation_ceiling_ratio", "beyond {:.0%} (`{}`)"),
         ("decisions_remembered", "remembers {:,} decisions (`{}`)"),
+        ("ledger_rows_max", "the ledger {:,} (`{}`)"),
         ("drain_seconds", "answers for {:.0f} more seconds"),
         ("usage_ratio_fallback", "else measured over the cluster, else {}"),
         ("ledger_capacity", "a bounded queue, {:,} long"),
