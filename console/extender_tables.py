@@ -62,8 +62,8 @@ def _sentence(found: Explanation) -> str:
     pod = f"{found.namespace}/{found.pod}"
     if found.skipped:
         return f"{pod} is not ranked: {found.skipped}."
-    if found.state in {"bound", "bound-before"}:
-        where = f"is on {found.node_chosen}"
+    if found.state in {"bound", "bound-before", "ended"}:
+        where = f"{'was' if found.state == 'ended' else 'is'} on {found.node_chosen}"
         if found.state == "bound-before":
             where += ", since before the extender watched (judged by what it sees now)"
         if found.node_chosen == found.node_preferred:

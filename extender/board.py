@@ -45,6 +45,7 @@ class Board:
         table: the nodes' state; None before any node is known.
         ceiling_ratio: per row the least utilisation ceiling of its pods, infinite without one.
         ceilings: how many pods carry a ceiling.
+        assumed_cpu_millicores: per row what the pods that are assumed there request.
         busy: per row the pods that keep a node awake; one of a DaemonSet does not.
     """
 
@@ -57,6 +58,7 @@ class Board:
         self.ceiling_ratio: NDArray[np.float64] = np.zeros(0)
         self.ceilings = 0
         self.busy: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self.assumed_cpu_millicores: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self._standing)
@@ -75,6 +77,7 @@ class Board:
         self.ceilings = 0
         self.ceiling_ratio = np.full(len(nodes), math.inf)
         self.busy = np.zeros(len(nodes), dtype=np.int64)
+        self.assumed_cpu_millicores = np.zeros(len(nodes), dtype=np.int64)
         if not nodes:
             self.table = None
         elif before is None:
@@ -131,9 +134,25 @@ class Board:
         if standing.row >= 0 and self.table is not None:
             self.table.release(standing.pod, standing.row)
             self.busy[standing.row] -= keeps_awake(standing.pod)
+            if standing.assumed_until_seconds is not None:
+                requested = standing.pod.requests.cpu_millicores
+                self.assumed_cpu_millicores[standing.row] -= requested
             if standing.ceiling_ratio is not None:
                 self._lift(standing.row, standing.ceiling_ratio)
         return standing
+
+    def heed_again(self, namespace: str) -> None:
+        """The namespace's labels have changed, and with them perhaps its pods' ceilings."""
+        for standing in self._standing.values():
+            if standing.pod.namespace != namespace:
+                continue
+            ceiling_ratio = self._ceiling_of(standing.pod)
+            if ceiling_ratio == standing.ceiling_ratio:
+                continue
+            if standing.ceiling_ratio is not None and standing.row >= 0:
+                self._lift(standing.row, standing.ceiling_ratio)
+            standing.ceiling_ratio = ceiling_ratio
+            self._limit(standing)
 
     def expire(self, now_seconds: float) -> list[tuple[str, Standing]]:
         """Take off the pods that were assumed for too long."""
@@ -157,11 +176,17 @@ class Board:
 
     def _heed(self, standing: Standing) -> None:
         """Count what the table does not: who keeps a node awake, who wants room left on it."""
-        row, ceiling_ratio = standing.row, standing.ceiling_ratio
+        row = standing.row
         if row < 0:
             return
         self.busy[row] += keeps_awake(standing.pod)
-        if ceiling_ratio is not None:
+        if standing.assumed_until_seconds is not None:
+            self.assumed_cpu_millicores[row] += standing.pod.requests.cpu_millicores
+        self._limit(standing)
+
+    def _limit(self, standing: Standing) -> None:
+        row, ceiling_ratio = standing.row, standing.ceiling_ratio
+        if ceiling_ratio is not None and row >= 0:
             self._ceilings_of_row.setdefault(row, []).append(ceiling_ratio)
             self.ceiling_ratio[row] = min(self.ceiling_ratio[row], ceiling_ratio)
             self.ceilings += 1

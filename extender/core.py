@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ from extender.options import CoreOptions
 from extender.rankings import Job, Moment, Solved
 from extender.scorer import SCORE_MAX, JsonObject, Readiness
 from extender.scoring import score_of_rank
-from extender.state import ACT, ClusterState
+from extender.state import ACT, REBUILD_SECONDS, ClusterState
 from ledger.decision import PlacementDecision
 from telemetry.workload_use import WorkloadKey, WorkloadUse
 
@@ -59,6 +60,7 @@ class Core:
         self._scores: Counter[int] = Counter()
         self._unscored: Counter[str] = Counter()
         self._expired = 0
+        self._rebuilt_seconds = float("-inf")
 
     # What the cluster says.
 
@@ -72,10 +74,15 @@ class Core:
 
     def namespace_changed(self, name: str, labels: Mapping[str, str] | None) -> None:
         """A namespace came, changed or went (None)."""
-        self._state.namespace_changed(name, labels)
+        state = self._state
+        state.namespace_changed(name, labels)
+        for key, pod in list(state.view.waiting.items()):
+            if pod.namespace == name:
+                self._pod_waits(key, pod)  # it may have opted out, or in
 
     def pod_changed(self, key: str, pod: Pod | None) -> None:
         """A pod came, changed, was bound, finished, or went (None)."""
+        self._state.unread.pop(key, None)
         known = self._state.board.get(key)
         if pod is not None and known is not None and known.pod.uid != pod.uid:
             self._pod_gone(key)  # another pod of the name; that the first one went was not told
@@ -85,6 +92,15 @@ class Core:
             self._pod_waits(key, pod)
         else:
             self._pod_bound(key, pod, pod.node_name)
+
+    def pod_unreadable(self, key: str, node_name: str | None) -> None:
+        """A pod is there and could not be read: its last good copy stays.
+
+        A node of which nothing else is known of the pod is closed until it is read, or gone.
+        """
+        standing = self._state.board.get(key)
+        if node_name is not None and (standing is None or standing.node_name != node_name):
+            self._state.unread[key] = node_name
 
     def went_live(self) -> None:
         """All that ran before has been told: from now on every bind is a decision."""
@@ -112,11 +128,13 @@ class Core:
         for key, standing in state.board.expire(now_seconds):
             self._expired += 1
             state.taken_off(key, standing)
+            state.forget_candidates(key)
             waiting = state.view.waiting.get(key)
             if waiting is not None:
                 self._pod_waits(key, waiting)
         state.loads.drop_stale(now_seconds, self._options.stale_seconds)
-        if self._live:
+        if self._live and now_seconds >= self._rebuilt_seconds + REBUILD_SECONDS:
+            self._rebuilt_seconds = now_seconds
             state.take_over()
 
     def job(self) -> Job | None:
@@ -154,12 +172,13 @@ class Core:
         rows = places[known]
         if not len(rows):
             self._unscored["no-nodes"] += 1
+            self._wait_again(key)
             return [0] * len(names)
         rank = self._state.rank(rule, needed, found, rows)
         scores = np.zeros(len(names), dtype=np.int64)
         scores[known] = score_of_rank(rank)
         self._count(scores)
-        self._state.assume(key, needed, found, Ranked(rows, rank, rule))
+        self._state.assume(key, needed, Ranked(rows, rank, rule))
         given: list[int] = scores.tolist()
         return given
 
@@ -172,7 +191,7 @@ class Core:
         known = [name for name in names if name in table.index_of]
         rows = np.array([table.index_of[name] for name in known], dtype=np.int64)
         closed = self._state.closed(self._state.needed(found), found, rows)
-        if closed is None or (closed.all() and len(known) == len(names)):
+        if closed is None or closed.all():
             return {}
         return {
             name: "a latency-critical pod's utilisation ceiling"
@@ -184,9 +203,12 @@ class Core:
         """The decision about a pod; what would be chosen now for one that waits."""
         key, state = f"{namespace}/{pod}", self._state
         decided = self._decisions.get(key)
-        if decided is not None:
-            return explanation(decided)
         waiting, standing = state.view.waiting.get(key), state.board.get(key)
+        present = waiting or (None if standing is None else standing.pod)
+        if decided is not None and present is None:
+            return explanation(replace(decided, state="ended"))
+        if decided is not None and present is not None and uid_of(decided.pod) == uid_of(present):
+            return explanation(decided)
         if state.table is None or state.rankings.rule() is None:
             return None
         if waiting is not None:
@@ -289,13 +311,22 @@ class Core:
         """Only what a pod takes and what others see of it matters; most changes are of status."""
         state = self._state
         known = state.board.get(key)
-        if known is None or (known.node_name == node_name and _stands_alike(known.pod, pod)):
+        if known is None or (
+            known.node_name == node_name
+            and _stands_alike(known.pod, pod)
+            and known.ceiling_ratio == state.ceiling(pod)
+        ):
             return
-        state.board.remove(key)
-        state.taken_off(key, known)
-        state.seated(key, state.board.put(key, pod, node_name))
+        state.rankings.changed(known.pod, pod)
+        state.board.put(key, pod, node_name)
 
     # Small questions.
+
+    def _wait_again(self, key: str) -> None:
+        """A pod that is assumed nowhere any more is part of the queue again."""
+        waiting = self._state.view.waiting.get(key)
+        if waiting is not None:
+            self._pod_waits(key, waiting)
 
     def _row_of(self, node_name: str) -> int:
         """Row of a node that may have come this moment; -1 where it cannot be ranked."""
@@ -335,6 +366,5 @@ def _stands_alike(before: Pod, after: Pod) -> bool:
         and before.requests == after.requests
         and before.scored_requests == after.scored_requests
         and before.labels == after.labels
-        and before.annotations == after.annotations
         and before.terminating == after.terminating
     )

@@ -18,13 +18,15 @@ from extender.state import ClusterState
 from ledger.decision import PlacementDecision
 from telemetry.workload_use import workload_of
 
+OBSERVE = "observe"
+
 
 class Decisions:
     """Judges pods against a `ClusterState`. One thread owns it.
 
     Attributes:
-        counts: binds by (mode, outcome): `same` (a node of the best rank), `other`, `skipped` or
-            `failed`.
+        counts: binds by (mode, outcome): `same` (a node of the best rank), `other`, `unknown` (we
+            see no node with room), `skipped` or `failed`.
         forgone: watts and joules by workload.
     """
 
@@ -45,7 +47,7 @@ class Decisions:
 
     def bound(self, key: str, pod: Pod, row: int) -> None:
         """A pod that stands nowhere yet was bound to a row."""
-        state, mode = self._state, self._state.options.mode
+        state, mode = self._state, mode_of(self._state, pod)
         if state.why_skipped(pod) is not None:
             self.counts[mode, "skipped"] += 1
             state.forget_candidates(key)
@@ -55,6 +57,8 @@ class Decisions:
         self._remember(key, decided)
         judgement = decided.judgement
         if judgement.preferred is None or judgement.chosen is None:
+            self.counts[mode, "unknown"] += 1
+            self._offer(record(decided))
             return
         # Within a rank the scheduler packs, and takes any of several equals.
         same = judgement.preferred.rank == judgement.chosen.rank
@@ -92,7 +96,7 @@ class Decisions:
             self._put_back(key, standing)
         return Decided(
             pod=pod,
-            mode=state.options.mode,
+            mode=mode_of(state, pod),
             rule=_rule_name(state.options.rule, scene.rule.name),
             state=situation,
             decided_at_seconds=now_seconds,
@@ -118,6 +122,11 @@ class Decisions:
         self._decided.move_to_end(key)
         while len(self._decided) > self._state.options.decisions_remembered:
             self._decided.popitem(last=False)
+
+
+def mode_of(state: ClusterState, pod: Pod) -> str:
+    """What we do about a pod: of other schedulers' pods we only ever watch the bind."""
+    return state.options.mode if state.view.is_ours(pod) else OBSERVE
 
 
 def _rule_name(configured: str, in_force: str) -> str:

@@ -50,7 +50,8 @@ class Explanation(_Frozen):
     """One decision, as it was made.
 
     ``state`` is `bound`, `bound-before` (before the extender watched; judged by what it sees now),
-    `scored` (not bound yet) or `pending` (what would be chosen now).
+    `scored` (not bound yet), `pending` (what would be chosen now) or `ended` (the pod is gone; this
+    was its decision).
     ``forgone_watts`` is signed: what the chosen node adds beyond the preferred one.
     ``skipped`` says why the pod was not ranked (opted out, ours, ...), None if it was.
     """

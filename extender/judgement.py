@@ -81,6 +81,7 @@ class Ranked:
 def judge(scene: Scene, pod: Pod, ranked: Ranked, *, chosen_row: int = NO_ROW) -> Judgement:
     """Judge a pod's ranked candidates; the chosen row is judged even if it is none of them."""
     rows, rank = ranked.rows, ranked.rank
+    count = len(rows)
     place = np.flatnonzero(rows == chosen_row)
     if chosen_row != NO_ROW and not len(place):
         place = np.array([len(rows)])
@@ -93,13 +94,14 @@ def judge(scene: Scene, pod: Pod, ranked: Ranked, *, chosen_row: int = NO_ROW) -
     listed = list(dict.fromkeys(listed))
     nodes = _judged(scene, pod, rows[listed], rank[listed])
     by_row = {node.row: node for node in nodes}
-    preferred = by_row[int(rows[best])]
+    # Where the scheduler alone found room we have no opinion.
+    preferred = by_row[int(rows[best])] if count else None
     return Judgement(
         nodes=tuple(sorted(nodes, key=lambda node: node.rank)),
-        candidate_count=len(rows),
+        candidate_count=count,
         preferred=preferred,
         chosen=by_row.get(chosen_row),
-        runner_up=_runner_up(scene, nodes, preferred),
+        runner_up=None if preferred is None else _runner_up(scene, nodes, preferred),
     )
 
 
@@ -158,6 +160,8 @@ def sentence(judgement: Judgement, rule: str) -> str:
     """Why the preferred node is preferred, and what choosing another one costs."""
     best = judgement.preferred
     if best is None:
+        if judgement.chosen is not None:
+            return f"{judgement.chosen.node} was chosen, where we see no room for the pod"
         return "no node can take the pod now"
     said = f"{best.node} has the best rank by {rule}: {best.reason}"
     after = judgement.runner_up

@@ -67,15 +67,24 @@ class Loads:
             self._cores[row] += cpu_cores
 
     def ratios(
-        self, table: NodeTable, rows: NDArray[np.int64] | None = None
+        self,
+        table: NodeTable,
+        rows: NDArray[np.int64] | None = None,
+        assumed_cpu_millicores: NDArray[np.int64] | None = None,
     ) -> NDArray[np.float64]:
-        """Utilisation of each row (all by default), not capped at 1."""
+        """Utilisation of each row (all by default), not capped at 1.
+
+        ``assumed_cpu_millicores``, one entry per row of the table, is requested there already and
+        cannot be measured yet.
+        """
         every = slice(None) if rows is None else rows
         allocatable = np.maximum(table.allocatable_cpu_millicores[every], 1)
         requested = table.requested_cpu_millicores[every] * (self.usage_ratio / allocatable)
         if not self._measured:
             return requested
         cores = self._cores[every] * CPU_MILLICORES_PER_CORE / allocatable
+        if assumed_cpu_millicores is not None:
+            cores = cores + assumed_cpu_millicores[every] * (self.usage_ratio / allocatable)
         return np.where(np.isnan(cores), requested, cores)
 
     def source_of(self, node_name: str, now_seconds: float) -> tuple[str, float | None]:

@@ -27,12 +27,13 @@ def needs_of(pod: Pod, observed: Mapping[WorkloadKey, WorkloadUse], usage_ratio:
     over ``usage_ratio`` so that it compares with requests, else for what its label says.
     """
     cpu, memory = pod.requests.cpu_millicores, pod.requests.memory_bytes
-    if cpu > 0:
-        return Needs(
-            cpu_millicores=cpu, memory_bytes=memory, source=REQUESTS, reason="what it requests"
-        )
     use = observed.get(workload_of(pod))
-    if use is not None and use.pods > 0:
+    if cpu > 0:
+        reason = "what it requests"
+        if not memory and use is not None and use.memory_bytes:
+            memory, reason = use.memory_bytes, f"{reason}, and the memory that its workload uses"
+        return Needs(cpu_millicores=cpu, memory_bytes=memory, source=REQUESTS, reason=reason)
+    if use is not None and use.cpu_millicores > 0:
         return Needs(
             cpu_millicores=round(use.cpu_millicores / max(usage_ratio, USAGE_RATIO_MIN)),
             memory_bytes=memory or use.memory_bytes,
@@ -73,13 +74,16 @@ def _unknown(memory_bytes: int, remark: str) -> Needs:
 
 def as_needed(pod: Pod, needs: Needs) -> Pod:
     """The pod as rules should see it: what it needs for requests, bound nowhere."""
-    if needs.source == REQUESTS and pod.node_name is None:
-        return pod
     requests = pod.requests
-    if needs.source != REQUESTS:
+    if (requests.cpu_millicores, requests.memory_bytes) != (
+        needs.cpu_millicores,
+        needs.memory_bytes,
+    ):
         requests = Resources(
             cpu_millicores=needs.cpu_millicores,
             memory_bytes=needs.memory_bytes,
             extended=requests.extended,
         )
+    if requests is pod.requests and pod.node_name is None:
+        return pod
     return replace(pod, requests=requests, node_name=None)

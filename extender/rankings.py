@@ -131,10 +131,12 @@ class Rankings:
         self._priced_pods = 0
         self._lasts = False
         self._came: dict[str, tuple[Pod, int]] = {}
+        self._taken: dict[str, tuple[int, float]] = {}
         self._since = 0
         self._priced_seconds = -np.inf
         self._next_solve_seconds = -np.inf
         self._busy = False
+        self._outdated = False
         self._generation = 0
         self.solves: Counter[str] = Counter()
         self.solve_seconds = 0.0
@@ -145,13 +147,19 @@ class Rankings:
         """Pods of the priced queue that are not placed yet."""
         return len(self._queue_keys)
 
-    def take_over(self, fleet: FleetPower, running: Iterable[Pod] = ()) -> None:
+    def take_over(
+        self, fleet: FleetPower, running: Iterable[Pod] = (), *, same_nodes: bool = False
+    ) -> None:
         """Rank another fleet (or the same, told something else) from now on.
 
         ``running`` are the pods that run when the first fleet is taken over; from then on `placed`
-        and `left` tell.
+        and `left` tell. With the ``same_nodes`` a queue keeps its rule until it is priced anew.
         """
-        self._fleet, self._queue, self._queue_keys = fleet, None, set()
+        self._fleet = fleet
+        self._came, self._outdated = {}, same_nodes
+        if not same_nodes:
+            self._queue, self._queue_keys, self._lasts = None, set(), False
+            self._taken = {}
         self._generation += 1
         self._busy = False
         if self._rule == SHIPPED:
@@ -179,24 +187,36 @@ class Rankings:
         if self._fleet is None or row < 0:
             return
         self._since += not assumed
-        self._came[key] = pod, row
+        if self._busy:
+            self._came[key] = pod, row
         if self._queue is not None:
-            self._queue.bookings.take(pod, int(self._fleet.classes.class_of_node[row]))
+            node_class = int(self._fleet.classes.class_of_node[row])
+            taken = self._queue.bookings.take(pod, node_class)
+            if assumed:
+                self._taken[key] = node_class, taken
         self._forget(key)
+
+    def changed(self, before: Pod, after: Pod) -> None:
+        """A pod takes something else of the node that it is on."""
+        if self._mix is not None:
+            self._mix.left(before)
+            self._mix.placed(after)
 
     def left(self, pod: Pod) -> None:
         """A pod was taken off."""
         if self._mix is not None:
             self._mix.left(pod)
 
-    def mistaken(self, key: str, pod: Pod, row: int) -> None:
-        """A pod is no longer assumed to be on a row: it was bound, or never came."""
+    def mistaken(self, key: str, pod: Pod) -> None:
+        """A pod is no longer assumed to be where it was: it was bound, or never came."""
         self._came.pop(key, None)
-        if self._queue is not None and self._fleet is not None and row >= 0:
-            self._queue.bookings.give_back(pod, int(self._fleet.classes.class_of_node[row]))
+        node_class, taken = self._taken.pop(key, (0, 0.0))
+        if self._queue is not None and taken:
+            self._queue.bookings.give_back(pod, node_class, taken)
 
     def gone(self, key: str) -> None:
         """A pod waits no more."""
+        self._came.pop(key, None)
         self._forget(key)
 
     def job(
@@ -250,6 +270,8 @@ class Rankings:
             pricing.bookings.take(pod, int(self._fleet.classes.class_of_node[row]))
         priced = {f"{pod.namespace}/{pod.name}" for pod in job.pods}
         self._queue_keys = priced & queue.keys()
+        self._taken = {}
+        self._outdated = False
         self._priced_pods = len(job.pods)
         self._lasts = job.beyond is not None
         self._queue = pricing if self._queue_keys or self._lasts else None
@@ -297,7 +319,7 @@ class Rankings:
         if beyond is None and len(queue) < self._queue_pods_min:
             return False
         worked_off = max(SOLVE_EVERY_PODS, PLACED_RATIO * self._priced_pods)
-        if self._queue is None or self._since >= worked_off:
+        if self._queue is None or self._outdated or self._since >= worked_off:
             return True
         fresh = sum(key not in self._queue_keys for key in queue)
         since_seconds = now_seconds - self._priced_seconds

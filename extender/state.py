@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,10 @@ USAGE_RATIO_STEP = 0.05
 ACT = "act"
 # No scheduler has so many pods between score and bind; whoever asks about more is no scheduler.
 ASSUMED_MAX = 20_000
+# Answers that are kept until the bind that they lead to, which is milliseconds later.
+SCORED_MAX = 1000
+# Nodes that come one after the other are taken over together.
+REBUILD_SECONDS = 1.0
 
 
 class ClusterState:
@@ -47,6 +52,7 @@ class ClusterState:
         fleet: the nodes' power; None before any node is known.
         usage_ratio: what pods use of their requests; ``usage_source`` says who says so.
         running: pods of our schedulers that stand somewhere.
+        unread: nodes by the pods on them that could not be read: nobody knows what those take.
     """
 
     def __init__(
@@ -68,6 +74,7 @@ class ClusterState:
         self._observed: Mapping[WorkloadKey, WorkloadUse] = {}
         self._scored: OrderedDict[str, Ranked] = OrderedDict()
         self._dirty = False
+        self.unread: dict[str, str] = {}
 
     @property
     def table(self) -> NodeTable | None:
@@ -113,8 +120,11 @@ class ClusterState:
             self.view.namespace_labels.pop(name, None)
         else:
             self.view.namespace_labels[name] = labels
-        # Selectors of namespaces were resolved when pods were seated.
-        self._dirty = self._dirty or (known or {}) != (labels or {})
+        if (known or {}) == (labels or {}):
+            return
+        self.board.heed_again(name)
+        if self.table is not None:
+            self.table.namespaces_changed(self.view.namespace_labels)
 
     def readings(
         self,
@@ -137,30 +147,30 @@ class ClusterState:
         if abs(wanted - self.usage_ratio) >= USAGE_RATIO_STEP:
             self.usage_ratio = min(1.0, max(USAGE_RATIO_STEP, wanted))
             self.loads.usage_ratio = self.usage_ratio
-            self._tell_rankings()
+            self._tell_rankings(same_nodes=True)
 
     def take_over(self, *, first: bool = False) -> None:
         """Take over nodes that came or went, or have other profiles."""
         if not (self._dirty or first):
             return
-        self._dirty = False
         nodes = [node for node in self.view.sorted_nodes() if offers_cpu(node)]
+        # What may fail comes first: rows of two fleets must never meet.
+        fleet = powered_fleet(nodes, self._finder) if nodes else None
         self.board.rebuild(nodes, self.view.namespace_labels)
         self._scored.clear()
-        if self.board.table is None:
-            self.fleet = None
-            return
-        self.fleet = powered_fleet(nodes, self._finder)
-        self.loads.take_over(self.board.table)
+        self.fleet, self._dirty = fleet, False
+        if self.board.table is not None:
+            self.loads.take_over(self.board.table)
         self._tell_rankings()
 
-    def _tell_rankings(self) -> None:
+    def _tell_rankings(self, *, same_nodes: bool = False) -> None:
         if self.fleet is None:
             return
         told = self.fleet.told(
             usage_ratio=self.usage_ratio, nodes_may_sleep=self.options.nodes_may_sleep
         )
-        self.rankings.take_over(told, (standing.pod for _, standing in self.board))
+        pods = (standing.pod for _, standing in self.board)
+        self.rankings.take_over(told, pods, same_nodes=same_nodes)
 
     # Where pods stand.
 
@@ -175,7 +185,7 @@ class ClusterState:
         self.running -= self.view.is_ours(standing.pod)
         self.rankings.left(standing.pod)
         if standing.assumed_until_seconds is not None:
-            self.rankings.mistaken(key, standing.pod, standing.row)
+            self.rankings.mistaken(key, standing.pod)
 
     def retract(self, key: str) -> None:
         """Take back an earlier assumption: the scheduler asks again about the pod."""
@@ -188,7 +198,6 @@ class ClusterState:
         self,
         key: str,
         needed: Pod,
-        pod: Pod,
         ranked: Ranked,
     ) -> None:
         """Count the pod where it will most likely go, until it is bound."""
@@ -197,11 +206,14 @@ class ClusterState:
             return  # the informers have seen it bound already
         row = int(ranked.rows[packed_best(table, needed, ranked.rows, ranked.rank)])
         until = self.now() + self.options.assume_seconds
-        standing = self.board.put(key, pod, table.nodes[row].name, assumed_until_seconds=until)
+        standing = self.board.put(key, needed, table.nodes[row].name, assumed_until_seconds=until)
         self.view.queue.pop(key, None)
         self.seated(key, standing)
-        self._scored[key] = ranked
-        while len(self._scored) > self.options.decisions_remembered:
+        # Smaller numbers: at 5,000 nodes eight bytes each would be 80 kB a pod.
+        self._scored[key] = replace(
+            ranked, rows=ranked.rows.astype(np.int32), rank=ranked.rank.astype(np.int8)
+        )
+        while len(self._scored) > SCORED_MAX:
             self._scored.popitem(last=False)
 
     def forget_candidates(self, key: str) -> None:
@@ -225,7 +237,7 @@ class ClusterState:
                 usage_ratio=self.usage_ratio, nodes_may_sleep=self.options.nodes_may_sleep
             ),
             rule=rule,
-            load_ratio=self.loads.ratios(table),
+            load_ratio=self.load_ratio(table),
             busy=self.board.busy,
         )
 
@@ -274,11 +286,21 @@ class ClusterState:
     def closed(self, needed: Pod, pod: Pod, rows: NDArray[np.int64]) -> NDArray[np.bool_] | None:
         """Candidates that the pod would push over a ceiling, its own or that of a pod there."""
         own, table = self.ceiling(pod), self.board.table
-        if table is None or (own is None and self.board.ceilings == 0):
+        if table is None or (own is None and not self.board.ceilings and not self.unread):
             return None
         limit = self.board.ceiling_ratio[rows]
         if own is not None:
             limit = np.minimum(limit, own)
         cores = table.allocatable_cpu_millicores[rows]
         added = needed.requests.cpu_millicores * self.usage_ratio / cores
-        return self.loads.ratios(table, rows) + added > limit
+        over = self.load_ratio(table, rows) + added > limit
+        if self.unread:
+            over |= np.isin(rows, [table.index_of.get(name, -1) for name in self.unread.values()])
+        closed: NDArray[np.bool_] = over
+        return closed
+
+    def load_ratio(
+        self, table: NodeTable, rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
+        """Utilisation of each row (all by default), with the pods that are assumed to be there."""
+        return self.loads.ratios(table, rows, self.board.assumed_cpu_millicores)

@@ -115,14 +115,17 @@ class Bookings:
         shape = self._shape_of_pod.get((pod.namespace, pod.name))
         return None if shape is None else self._left[shape]
 
-    def give_back(self, pod: Pod, node_class: int) -> None:
-        """Count a pod that was thought to go to a class and did not."""
+    def take(self, pod: Pod, node_class: int) -> float:
+        """Count a pod that was placed on a class; gives what was booked for it there, at most 1."""
         shape = self._shape_of_pod.get((pod.namespace, pod.name))
-        if shape is not None:
-            self._left[shape, node_class] += 1.0
+        if shape is None:
+            return 0.0
+        taken = min(1.0, float(self._left[shape, node_class]))
+        self._left[shape, node_class] -= taken
+        return taken
 
-    def take(self, pod: Pod, node_class: int) -> None:
-        """Count a pod that was placed on a class."""
+    def give_back(self, pod: Pod, node_class: int, taken: float) -> None:
+        """Undo `take` for a pod that was thought to go to a class and did not."""
         shape = self._shape_of_pod.get((pod.namespace, pod.name))
         if shape is not None:
-            self._left[shape, node_class] = max(0.0, self._left[shape, node_class] - 1.0)
+            self._left[shape, node_class] += taken

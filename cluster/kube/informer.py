@@ -113,8 +113,17 @@ class Informer(Generic[T]):
             self._thread.start()
         return self
 
+    def ask_to_stop(self) -> None:
+        """Let the thread end as soon as it can, and do not wait for it."""
+        self._stopping.set()
+        if (stream := self._stream) is not None:
+            stream.close()
+
     def stop(self, *, timeout_seconds: float = 10.0) -> bool:
-        """End the thread; return whether it ended in time. The copy remains readable."""
+        """End the thread; return whether it ended in time. The copy remains readable.
+
+        One that waits for an answer of the server ends with the answer, or when it gives up.
+        """
         self._stopping.set()
         thread, waited_seconds, poll_seconds = self._thread, 0.0, 0.1
         while thread is not None and thread.is_alive() and waited_seconds < timeout_seconds:

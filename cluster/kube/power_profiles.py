@@ -16,6 +16,7 @@ from cluster.kube.convert import Reading
 from cluster.kube.errors import KubeError, NotFoundError
 from cluster.kube.informer import Informer, object_key
 from cluster.kube.settings import WatchSettings
+from cluster.kube.snapshot import STOP_SECONDS
 from cluster.kube.store import Change
 from energy.errors import InputError
 from energy.power_profile import PowerProfile, parsed_power_profile
@@ -80,7 +81,15 @@ class PowerProfileObserver:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._informer.stop()
+        self.stop()
+
+    def ask_to_stop(self) -> None:
+        """Let the thread end as soon as it can, and do not wait for it."""
+        self._informer.ask_to_stop()
+
+    def stop(self, *, timeout_seconds: float = STOP_SECONDS) -> bool:
+        """End the thread; return whether it ended in time."""
+        return self._informer.stop(timeout_seconds=timeout_seconds)
 
     def subscribe(self, handler: Callable[[Change[Reading[PowerProfile]]], None]) -> None:
         """Call `handler` with every change; subscribe before the block is entered."""

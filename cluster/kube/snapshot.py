@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from random import Random
+from time import monotonic
 from types import MappingProxyType, TracebackType
 from typing import Self
 
@@ -21,6 +21,9 @@ from cluster.kube.errors import KubeError, UnreachableError
 from cluster.kube.informer import Informer
 from cluster.kube.settings import WatchSettings
 from cluster.model import ClusterSnapshot, Node, Pod
+
+#: How long all informers together get to end. Their threads do not keep the process from ending.
+STOP_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +65,11 @@ class ClusterObserver:
         self.namespaces: Informer[Reading[NamespaceLabels]] = Informer(
             client, NAMESPACES, read_namespace, settings=chosen, rng=rng
         )
-        self._running = ExitStack()
+        self._informers = (self.namespaces, self.nodes, self.pods)
 
     def __enter__(self) -> Self:
-        for informer in (self.namespaces, self.nodes, self.pods):
-            self._running.enter_context(informer)
+        for informer in self._informers:
+            informer.start()
         return self
 
     def __exit__(
@@ -75,7 +78,22 @@ class ClusterObserver:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._running.close()
+        self.stop()
+
+    def ask_to_stop(self) -> None:
+        """Let all threads end as soon as they can, and do not wait for them."""
+        for informer in self._informers:
+            informer.ask_to_stop()
+
+    def stop(self, *, timeout_seconds: float = STOP_SECONDS) -> bool:
+        """End all threads; return whether they ended in time, which is one for all of them."""
+        self.ask_to_stop()
+        deadline = monotonic() + timeout_seconds
+        ended = [
+            informer.stop(timeout_seconds=max(0.0, deadline - monotonic()))
+            for informer in self._informers
+        ]
+        return all(ended)
 
     def wait_until_synced(self, *, timeout_seconds: float) -> None:
         """Wait for the first full lists.
@@ -84,7 +102,7 @@ class ClusterObserver:
             KubeError: a permission is missing, or the time is up.
         """
         deadline = self._client.monotonic() + timeout_seconds
-        for informer in (self.namespaces, self.nodes, self.pods):
+        for informer in self._informers:
             left_seconds = max(0.0, deadline - self._client.monotonic())
             informer.wait_until_synced(timeout_seconds=left_seconds)
 

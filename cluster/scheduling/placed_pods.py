@@ -180,6 +180,11 @@ class PlacedPods:
                     counts[row] += weight * pods
         return counts
 
+    def forget_answers(self) -> None:
+        """Count anew what is asked from now on: the labels of namespaces have changed."""
+        self._forget_questions()
+        self._matching.clear()
+
     def _forget_questions(self) -> None:
         forgotten = {id(counts) for counts, _ in self._questions.values()}
         for present in self._present.values():

@@ -158,6 +158,13 @@ class NodeTable:
             self.unschedulable[index] = False
             self.cordoned_count -= 1
 
+    def namespaces_changed(self, namespace_labels: Mapping[str, Mapping[str, str]]) -> None:
+        """Take over other labels of namespaces; pods stay where they are."""
+        # In place: what is placed holds the same mapping.
+        self.namespace_labels.clear()
+        self.namespace_labels.update(namespace_labels)
+        self.placed.forget_answers()
+
     def replace_node(self, index: int, node: Node) -> None:
         """Let row `index` be `node` (same name: new labels, taints or size); its pods stay."""
         if node.name != self.nodes[index].name:

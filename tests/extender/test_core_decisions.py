@@ -237,7 +237,7 @@ def test_a_decision_is_explained_as_it_was_made() -> None:
     scene.binds(task("q", 7000), "a")
     scene.goes(pod)
     found = scene.core.explain("shop", "p")
-    assert (found.state, found.node_chosen, found.node_preferred) == ("bound", "b", "a")
+    assert (found.state, found.node_chosen, found.node_preferred) == ("ended", "b", "a")
     chosen = [candidate.node for candidate in found.candidates if candidate.chosen]
     preferred = [candidate.node for candidate in found.candidates if candidate.preferred]
     assert (chosen, preferred) == (["b"], ["a"])

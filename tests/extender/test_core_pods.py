@@ -208,11 +208,11 @@ class TestNodes:
         scene = CoreScene(*TWO)
         scene.binds(task("p", 3000), "a")
         scene.core.node_changed(TWO[0], None)
-        scene.passes(0.1)
+        scene.passes(1.0)
         assert scene.scores(task("q"), ["a", "b"]) == {"a": 0, "b": 10}
         assert scene.cores() == {"b": 1.0}  # q is assumed there
         scene.core.node_changed(None, TWO[0])
-        scene.passes(0.1)
+        scene.passes(1.0)
         assert scene.cores() == {"a": 3.0, "b": 1.0}
         assert scene.scores(task("r"))["a"] == 10
 
@@ -222,14 +222,14 @@ class TestNodes:
         scene.binds(task("p", 3000), "a")
         for node in TWO:
             scene.core.node_changed(node, None)
-        scene.passes(0.1)
+        scene.passes(1.0)
         assert not scene.core.readiness().ready
         assert scene.core.explain("shop", "p") is not None
         assert scene.scores(task("q"), ["a"]) == {"a": 0}
         scene.binds(task("r", 1000), "b")
         for node in TWO:
             scene.core.node_changed(None, node)
-        scene.passes(0.1)
+        scene.passes(1.0)
         assert scene.cores() == {"a": 3.0, "b": 1.0}
 
     def test_a_node_without_cpu_is_not_ranked_until_it_has_some(self) -> None:
@@ -238,12 +238,12 @@ class TestNodes:
         scene = CoreScene(empty, TWO[1])
         assert scene.scores(task("p"), ["a", "b"]) == {"a": 0, "b": 10}
         scene.core.node_changed(empty, replace(empty, labels={"new": "label"}))
-        scene.passes(0.1)
+        scene.passes(1.0)
         scene.core.node_changed(empty, TWO[0])
-        scene.passes(0.1)
+        scene.passes(1.0)
         assert scene.scores(task("q"), ["a", "b"]) == {"a": 10, "b": 9}
         scene.core.node_changed(TWO[0], empty)
-        scene.passes(0.1)
+        scene.passes(1.0)
         assert scene.scores(task("r"), ["a", "b"]) == {"a": 0, "b": 10}
 
     def test_a_node_that_grows_has_the_new_size(self) -> None:
@@ -251,7 +251,7 @@ class TestNodes:
         scene = CoreScene(*TWO)
         scene.binds(task("p", 4000), "a")
         scene.core.node_changed(TWO[0], server("a", cores=16))
-        scene.passes(0.1)
+        scene.passes(1.0)
         assert scene.core.figures().nodes["a"].utilisation_ratio == 0.25
 
     def test_a_cordon_keeps_the_prices(self) -> None:
@@ -271,7 +271,7 @@ class TestNodes:
         scene = CoreScene(*TWO)
         scene.binds(task("p", 4000), "a")
         scene.core.node_changed(TWO[0], server("a", "worst"))
-        scene.passes(0.1)
+        scene.passes(1.0)
         assert scene.scores(task("q")) == {"a": 9, "b": 10}
         assert scene.core.figures().nodes["a"].predicted_watts == pytest.approx(500.0)
 
@@ -289,7 +289,7 @@ class TestNodes:
         scene.binds(task("p", 2000), "new")
         assert scene.core.figures().decisions == {("act", "failed"): 1}
         scene.core.node_changed(None, server("new"))
-        scene.passes(0.1)
+        scene.passes(1.0)
         assert scene.cores()["new"] == 2.0
 
 
@@ -369,7 +369,7 @@ class CoreMachine(RuleBasedStateMachine):
         gone = name in self.nodes
         self.scene.core.node_changed(*((server(name), None) if gone else (None, server(name))))
         self.nodes ^= {name}
-        self.scene.passes(0.0)
+        self.scene.passes(1.0)
 
     @rule(seconds=st.sampled_from([1.0, 30.0]))
     def time_passes(self, seconds) -> None:

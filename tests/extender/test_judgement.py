@@ -76,7 +76,8 @@ def test_no_candidate_is_no_preference() -> None:
     assert sentence(nobody, "marginal") == "no node can take the pod now"
     forced = judged(scene_of(), task("p"), [], chosen=2)
     assert forced.chosen.node == "c"
-    assert forced.forgone_watts == 0.0
+    assert (forced.preferred, forced.candidate_count, forced.forgone_watts) == (None, 0, None)
+    assert sentence(forced, "marginal") == "c was chosen, where we see no room for the pod"
 
 
 def test_a_choice_that_is_no_candidate_is_listed_with_the_worst_rank() -> None:

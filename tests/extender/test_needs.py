@@ -53,9 +53,15 @@ def test_a_usage_ratio_of_nothing_does_not_make_needs_endless() -> None:
     assert needs_of(replica(), used(200), 0.0).cpu_millicores == 20_000
 
 
-def test_a_workload_of_which_no_pod_was_seen_says_nothing() -> None:
+def test_a_workload_that_was_seen_to_use_nothing_says_nothing() -> None:
     """The label is asked."""
-    assert needs_of(replica(labels=LABELLED), used(200, pods=0), 1.0).source == "label"
+    assert needs_of(replica(labels=LABELLED), used(0), 1.0).source == "label"
+
+
+def test_memory_that_is_not_requested_is_what_the_workload_uses() -> None:
+    """Also where the CPU is requested."""
+    found = needs_of(replica(500), used(200), 1.0)
+    assert (found.cpu_millicores, found.memory_bytes, found.source) == (500, GIBIBYTE, "requests")
 
 
 @pytest.mark.parametrize("place", ["labels", "annotations"])

@@ -98,10 +98,47 @@ def test_bookings_count_down_and_are_given_back() -> None:
     key, pod = next(iter(queue.items()))
     rule = rankings.rule()
     before = rule.booked(pod).copy()
-    rankings.placed(key, pod, 0)
+    rankings.placed(key, pod, 0, assumed=True)
     assert rule.booked(pod)[0] == pytest.approx(before[0] - 1.0)
-    rankings.mistaken(key, pod, 0)
+    rankings.mistaken(key, pod)
     assert rule.booked(pod)[0] == pytest.approx(before[0])
+
+
+def test_nothing_is_given_back_that_was_not_taken() -> None:
+    """A pod assumed on a class without a booking for it leaves none behind."""
+    rankings, queue = rankings_of(), queue_of(12)
+    rankings.publish(rankings.job(now_of(NODES), queue, 0, NOW).solve(perf_counter), queue)
+    (key, pod), *others = queue.items()
+    rule = rankings.rule()
+    for other, another in others:
+        rankings.placed(other, another, 0)
+    rankings.placed(key, pod, 0)
+    left = rule.booked(pod)
+    rankings.placed(key, pod, 0, assumed=True)
+    rankings.mistaken(key, pod)
+    assert (rule.booked(pod) is None) == (left is None)
+
+
+def test_a_pod_that_changes_takes_no_second_booking() -> None:
+    """A label or a resize is no placement."""
+    rankings, queue = rankings_of(), queue_of(12)
+    rankings.publish(rankings.job(now_of(NODES), queue, 0, NOW).solve(perf_counter), queue)
+    key, pod = next(iter(queue.items()))
+    rule = rankings.rule()
+    rankings.placed(key, pod, 0)
+    before = rule.booked(pod).copy()
+    rankings.changed(pod, pod)
+    assert rule.booked(pod).tolist() == before.tolist()
+
+
+def test_a_queue_keeps_its_rule_while_the_same_nodes_are_told_something_else() -> None:
+    """But it is priced anew as soon as may be."""
+    rankings, queue = rankings_of(), queue_of(12)
+    rankings.publish(rankings.job(now_of(NODES), queue, 0, NOW).solve(perf_counter), queue)
+    rule = rankings.rule()
+    rankings.take_over(fleet_of(), same_nodes=True)
+    assert rankings.rule() is rule
+    assert isinstance(rankings.job(now_of(NODES), queue, 0, NOW + 100.0), QueueJob)
 
 
 def test_what_is_placed_while_a_program_is_solved_is_booked_already() -> None:
