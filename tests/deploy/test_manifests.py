@@ -13,9 +13,12 @@ import scheduler_files
 import yaml
 from manifests import ACCOUNT, NAMESPACE, OBSERVE, SCHEDULER
 
+from extender.settings import NO_LEDGER, ExtenderSettings
 from simulator.sandbox.control_plane import ControlPlane
 
 HUNG_SECONDS_MAX = 10
+#: docs/reference/ledger.md: a row with nine candidates; and room for the write-ahead log.
+ROW_BYTES, SLACK = 2200, 1.5
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +85,33 @@ def test_every_setting_is_one_that_the_extender_knows(documents) -> None:
             if name.startswith(prefix)
         }
         assert settings.read_settings(values, environ=told).host == "0.0.0.0"  # noqa: S104
-        assert told["NEGAWATT_STATE"] in {mount["mountPath"] for mount in extender["volumeMounts"]}
+
+
+def test_no_ledger_can_take_the_scheduler_along(documents) -> None:
+    """A pod whose volume is full is evicted with all its containers: only the observer records."""
+    observer, beside = extenders(documents)
+    told = {each["name"]: each["value"] for each in beside["env"]}
+    assert told["NEGAWATT_EXTENDER__LEDGER_URL"] == NO_LEDGER
+    told = {each["name"]: each["value"] for each in observer["env"]}
+    assert told["NEGAWATT_STATE"] in {mount["mountPath"] for mount in observer["volumeMounts"]}
+    pod = manifests.only(documents["observe"], "Deployment")["spec"]["template"]["spec"]
+    (room,) = [each["emptyDir"] for each in pod["volumes"] if each["name"] == "ledger"]
+    rows_max = ExtenderSettings().ledger_rows_max
+    assert rows_max * ROW_BYTES * SLACK <= _bytes(room["sizeLimit"])
+
+
+def _bytes(size: str) -> int:
+    assert size.endswith("Gi")
+    return int(size.removesuffix("Gi")) * 2**30
+
+
+def test_no_proxy_is_put_between_the_extender_and_its_callers(documents) -> None:
+    """Every caller of the pod would come from loopback, where none has to show a token."""
+    for found in documents.values():
+        for document in found:
+            if document["kind"] == "Deployment":
+                labels = document["spec"]["template"]["metadata"]["labels"]
+                assert labels["sidecar.istio.io/inject"] == "false"
 
 
 def test_an_extender_that_hangs_is_ended_within_ten_seconds(documents) -> None:
