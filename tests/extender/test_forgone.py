@@ -70,6 +70,57 @@ def test_a_clock_that_goes_back_takes_no_joules_away() -> None:
     assert sums.totals(T0)[WEB].joules == pytest.approx(0.0, abs=1e-3)
 
 
+def job(name: str, namespace: str = "shop") -> Workload:
+    """Give a Job."""
+    return Workload(namespace=namespace, kind="Job", name=name)
+
+
+def test_jobs_of_a_cron_job_are_one_workload() -> None:
+    """Their names end in the minute of Unix time when they were due; a day is no such minute."""
+    sums, minute = ForgoneSums(), int(T0 // 60)
+    for number in range(3):
+        sums.began(f"shop/{number}", job(f"clean-up-{minute + number}"), 2.0, T0 + 60.0 * number)
+    for number, name in enumerate(("report-20231114", "once", f"clean-up-{int(T0)}", "7-1", "x-")):
+        sums.began(f"shop/other-{number}", job(name), 1.0, T0)
+    found = sums.totals(T0 + 200.0)
+    cron = Workload(namespace="shop", kind="CronJob", name="clean-up")
+    assert (found.pop(cron).decisions, len(found)) == (3, 5)
+    assert {(each.kind, total.decisions) for each, total in found.items()} == {("Job", 1)}
+
+
+def test_what_has_no_pods_the_longest_makes_room(monkeypatch) -> None:
+    """Its sums stay in its namespace's `other`; what runs keeps its place, newcomers get one."""
+    monkeypatch.setattr("extender.forgone.WORKLOADS_MAX", 3)
+    sums = ForgoneSums()
+    for number, namespace in enumerate(("shop", "shop", "blog")):
+        sums.began(f"{number}", job(f"{number}", namespace), 1.0, T0)
+    for number in (2, 0):  # and 1 runs on
+        sums.ended(f"{number}", T0 + 10.0)
+    sums.began("3", job("3"), 1.0, T0 + 10.0)
+    sums.began("4", job("4"), 1.0, T0 + 10.0)
+    sums.began("5", job("5"), 1.0, T0 + 10.0)  # nobody to make room
+    found = sums.totals(T0 + 20.0)
+    others = {name: Workload(namespace=name, kind="other", name="") for name in ("shop", "blog")}
+    assert found.keys() == {job("1"), job("3"), job("4"), *others.values()}
+    assert (found[others["blog"]].watts, found[others["blog"]].joules) == (0.0, 10.0)
+    assert found[others["shop"]].joules == pytest.approx(20.0, abs=1e-3)
+    assert (found[others["shop"]].watts, found[others["shop"]].decisions) == (1.0, 2)
+
+
+def test_one_that_comes_back_keeps_its_place(monkeypatch) -> None:
+    """A workload whose pods were all replaced at once is not folded for it."""
+    monkeypatch.setattr("extender.forgone.WORKLOADS_MAX", 2)
+    sums = ForgoneSums()
+    for number in range(2):
+        sums.began(f"{number}", WORKLOADS[number], 1.0, T0)
+        sums.ended(f"{number}", T0 + 10.0)
+    sums.began("0", WORKLOADS[0], 1.0, T0 + 20.0)
+    sums.began("new", WORKLOADS[2], 1.0, T0 + 20.0)
+    found = sums.totals(T0 + 20.0)
+    assert found[WORKLOADS[0]].decisions == 2
+    assert WORKLOADS[1] not in found
+
+
 events = st.lists(
     st.tuples(
         st.integers(0, 9),
@@ -109,3 +160,32 @@ def test_sums_are_those_of_the_single_pods(steps, rest_seconds) -> None:
     assert by_namespace.forgone_joules == pytest.approx(by_workload.forgone_joules, abs=1e-3)
     assert by_namespace.decisions == by_workload.decisions
     assert by_workload.decisions == sum(1 for step in steps if step[4])
+
+
+@given(events, st.integers(1, 3))
+def test_making_room_conserves_every_namespace_s_sums(steps, workloads_max) -> None:
+    """However few are kept apart, a namespace's watts, joules and decisions are the same."""
+    free, tight = ForgoneSums(), ForgoneSums()
+    with pytest.MonkeyPatch.context() as patch:
+        at = T0
+        for number, workload, watts, seconds, begins in steps:
+            at += seconds
+            for sums, places in ((free, 2000), (tight, workloads_max)):
+                patch.setattr("extender.forgone.WORKLOADS_MAX", places)
+                if begins:
+                    sums.began(f"pod-{number}", workload, watts, at)
+                else:
+                    sums.ended(f"pod-{number}", at)
+    whole, folded = (
+        summed(Figures(mode="observe", rule="r", forgone=sums.totals(at)), "namespace")
+        for sums in (free, tight)
+    )
+    named = [each for each in tight.totals(at) if each.kind != "other"]
+    assert len(named) <= workloads_max
+    rows = {row.namespace: row for row in folded.rows}
+    assert rows.keys() == {row.namespace for row in whole.rows}
+    for row in whole.rows:
+        same = rows[row.namespace]
+        assert same.decisions == row.decisions
+        assert same.forgone_watts == pytest.approx(row.forgone_watts, abs=1e-6)
+        assert same.forgone_joules == pytest.approx(row.forgone_joules, abs=1.0)
