@@ -77,6 +77,8 @@ def pod_of(json: Json, services: Iterable[Json] = ()) -> Pod:
         topology_spread=tuple(_spread(c) for c in spec.get("topologySpreadConstraints", ())),
         host_ports=tuple(_host_ports(spec)),
         terminating=bool(metadata.get("deletionTimestamp")),
+        uid=metadata.get("uid", ""),
+        gated=bool(spec.get("schedulingGates")),
         default_spread_selector=_default_selector(metadata["namespace"], labels, services),
     )
 
