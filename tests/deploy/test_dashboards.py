@@ -37,6 +37,7 @@ QUERIES = [
 METRIC = re.compile(r"\b(?:negawatt|process)_\w+")
 COLUMNS = 24
 SCRAPES = 8
+REPLICAS = ("one", "two")
 #: What Grafana puts in place of its variables, for a scrape a second.
 SUBSTITUTES = {
     "$__rate_interval": "4s",
@@ -153,7 +154,10 @@ def test_only_what_prometheus_2_and_3_share_is_asked() -> None:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the address of a Prometheus that has scraped an extender at work a few times."""
+    """Give the address of a Prometheus that has scraped two replicas at work a few times.
+
+    Both see the same binds; one is asked, and counts for the other too.
+    """
     scorer, scrapes = SteadyScorer(), count(1)
     app = create_app(scorer, ExtenderSettings())
     body = json.dumps(
@@ -172,14 +176,19 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 BLOG: Forgone(watts=-3.0, joules=-3.0 * number, decisions=number),
             },
         )
+        return shown()
+
+    def shown() -> str:
         return ask(app, "GET", "/metrics").sent.decode()
 
-    with targets() as served:
+    with targets() as served, targets() as second:
         served.pages["/metrics"] = page
-        scraped = job("extender", served, "/metrics")
+        second.pages["/metrics"] = shown
+        scraped = job("extender", served, "/metrics", instance="one")
+        scraped["static_configs"] += job("", second, "/metrics", instance="two")["static_configs"]
         with prometheus(tmp_path_factory.mktemp("dashboard"), scraped) as url:
             enough = f"count_over_time(negawatt_extender_build_info[1m]) >= {SCRAPES}"
-            wait_until(lambda: bool(answer(url, "query", query=enough)["result"]))
+            wait_until(lambda: len(answer(url, "query", query=enough)["result"]) == len(REPLICAS))
             yield url
 
 
@@ -234,6 +243,32 @@ def test_figures_at_a_glance_are_right(address, title, expected) -> None:
     (panel,) = [each for each in PANELS if each["type"] == "stat" and each["title"] == title]
 
     assert values(address, panel["targets"][0]) == pytest.approx(expected)
+
+
+@pytest.mark.prometheus
+@pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param(target, id=f"{panel['title']} {target['refId']}")
+        for panel in PANELS
+        for target in panel["targets"]
+        if re.search(r"_(decisions|records)_total", target["expr"])
+        and panel["title"] != "Bound to the preferred node"
+    ],
+)
+def test_what_every_replica_counts_is_counted_once(address, target) -> None:
+    """Every replica sees every bind, so two of them say no more than the one that says more."""
+    query = substituted(target["expr"])
+    past = f"{time.time() - 2}"  # what was scraped since is in no answer
+
+    def told(query: str) -> dict[str, float]:
+        found = answer(address, "query", query=query, time=past)["result"]
+        return {json.dumps(each["metric"]): float(each["value"][1]) for each in found}
+
+    alone = [told(query.replace('job=~".+"', f'instance="{name}"')) for name in REPLICAS]
+    both = told(query)
+    assert both
+    assert both == {series: max(each[series] for each in alone) for series in both}
 
 
 @pytest.mark.prometheus
