@@ -21,10 +21,9 @@ from energy.catalogue import Catalogue
 from extender.core import Core
 from extender.options import CoreOptions
 from simulator.chooser import NOWHERE
+from simulator.extender_chooser import POINTS_PER_SCORE
 from simulator.fleet import Fleet
 
-# MaxNodeScore / MaxExtenderPriority: what kube-scheduler multiplies an extender's scores by.
-POINTS_PER_SCORE = 10
 DECISION_SECONDS = 0.003
 
 

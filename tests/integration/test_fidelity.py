@@ -17,16 +17,12 @@ import pytest
 import scheduler_files
 from extender_recorder import recording
 
-from cluster.scheduling.profile import (
-    PluginWeights,
-    SchedulerProfile,
-    ScoringStrategy,
-    ScoringStrategyType,
-)
+from cluster.scheduling.profile import SchedulerProfile
 from cluster.scheduling.tie import TieRule, TieState
 from energy.catalogue import Catalogue
 from energy.power_profile import read_power_profiles
 from extender.options import CoreOptions
+from simulator.extender_chooser import EXTENDER_WEIGHT, POINTS_PER_SCORE, PROFILE
 from simulator.fidelity import replay, simulated_placement
 from simulator.fleet import FLEETS, Fleet, fleet_of_servers
 from simulator.policy import Setting
@@ -42,11 +38,7 @@ from simulator.sandbox.trial_extender import negawatt_environment, negawatt_exte
 from simulator.sandbox.trial_grades import nodes_used, placement_watts
 from simulator.sandbox.trial_objects import SERVER_LABEL, write_power_profiles
 from simulator.sandbox.trial_pods import shipped_pods
-from simulator.simulated_extender import (
-    POINTS_PER_SCORE,
-    SimulatedExtender,
-    extended_placement,
-)
+from simulator.simulated_extender import SimulatedExtender, extended_placement
 
 pytestmark = [pytest.mark.kube, pytest.mark.slow]
 
@@ -57,12 +49,6 @@ ALL_PERCENT = 100
 WATTS_TOLERANCE, NODES_TOLERANCE, AGREEMENT_MIN = 0.05, 0.03, 0.99
 DEFAULT = SchedulerProfile.default(percentage_of_nodes_to_score=ALL_PERCENT)
 MOST_ALLOCATED = SchedulerProfile.most_allocated(percentage_of_nodes_to_score=ALL_PERCENT)
-# Of the shipped configuration, what matters to pods that state no preference.
-SHIPPED = SchedulerProfile(
-    weights=PluginWeights(balanced_allocation=0),
-    strategy=ScoringStrategy(type=ScoringStrategyType.MOST_ALLOCATED),
-    percentage_of_nodes_to_score=ALL_PERCENT,
-)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +112,7 @@ def test_model_with_our_extender_places_as_the_scheduler_does(cluster, fleet, tm
     write_power_profiles(profiles, fleet)
     shipped = scheduler_files.shipped()
     name = shipped["profiles"][0]["schedulerName"]
-    weight = shipped["extenders"][0]["weight"]
+    assert shipped["extenders"][0]["weight"] == EXTENDER_WEIGHT
     # Another time limit than shipped: a busy machine must not decide what is compared here.
     shipped["extenders"][0]["httpTimeout"] = "10s"
     environ = negawatt_environment(
@@ -151,15 +137,15 @@ def test_model_with_our_extender_places_as_the_scheduler_does(cluster, fleet, tm
         nodes_may_sleep=SETTING.nodes_may_sleep,
     )
     ties = TieState(rule=TieRule.RANDOM, rng=np.random.default_rng(SEED))
-    model = SimulatedExtender(fleet, catalogue, options, weight)
-    simulated = extended_placement(fleet, pods, SHIPPED, ties, model)
+    model = SimulatedExtender(fleet, catalogue, options, EXTENDER_WEIGHT)
+    simulated = extended_placement(fleet, pods, PROFILE, ties, model)
     assert_alike(fleet, pods, trial.node_of_pod, simulated)
 
     def told(table, pod, rows):
         scores = recorder.scores.get(pod.name, {})
         points = [scores.get(table.nodes[row].name, 0) for row in rows.tolist()]
-        return np.array(points, dtype=np.int64) * weight * POINTS_PER_SCORE
+        return np.array(points, dtype=np.int64) * EXTENDER_WEIGHT * POINTS_PER_SCORE
 
     assert len(recorder.scores) >= AGREEMENT_MIN * PODS
-    replayed = replay(fleet.nodes, pods, trial.node_of_pod, SHIPPED, told)
+    replayed = replay(fleet.nodes, pods, trial.node_of_pod, PROFILE, told)
     assert replayed.agreement_ratio >= AGREEMENT_MIN, replayed.disagreements[:5]
