@@ -24,7 +24,7 @@ from extender.rankings import (
 )
 from extender.scorer import SCORE_MAX
 from extender.settings import ExtenderSettings, flag
-from extender.state import USAGE_RATIO_STEP
+from extender.state import REBUILD_SECONDS, USAGE_RATIO_STEP
 from extender.state_metrics import FAMILIES
 from extender.treatment import CEILING, IGNORE, LATENCY_CRITICAL, PART_OF, US
 from extender.verbs import LOG_PAUSE_SECONDS
@@ -97,8 +97,9 @@ def test_the_constants_of_solving_are_those_of_the_code():
         "on the inbox for a millisecond at a time",
         "within its last minute" if LAG_SECONDS == 60 else f"its last {LAG_SECONDS:g} seconds",
         f"A change by less than {USAGE_RATIO_STEP}",
+        "at most once a second" if REBUILD_SECONDS == 1 else f"every {REBUILD_SECONDS:g} seconds",
         f"up to {['eight', str(LISTED_CLASSES)][LISTED_CLASSES != 8]} classes of candidates",
-        f"beyond {WORKLOADS_MAX:,} workloads",
+        f"Beyond {WORKLOADS_MAX:,} workloads",
         "at most once a minute" if LOG_PAUSE_SECONDS == 60 else f"every {LOG_PAUSE_SECONDS} s",
     ]
 
