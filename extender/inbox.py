@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 _log = logging.getLogger(__name__)
 
-# A request waits for so long and then for the piece that was begun: most take well under 0.1 ms, but
-# to judge a bind, or to take readings over, takes some milliseconds at 5,000 nodes.
+# A request waits for so long and then for the piece that was begun: most take well under 0.1 ms,
+# but to judge a bind, or to take readings over, takes some milliseconds at 5,000 nodes.
 SLICE_SECONDS = 0.001
 
 

@@ -12,7 +12,6 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -23,7 +22,7 @@ from cluster.kube.client import KubeClient
 from cluster.kube.convert import NamespaceLabels, Reading
 from cluster.kube.errors import KubeError
 from cluster.kube.power_profiles import PowerProfileObserver
-from cluster.kube.snapshot import ClusterObserver
+from cluster.kube.snapshot import STOP_SECONDS, ClusterObserver
 from cluster.kube.store import Change
 from cluster.model import Node, Pod
 from energy.catalogue import Catalogue
@@ -69,7 +68,6 @@ class Service:
         self._writer, self._left_running = writer, left_running
         self._written_profiles = tuple(written_profiles)
         self._profiles: tuple[PowerProfile, ...] = ()
-        self._running = ExitStack()
         self._stopping = Event()
         self._solver = ThreadPoolExecutor(1, "solver")
         self._tasks: list[asyncio.Task[None]] = []
@@ -86,8 +84,8 @@ class Service:
         self.observer.nodes.subscribe(lambda change: put(partial(self._node, change)))
         self.observer.pods.subscribe(lambda change: put(partial(self._pod, change)))
         self.observer.namespaces.subscribe(lambda change: put(partial(self._namespace, change)))
-        self._running.enter_context(self.profile_observer)
-        self._running.enter_context(self.observer)
+        self.profile_observer.__enter__()
+        self.observer.__enter__()
         Thread(target=self._await_sync, name="sync", daemon=True).start()
         if self._readings is not None:
             self._readings.start(put, self._core)
@@ -95,14 +93,22 @@ class Service:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """End all threads."""
+        """End all threads; the ledger's goes on writing meanwhile."""
         self._stopping.set()
+        self.observer.ask_to_stop()
+        self.profile_observer.ask_to_stop()
         for task in self._tasks:
             task.cancel()
         if self._readings is not None:
             self._readings.stop()
-        await asyncio.get_running_loop().run_in_executor(None, self._running.close)
+        await asyncio.get_running_loop().run_in_executor(None, self._stop_informers)
         self._solver.shutdown(wait=False, cancel_futures=True)
+
+    def _stop_informers(self) -> None:
+        """Within one time for all of them: a server that hangs must not keep the process alive."""
+        deadline = time.monotonic() + STOP_SECONDS
+        for observer in (self.observer, self.profile_observer):
+            observer.stop(timeout_seconds=max(0.0, deadline - time.monotonic()))
 
     # The Scorer, with what only the service knows.
 

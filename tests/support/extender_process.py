@@ -97,6 +97,11 @@ class ExtenderProcess:
         assert self._process is not None
         self._process.send_signal(number)
 
+    def ended(self, seconds_max: float) -> int:
+        """Give its exit status once it has ended; raise `TimeoutExpired` if it does not in time."""
+        assert self._process is not None
+        return self._process.wait(seconds_max)
+
     def kill(self) -> None:
         """End it as a lack of memory would."""
         assert self._process is not None
