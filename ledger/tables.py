@@ -32,7 +32,7 @@ DECISIONS: Final = sa.Table(
     METADATA,
     _column("id", _NUMBER, "number of the row, in the order of writing", primary_key=True),
     _column("decided_at_seconds", sa.Double(), "when the decision was made, Unix seconds"),
-    _column("mode", _WORD, "mode of the extender, `observe` or `act`"),
+    _column("mode", _WORD, "`act` if a scheduler that asks us placed the pod, else `observe`"),
     _column("namespace", sa.String(NAMESPACE_LENGTH_MAX), "namespace of the pod"),
     _column("pod", _NAME, "name of the pod"),
     _column("uid", _WORD, "Kubernetes' uid of the pod; one row a uid, the first written stays"),
