@@ -21,19 +21,27 @@ RatioSource = Literal["stated", "measured", "fallback"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatioPolicy:
-    """Where the share of requests that is used comes from: stated, else measured, else this."""
+    """Where the share of requests that is used comes from.
+
+    It is the one stated, else the one measured now, else that measured `lately`, else `fallback`.
+    """
 
     stated: float | None
     fallback: float
+    lately: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterLoads:
-    """The load of every node, and the ratio that stands in where nothing was measured."""
+    """The load of every node, and the ratio that stands in where nothing was measured.
+
+    `measured_ratio` is what was measured now, None where that was too little.
+    """
 
     by_node: Mapping[str, NodeLoad]
     usage_ratio: float
     usage_ratio_source: RatioSource
+    measured_ratio: float | None = None
 
 
 def demands_of(snapshot: ClusterSnapshot) -> dict[str, NodeDemand]:
@@ -81,12 +89,14 @@ def cluster_loads(
     first = loads(policy.fallback)
     ratio: float | None = policy.stated
     source: RatioSource = "stated"
+    measured = measured_usage_ratio(demands, first)
     if ratio is None:
-        ratio, source = measured_usage_ratio(demands, first), "measured"
+        ratio, source = (policy.lately if measured is None else measured), "measured"
     if ratio is None:
         ratio, source = policy.fallback, "fallback"
     return ClusterLoads(
         by_node=first if ratio == policy.fallback else loads(ratio),
         usage_ratio=ratio,
         usage_ratio_source=source,
+        measured_ratio=measured,
     )

@@ -1,7 +1,8 @@
 """Ask the presets of one quantity in order, until every node has a reading that holds.
 
 A preset that brought nothing new is left out for some minutes, so that a cluster with one good
-source is asked one good question, not ten.
+source is asked one good question, not ten. Of one whose query fails the last readings stay, with
+the times of their samples, until they are too old to hold.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ class SourceStatus:
     Attributes:
         name: the preset's name, or `metrics.k8s.io`.
         quantity: what it measures.
-        nodes: for how many nodes its reading is the one that counts.
+        nodes: for how many nodes its reading is the one that counts, be it one that was kept.
         unmatched: samples of no node that we know.
         strangers: whom the first few of those claim to be of.
-        error: why it gave nothing; empty if it answered.
+        error: why it gave nothing new; empty if it answered.
     """
 
     name: str
@@ -57,6 +58,7 @@ class PresetChain:
         self._presets = tuple(presets)
         self._probe_seconds = probe_seconds
         self._useful = frozenset(preset.name for preset in presets)
+        self._last: dict[str, PresetReadings] = {}
         self._covered = 0
         self._probe_at_seconds = float("-inf")
 
@@ -72,11 +74,22 @@ class PresetChain:
             if not lacking:
                 break
             if probing or preset.name in self._useful:
-                statuses.append(_asked(preset, ask, holds, found=found, lacking=lacking))
+                readings, error = self._asked(preset, ask)
+                covered = _spread(readings, holds, nodes=nodes, found=found, lacking=lacking)
+                statuses.append(_status(preset, readings, covered, error))
         covered = len(nodes) - len(lacking)
         self._remember(statuses, covered, probing=probing, at_seconds=now_seconds)
         by_node = {node: tuple(readings) for node, readings in found.items()}
         return ChainReadings(by_node=by_node, statuses=tuple(statuses))
+
+    def _asked(self, preset: Preset, ask: Ask) -> tuple[PresetReadings, str]:
+        """What a preset says, or said last where its query fails, and why it does."""
+        try:
+            readings = ask(preset)
+        except PrometheusError as error:
+            return self._last.get(preset.name, PresetReadings(by_node={})), str(error)
+        self._last[preset.name] = readings
+        return readings, ""
 
     def _remember(
         self, statuses: Sequence[SourceStatus], covered: int, *, probing: bool, at_seconds: float
@@ -96,29 +109,32 @@ class PresetChain:
             self._probe_at_seconds = at_seconds + pause_seconds
 
 
-def _asked(
-    preset: Preset,
-    ask: Ask,
+def _spread(
+    readings: PresetReadings,
     holds: Holds,
     *,
+    nodes: frozenset[str],
     found: dict[str, list[NodeReading]],
     lacking: set[str],
-) -> SourceStatus:
-    """Ask one preset; add what it says to `found`, and take whom it covers from `lacking`."""
-    try:
-        readings = ask(preset)
-    except PrometheusError as error:
-        return SourceStatus(name=preset.name, quantity=preset.quantity, error=str(error))
+) -> int:
+    """Add what a preset says to `found`; take whom it covers from `lacking` and count them."""
     covered = 0
     for node, reading in readings.by_node.items():
+        if node not in nodes:
+            continue  # it went since the readings were kept
         found.setdefault(node, []).append(reading)
         if node in lacking and holds(node, reading):
             lacking.remove(node)
             covered += 1
+    return covered
+
+
+def _status(preset: Preset, readings: PresetReadings, covered: int, error: str) -> SourceStatus:
     return SourceStatus(
         name=preset.name,
         quantity=preset.quantity,
         nodes=covered,
         unmatched=readings.unmatched,
         strangers=readings.strangers,
+        error=error,
     )

@@ -89,6 +89,8 @@ class Reader:
         self._prometheus = prometheus and PrometheusReader(
             prometheus, limits=self._limits, probe_seconds=self._settings.probe_seconds
         )
+        self._ratio: float | None = None
+        self._ratio_at_seconds = float("-inf")
         self._workloads = client and WorkloadMeter(
             client, every_seconds=self._settings.workloads_seconds, limits=self._limits
         )
@@ -108,13 +110,13 @@ class Reader:
         loads = cluster_loads(
             demands,
             readings,
-            policy=RatioPolicy(
-                stated=self._settings.usage_ratio, fallback=self._settings.usage_ratio_fallback
-            ),
+            policy=self._policy(now_seconds),
             now_seconds=now_seconds,
             limits=self._limits,
             notes=self._notes(demands, asked, metrics),
         )
+        if loads.measured_ratio is not None:
+            self._ratio, self._ratio_at_seconds = loads.measured_ratio, now_seconds
         workloads, strange = (
             self._workloads.read(snapshot, now_seconds) if self._workloads else ({}, ())
         )
@@ -127,6 +129,15 @@ class Reader:
             workloads=workloads,
             sources=(*asked.statuses, *statuses),
             failures=tuple(dict.fromkeys((*asked.failures, *failures_of(metrics), *strange))),
+        )
+
+    def _policy(self, now_seconds: float) -> RatioPolicy:
+        """A ratio that was measured counts until it is as old as a reading may be."""
+        is_fresh = 0 <= now_seconds - self._ratio_at_seconds <= self._settings.stale_seconds
+        return RatioPolicy(
+            stated=self._settings.usage_ratio,
+            fallback=self._settings.usage_ratio_fallback,
+            lately=self._ratio if is_fresh else None,
         )
 
     def _metrics(

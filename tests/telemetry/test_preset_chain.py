@@ -70,6 +70,26 @@ def test_nobody_is_asked_once_every_node_is_covered() -> None:
     assert [(status.name, status.nodes) for status in found.statuses] == [("first", 2)]
 
 
+def test_the_last_readings_stay_where_a_query_fails() -> None:
+    """With the times of their samples, and not of nodes that went; an answer replaces them."""
+    asked, chain = Asked(first={"a": 1.0, "b": 1.0}), a_chain()
+    asked.read(chain, at=0)
+
+    asked.answers["first"] = refusal()
+    found = asked.read(chain, at=15)
+    fewer = chain.read(asked.ask, lambda _, reading: True, nodes=frozenset("a"), now_seconds=15)
+    asked.answers["first"] = {"b": 2.0}
+    after = asked.read(chain, at=30)
+
+    assert {node: readings[0].sampled_at_seconds for node, readings in found.by_node.items()} == {
+        "a": 0.0,
+        "b": 0.0,
+    }
+    assert [(status.nodes, bool(status.error)) for status in found.statuses] == [(2, True)]
+    assert set(fewer.by_node) == {"a"}
+    assert {node: readings[0].value for node, readings in after.by_node.items()} == {"b": 2.0}
+
+
 def test_a_reading_that_does_not_hold_leaves_its_node_to_the_next_preset() -> None:
     """Both stay in the list, best first, so that the chain can say what it passed over."""
     asked, chain = Asked(first={"a": None, "b": 1.0}, second={"a": 2.0, "b": 9.0}), a_chain()

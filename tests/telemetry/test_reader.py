@@ -311,6 +311,24 @@ def test_a_prometheus_that_hangs_costs_two_time_outs() -> None:
     assert set(sources(readings).values()) == ALL_BY_REQUESTS
 
 
+@pytest.mark.prometheus
+def test_a_ratio_that_was_measured_stays_for_a_while(scraping: Prometheus) -> None:
+    """Nodes without a meter come: too little is measured, and soon nothing is known."""
+    nodes = [6]
+    reader = Reader(snapshot=lambda: snapshot(nodes[0]), prometheus=scraping)
+    now_seconds = time.time()
+
+    measured = reader.read(now_seconds)
+    nodes[0] = 40
+    lately = reader.read(now_seconds + 1)
+    later = reader.read(now_seconds + 122)
+
+    assert measured.usage_ratio_source == lately.usage_ratio_source == "measured"
+    assert lately.usage_ratio == measured.usage_ratio
+    assert lately.nodes["worker-40"].load.cpu_cores == pytest.approx(4 * measured.usage_ratio)
+    assert (later.usage_ratio_source, later.usage_ratio) == ("fallback", 0.5)
+
+
 def test_a_stated_ratio_is_taken() -> None:
     """Without any meter, the ratio that a person states."""
     reader = Reader(snapshot=snapshot, settings=ReaderSettings(usage_ratio=0.9))
