@@ -22,6 +22,7 @@ from telemetry.workload_use import (
 
 #: What a workload used some minutes ago still says more of its pods than nothing does.
 KEEP_SECONDS: Final = 600.0
+NOT_INSTALLED: Final = "not installed"
 
 
 class WorkloadMeter:
@@ -70,7 +71,7 @@ def failures_of(answer: MeasuredUses | None) -> tuple[str, ...]:
 def absence_of(answer: MeasuredUses) -> str:
     """Say in a few words why a node is not in this answer."""
     if not answer.installed:
-        return "not installed"
+        return NOT_INSTALLED
     return "failed" if answer.error else "no sample"
 
 
@@ -90,7 +91,7 @@ def status_of(answer: MeasuredUses, loads: Mapping[str, NodeLoad]) -> SourceStat
         nodes=sum(load.source == METRICS_API for load in loads.values()),
         unmatched=len(strangers),
         strangers=tuple(strangers[:STRANGERS_MAX]),
-        error=str(answer.error or "") if answer.installed else "not installed",
+        error=str(answer.error or "") if answer.installed else NOT_INSTALLED,
     )
 
 

@@ -198,5 +198,5 @@ def test_without_prometheus_requests_stand_in(stage: Stage, tmp_path: Path) -> N
         assert measured.utilisation() == pytest.approx(measured.requested())
         assert extender.answers("/readyz")
         assert measured.scores()[NODE] == 10
-        name, aged = "source_age_seconds", {"source": "kepler-usage-ratio"}
+        name, aged = "source_age_seconds", {"source": "cpu-load"}
         stage.until(lambda: extender.metric(name, **aged) > STALE_SECONDS)
