@@ -46,8 +46,9 @@ class Figures:
     ``decisions`` counts by (mode, outcome): outcome `same` (the scheduler chose what we prefer),
     `other`, `skipped`. ``scores`` counts how often each score was given. ``unscored`` counts
     requests answered without ranks, by why. ``sources`` has the age in seconds of each source
-    (nodes, pods, prometheus, ...), infinite if it never answered; ``stale`` names those too old
-    to be used. ``price_solves`` counts by outcome (solved, kept, fallback).
+    (nodes, pods, cpu-load, ...), infinite if it never answered; ``stale`` names those too old
+    to be used. ``unreadable`` counts objects of the cluster that could not be read, by kind.
+    ``price_solves`` counts by outcome (solved, kept, fallback).
     """
 
     mode: str
@@ -63,6 +64,7 @@ class Figures:
     forgone: Mapping[Workload, Forgone] = field(default_factory=dict)
     sources: Mapping[str, float] = field(default_factory=dict)
     stale: frozenset[str] = frozenset()
+    unreadable: Mapping[str, int] = field(default_factory=dict)
     usage_ratio: float = 1.0
     usage_ratio_source: str = ""
     price_solves: Mapping[str, int] = field(default_factory=dict)

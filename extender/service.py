@@ -7,7 +7,6 @@ threads of their own and leave what they have in the inbox.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,11 +31,13 @@ from extender.cluster_view import is_finished
 from extender.core import Core
 from extender.explanation import Explanation
 from extender.figures import Figures
+from extender.garbage import GarbageTurns
 from extender.inbox import Inbox
 from extender.rankings import Job, Solved
 from extender.readings import ReadingLoop
 from extender.scorer import JsonObject, Readiness
 from extender.settings import ExtenderSettings
+from extender.unreadable import NAMESPACE, NODE, POD, POWER_PROFILE, Unreadable
 from ledger.writer import LedgerWriter
 
 T = TypeVar("T")
@@ -47,6 +48,8 @@ SYNC_SECONDS = 60.0
 #: How often the core is asked for work that no request triggers.
 TURN_SECONDS = 0.05
 PROFILE_SECONDS = 5.0
+#: How long an informer may hear nothing: a quiet cluster says nothing for up to two minutes.
+SILENT_SECONDS = 150.0
 
 
 class Service:
@@ -68,6 +71,7 @@ class Service:
         self._writer, self._left_running = writer, left_running
         self._written_profiles = tuple(written_profiles)
         self._profiles: tuple[PowerProfile, ...] = ()
+        self._unreadable = Unreadable()
         self._stopping = Event()
         self._solver = ThreadPoolExecutor(1, "solver")
         self._tasks: list[asyncio.Task[None]] = []
@@ -79,6 +83,7 @@ class Service:
     async def __aenter__(self) -> Self:
         """Begin to follow the cluster; gives back at once, `readiness` says when it is known."""
         loop = asyncio.get_running_loop()
+        self._garbage = GarbageTurns(time.monotonic())
         self._inbox = Inbox(loop)
         put = self._inbox.put
         self.observer.nodes.subscribe(lambda change: put(partial(self._node, change)))
@@ -103,6 +108,7 @@ class Service:
             self._readings.stop()
         await asyncio.get_running_loop().run_in_executor(None, self._stop_informers)
         self._solver.shutdown(wait=False, cancel_futures=True)
+        self._garbage.release()
 
     def _stop_informers(self) -> None:
         """Within one time for all of them: a server that hangs must not keep the process alive."""
@@ -114,10 +120,12 @@ class Service:
 
     def prioritize(self, pod: JsonObject, names: Sequence[str]) -> Sequence[int]:
         """See `Core.prioritize`."""
+        self._garbage.asked(time.monotonic())
         return self._core.prioritize(pod, names)
 
     def filter(self, pod: JsonObject, names: Sequence[str]) -> Mapping[str, str]:
         """See `Core.filter`."""
+        self._garbage.asked(time.monotonic())
         return self._core.filter(pod, names)
 
     def explain(self, namespace: str, pod: str) -> Explanation | None:
@@ -139,7 +147,7 @@ class Service:
     def figures(self) -> Figures:
         """The core's figures with the ages of its sources, the meters and the ledger."""
         found = self._core.figures()
-        sources = {
+        informers = {
             name: informer.status().age_seconds
             for name, informer in (
                 ("nodes", self.observer.nodes),
@@ -147,17 +155,18 @@ class Service:
                 ("namespaces", self.observer.namespaces),
             )
         }
+        readings: Mapping[str, float] = {}
         nodes = found.nodes
         if self._readings is not None:
-            sources |= self._readings.ages(time.time())
+            readings = self._readings.ages(time.time())
             nodes = self._readings.with_power(nodes, time.time())
-        # A quiet cluster says nothing for up to two minutes.
-        limit = max(self._settings.stale_seconds, 150.0)
         found = replace(
             found,
             nodes=nodes,
-            sources=sources,
-            stale=frozenset(name for name, age in sources.items() if age > limit),
+            sources={**informers, **readings},
+            stale=_older(informers, SILENT_SECONDS)
+            | _older(readings, self._settings.stale_seconds),
+            unreadable=self._unreadable.counts(),
         )
         if self._writer is None:
             return found
@@ -172,17 +181,32 @@ class Service:
     # What informers tell; each runs on the event loop.
 
     def _node(self, change: Change[Reading[Node]]) -> None:
+        reading = change.after
+        if self._is_read(NODE, change) and reading is not None and reading.doubts:
+            self._unreadable.note(NODE, change.key, reading.doubts)  # it has a name, and is closed
         self._core.node_changed(_value(change.before), _value(change.after))
 
     def _pod(self, change: Change[Reading[Pod]]) -> None:
         reading = change.after
-        if reading is not None and reading.value is None:
-            _log.warning("%s", "; ".join(reading.doubts))
-        self._core.pod_changed(change.key, _value(reading))
+        if self._is_read(POD, change):
+            self._core.pod_changed(change.key, _value(reading))
+        else:
+            self._core.pod_unreadable(change.key, None if reading is None else reading.node_name)
 
     def _namespace(self, change: Change[Reading[NamespaceLabels]]) -> None:
-        found = _value(change.after)
-        self._core.namespace_changed(change.key, None if found is None else found.labels)
+        if self._is_read(NAMESPACE, change):  # else it keeps its last labels, and who opted out
+            found = _value(change.after)
+            self._core.namespace_changed(change.key, None if found is None else found.labels)
+
+    def _is_read(self, kind: str, change: Change[Reading[T]]) -> bool:
+        """Whether an object was read, or is gone; one that is neither is noted."""
+        reading = change.after
+        if reading is None or reading.value is not None:
+            if reading is None or not reading.doubts:
+                self._unreadable.settle(kind, change.key)
+            return True
+        self._unreadable.note(kind, change.key, reading.doubts)
+        return False
 
     def _await_sync(self) -> None:
         """Wait for the first lists, then go live; runs on a thread of its own."""
@@ -205,8 +229,7 @@ class Service:
     def _go_live(self) -> None:
         self._core.went_live()
         # What is there now stays: looking through it for garbage would halt requests for long.
-        gc.collect()
-        gc.freeze()
+        self._garbage.whole(time.monotonic())
 
     def _end_those_that_left(self) -> None:
         """End the ledger's pods that went while nobody watched; when is not known better."""
@@ -223,8 +246,11 @@ class Service:
             self._writer.offer_end(uid, time.time())
 
     def _look_at_profiles(self) -> None:
-        found = self.profile_observer.observe().profiles
-        profiles = (*self._written_profiles, *found)
+        found = self.profile_observer.observe()
+        self._unreadable.keep_only(POWER_PROFILE, found.doubts)
+        for doubt in found.doubts:
+            self._unreadable.note(POWER_PROFILE, doubt, (doubt,))
+        profiles = (*self._written_profiles, *found.profiles)
         if profiles != self._profiles:
             self._profiles = profiles
             self._core.catalogue_changed(Catalogue.shipped().with_power_profiles(profiles))
@@ -241,6 +267,7 @@ class Service:
                     look_at = loop.time() + PROFILE_SECONDS
                     self._look_at_profiles()
                 self._core.refresh()
+                self._garbage.turn(time.monotonic())
                 job = self._core.job()
             except Exception:  # noqa: BLE001 - the turn must go on
                 _log.exception("the extender's own turn failed")
@@ -257,6 +284,10 @@ class Service:
             self._inbox.put(partial(self._core.job_failed, job))
         else:
             self._inbox.put(partial(self._core.solved, solved))
+
+
+def _older(ages: Mapping[str, float], limit_seconds: float) -> frozenset[str]:
+    return frozenset(name for name, age in ages.items() if age > limit_seconds)
 
 
 def _value(reading: Reading[T] | None) -> T | None:

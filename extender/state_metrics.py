@@ -241,7 +241,9 @@ FAMILIES: tuple[Family, ...] = (
     _family(
         "source_age_seconds",
         GAUGE,
-        "Time since a source last answered; +Inf if it never did.",
+        "Age of the newest reading of a quantity (cpu-load, wall-power, package-power) or of "
+        "metrics.k8s.io, and time since the API server last spoke of nodes, pods, namespaces; +Inf "
+        "if there never was any; absent where there is no such source.",
         _by(lambda f: f.sources),
         ("source",),
     ),
@@ -251,6 +253,15 @@ FAMILIES: tuple[Family, ...] = (
         "1 where a source is too old to be used and the next one counts, else 0.",
         _by(lambda f: {name: int(name in f.stale) for name in {*f.sources, *f.stale}}),
         ("source",),
+    ),
+    _family(
+        "unreadable_objects",
+        GAUGE,
+        "Objects of the cluster that could not be read, by kind: a pod keeps its last good copy or "
+        "closes its node; a node is not ranked; a namespace keeps its labels; a power-profile does "
+        "not count. The log names each once.",
+        _by(lambda f: f.unreadable),
+        ("kind",),
     ),
     _family(
         "usage_ratio",

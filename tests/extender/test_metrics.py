@@ -20,7 +20,7 @@ from extender.state_metrics import FAMILIES
 
 UNITS = {
     "seconds", "watts", "joules", "ratio", "bytes", "pods", "nodes", "decisions",
-    "requests", "errors", "scores", "solves", "records",
+    "requests", "errors", "scores", "solves", "records", "objects",
 }  # fmt: skip
 UNITLESS = {"build_info", "node_drifted", "source_stale"}
 
@@ -62,8 +62,8 @@ def test_prometheus_reads_back_what_was_written():
     assert value("node_residual_watts", node="node-1") == -6.5
     assert value("node_drifted", node="node-2") == 1
     assert value("load_source_nodes", source="requests") == 1
-    assert value("source_age_seconds", source="prometheus") == float("inf")
-    assert value("source_stale", source="prometheus") == 1
+    assert value("source_age_seconds", source="cpu-load") == float("inf")
+    assert value("source_stale", source="cpu-load") == 1
     assert value("source_stale", source="nodes") == 0
     assert value("usage_ratio", source="measured") == 0.4
     assert value("ledger_dropped_records_total") == 1
