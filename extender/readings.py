@@ -118,15 +118,16 @@ class ReadingLoop:
         predicted: dict[str, NodeFigures] = {}
         done = Event()
 
-        def tell() -> None:
+        def predict() -> None:
             try:
-                core.readings(loads, measured, found.workloads, notes)
                 if is_metered:
                     predicted.update(core.node_figures())
             finally:
                 done.set()
 
-        put(tell)
+        # Two pieces, so that a request may come between them.
+        put(partial(core.readings, loads, measured, found.workloads, notes))
+        put(predict)
         while not done.wait(UNLISTED_SECONDS):
             if self._stopping.is_set():
                 return  # the loop may have ended
