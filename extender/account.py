@@ -96,7 +96,10 @@ def explanation(decided: Decided) -> Explanation:
     """The decision as a person reads it."""
     judgement, pod = decided.judgement, decided.pod
     workload = workload_of(pod)
-    chosen, preferred = judgement.chosen, judgement.preferred
+    chosen, preferred, after = judgement.chosen, judgement.preferred, judgement.runner_up
+    listed = judgement.nodes
+    if decided.skipped:
+        preferred, after, listed = None, None, ()  # nobody ranked anything
     return Explanation(
         namespace=workload.namespace,
         pod=pod.name,
@@ -108,13 +111,13 @@ def explanation(decided: Decided) -> Explanation:
         scheduler_name=pod.scheduler_name,
         rule=decided.rule,
         needs=decided.needs,
-        candidates=tuple(_candidate(decided, node) for node in judgement.nodes),
+        candidates=tuple(_candidate(decided, node) for node in listed),
         candidate_count=judgement.candidate_count,
         infeasible=dict(decided.infeasible),
         node_chosen=chosen.node if chosen else None,
         node_preferred=preferred.node if preferred else None,
-        runner_up=judgement.runner_up.node if judgement.runner_up else None,
-        forgone_watts=judgement.forgone_watts,
+        runner_up=after.node if after else None,
+        forgone_watts=None if decided.skipped else judgement.forgone_watts,
         reason=decided.skipped or sentence(judgement, decided.rule),
         skipped=decided.skipped,
         notes=decided.notes,

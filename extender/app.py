@@ -129,6 +129,7 @@ def _add_reports(app: ExtenderApp, scorer: Scorer) -> None:
         """Why a pod is where it is, or where it would go: every candidate and its cost."""
         found = scorer.explain(namespace, pod)
         if found is None:
+            _require_ready(scorer)
             raise HTTPException(NOT_FOUND, f"no pod {namespace}/{pod} is known")
         return Response(found.model_dump_json(), media_type="application/json")
 
@@ -137,11 +138,20 @@ def _add_reports(app: ExtenderApp, scorer: Scorer) -> None:
         by: Annotated[By, Query(description="What to sum over.")] = NAMESPACE,
     ) -> Savings:
         """The watts and joules forgone: what the scheduler's choices cost beyond ours."""
+        _require_ready(scorer)
         return summed(scorer.figures(), by)
+
+
+def _require_ready(scorer: Scorer) -> None:
+    """Refuse to speak of a cluster that was never seen: a zero would look like an answer."""
+    readiness = scorer.readiness()
+    if not readiness.ready:
+        raise HTTPException(UNAVAILABLE, f"not ready: {'; '.join(readiness.lines)}")
 
 
 def _say_errors_in_one_line(app: ExtenderApp) -> None:
     @app.exception_handler(NOT_FOUND)
+    @app.exception_handler(UNAVAILABLE)
     @app.exception_handler(NOT_ALLOWED)
     async def refused(_request: Request, error: HTTPException) -> Response:
         body = verbs.error_body(str(error.detail))

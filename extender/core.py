@@ -22,7 +22,7 @@ from extender.cluster_view import is_finished
 from extender.decisions import Decisions
 from extender.explanation import Explanation
 from extender.figures import Figures, NodeFigures
-from extender.judgement import NO_ROW, Ranked, use_cores
+from extender.judgement import NO_ROW, use_cores
 from extender.loads import MeasuredLoad
 from extender.node_figures import node_figures
 from extender.options import CoreOptions
@@ -174,11 +174,11 @@ class Core:
             self._unscored["no-nodes"] += 1
             self._wait_again(key)
             return [0] * len(names)
-        rank = self._state.rank(rule, needed, found, rows)
+        ranked = self._state.rank(rule, needed, found, rows)
         scores = np.zeros(len(names), dtype=np.int64)
-        scores[known] = score_of_rank(rank)
+        scores[known] = score_of_rank(ranked.rank)
         self._count(scores)
-        self._state.assume(key, needed, Ranked(rows, rank, rule))
+        self._state.assume(key, needed, ranked)
         given: list[int] = scores.tolist()
         return given
 

@@ -105,7 +105,7 @@ class Decisions:
             infeasible=dict(infeasible),
             sources={n.node: state.loads.source_of(n.node, now_seconds) for n in judgement.nodes},
             skipped=state.why_skipped(pod),
-            notes=_notes(state, judgement),
+            notes=(*state.doubts(pod), *_notes(state, judgement)),
         )
 
     def _put_back(self, key: str, standing: Standing | None) -> None:

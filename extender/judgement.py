@@ -71,11 +71,15 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Candidates of a pod and their ranks, one entry per row, with the rule that ranked them."""
+    """Candidates of a pod and their ranks, one entry per row, with the rule that ranked them.
+
+    ``closed`` marks those that a utilisation ceiling keeps for others, where there is one.
+    """
 
     rows: NDArray[np.int64]
     rank: NDArray[np.int64]
     rule: Rule
+    closed: NDArray[np.bool_] | None = None
 
 
 def judge(scene: Scene, pod: Pod, ranked: Ranked, *, chosen_row: int = NO_ROW) -> Judgement:
@@ -92,7 +96,10 @@ def judge(scene: Scene, pod: Pod, ranked: Ranked, *, chosen_row: int = NO_ROW) -
     best = int(order[0])
     listed = [best, *_first_of_classes(scene, rows, order), *(int(index) for index in place)]
     listed = list(dict.fromkeys(listed))
-    nodes = _judged(scene, pod, rows[listed], rank[listed])
+    kept = np.zeros(len(rows), dtype=np.bool_)
+    if ranked.closed is not None:
+        kept[:count] = ranked.closed
+    nodes = _judged(scene, pod, rows[listed], rank[listed], kept[listed])
     by_row = {node.row: node for node in nodes}
     # Where the scheduler alone found room we have no opinion.
     preferred = by_row[int(rows[best])] if count else None
@@ -126,7 +133,11 @@ def _first_of_classes(scene: Scene, rows: NDArray[np.int64], order: NDArray[np.i
 
 
 def _judged(
-    scene: Scene, pod: Pod, rows: NDArray[np.int64], rank: NDArray[np.int64]
+    scene: Scene,
+    pod: Pod,
+    rows: NDArray[np.int64],
+    rank: NDArray[np.int64],
+    closed: NDArray[np.bool_],
 ) -> list[JudgedNode]:
     table, class_of_node = scene.table, scene.fleet.classes.class_of_node
     costs = scene.rule.watts(table, pod)[rows]
@@ -142,10 +153,20 @@ def _judged(
             load_ratio=float(scene.load_ratio[row]),
             requested_ratio=float(requested[place]),
             power_source=str(scene.fleet.classes.classes[class_of_node[row]].profile.source),
-            reason=scene.rule.reason(table, pod, int(row)),
+            reason=_reason(scene, pod, int(row), is_closed=bool(closed[place])),
         )
         for place, row in enumerate(rows)
     ]
+
+
+def _reason(scene: Scene, pod: Pod, row: int, *, is_closed: bool) -> str:
+    """The rule's reason, and what moved the node behind its equals."""
+    reason = scene.rule.reason(scene.table, pod, row)
+    if is_closed:
+        return f"a utilisation ceiling closes it (latency-critical pods, or unread ones): {reason}"
+    if scene.fleet.nodes_may_sleep and scene.busy[row] == 0:
+        return f"{reason}; it would have to wake"
+    return reason
 
 
 def _runner_up(scene: Scene, nodes: list[JudgedNode], preferred: JudgedNode) -> JudgedNode | None:
@@ -163,8 +184,10 @@ def sentence(judgement: Judgement, rule: str) -> str:
         if judgement.chosen is not None:
             return f"{judgement.chosen.node} was chosen, where we see no room for the pod"
         return "no node can take the pod now"
-    said = f"{best.node} has the best rank by {rule}: {best.reason}"
     after = judgement.runner_up
+    said = f"{best.node} has the best rank by {rule}: {best.reason}"
+    if after is not None and after.rank == best.rank:
+        said = f"{best.node} is the fullest of the best rank by {rule}: {best.reason}"
     if after is not None:
         said += f"; next comes {after.node}, rank {after.rank}: {after.reason}"
     if judgement.chosen is not None and judgement.chosen.node != best.node:
@@ -172,8 +195,9 @@ def sentence(judgement: Judgement, rule: str) -> str:
         same = judgement.chosen.rank == best.rank
         said += (
             f"; {judgement.chosen.node} was chosen instead, of "
-            f"{'the same rank' if same else f'rank {judgement.chosen.rank}'}, "
-            f"where the pod adds {forgone:+.2f} W"
+            f"{'the same rank' if same else f'rank {judgement.chosen.rank}'}, where the pod adds "
+            f"{judgement.chosen.added_watts:.2f} W, {abs(forgone):.2f} W "
+            f"{'more' if forgone >= 0 else 'less'}"
         )
     return said
 

@@ -53,22 +53,25 @@ def _by_label(pod: Pod, memory_bytes: int) -> Needs:
             memory_bytes = memory_bytes or (parse(said_memory).value() if said_memory else 0)
             Resources(cpu_millicores=cpu_millicores, memory_bytes=memory_bytes)  # refuses nonsense
         except InputError as error:
-            return _unknown(memory_bytes, f"; its label {CPU_LABEL} cannot be read: {error.what}")
+            doubt = f"; its label {CPU_LABEL} cannot be read: {error.what}"
+            return _unknown(pod, memory_bytes, doubt)
         return Needs(
             cpu_millicores=cpu_millicores,
             memory_bytes=memory_bytes,
             source=LABEL,
             reason=f"it requests no CPU, and no pod of its workload was seen; {CPU_LABEL} says so",
         )
-    return _unknown(memory_bytes, "")
+    return _unknown(pod, memory_bytes, "")
 
 
-def _unknown(memory_bytes: int, remark: str) -> Needs:
+def _unknown(pod: Pod, memory_bytes: int, remark: str) -> Needs:
+    # Were it nothing, all nodes would cost the same, and whatever small one is full would win.
     return Needs(
-        cpu_millicores=0,
+        cpu_millicores=pod.nonzero_cpu_millicores,
         memory_bytes=memory_bytes,
         source=UNKNOWN,
-        reason=f"it requests no CPU, and nothing is known of its use{remark}",
+        reason=f"it requests no CPU, and nothing is known of its use{remark}; counted as "
+        f"{pod.nonzero_cpu_millicores} millicores, as kube-scheduler's scores count it",
     )
 
 

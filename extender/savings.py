@@ -15,7 +15,7 @@ NAMESPACE: By = "namespace"
 
 NOTE = (
     "Predicted by power curves, not measured, and signed: negative where the scheduler's choice is "
-    "the cheaper one now. Watts are of the pods that run now; joules are so far, since the "
+    "the cheaper one now. Watts are of the pods that run now; energy is so far, since the "
     "extender started."
 )
 

@@ -44,7 +44,11 @@ class ExtenderSettings(BaseSettings):
         description="`observe` watches every bind and records what it would have chosen; `act` also"
         " tells kube-scheduler, which has to be configured to ask.",
     )
-    rule: str = Field("negawatt", description="The rule that ranks the nodes.")
+    rule: str = Field(
+        "negawatt",
+        description="The rule that ranks the nodes: negawatt, envelope, fill-cost,"
+        " efficiency-order, marginal or marginal-idle.",
+    )
     kubeconfig: Path | None = Field(
         None,
         description="Kubeconfig file (default: as kubectl finds it, or the pod's account).",
@@ -189,7 +193,7 @@ def flag(name: str) -> str:
 def _require_known(environ: Mapping[str, str]) -> None:
     known = {f"{PREFIX}{name}".upper() for name in ExtenderSettings.model_fields}
     for name in sorted(environ):
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
+        if name.upper().startswith(PREFIX.rstrip("_")) and name.upper() not in known:
             close = get_close_matches(name.upper(), known, n=1)
             mend = f"did you mean {close[0]}?" if close else "see `negawatt extender run --help`"
             raise InputError("is no setting of the extender", where=name, mend=mend)

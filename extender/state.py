@@ -26,7 +26,7 @@ from extender.needs import as_needed, needs_of
 from extender.options import CoreOptions
 from extender.rankings import Rankings
 from extender.scoring import candidate_ranks, packed_best
-from extender.treatment import ceiling_ratio, skipped
+from extender.treatment import ceiling_ratio, doubt, skipped
 from pricing.rules import Rule
 from telemetry.workload_use import WorkloadKey, WorkloadUse
 
@@ -247,9 +247,9 @@ class ClusterState:
         if scored is not None:
             return scored
         rows = np.flatnonzero(feasible(scene.table, needed))
-        return Ranked(rows, self.rank(scene.rule, needed, pod, rows), scene.rule)
+        return self.rank(scene.rule, needed, pod, rows)
 
-    def rank(self, rule: Rule, needed: Pod, pod: Pod, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def rank(self, rule: Rule, needed: Pod, pod: Pod, rows: NDArray[np.int64]) -> Ranked:
         """Ranks of candidate rows for a pod.
 
         Raises:
@@ -257,14 +257,16 @@ class ClusterState:
         """
         if self.board.table is None:
             raise RuntimeError("candidates were ranked before any node is known")
-        return candidate_ranks(
+        closed = self.closed(needed, pod, rows)
+        rank = candidate_ranks(
             rule,
             self.board.table,
             needed,
             rows,
             asleep=self.board.busy[rows] == 0 if self.options.nodes_may_sleep else None,
-            closed=self.closed(needed, pod, rows),
+            closed=closed,
         )
+        return Ranked(rows, rank, rule, closed)
 
     def why_skipped(self, pod: Pod) -> str | None:
         """Why a pod is not ranked; None if it is."""
@@ -282,6 +284,12 @@ class ClusterState:
         """The utilisation that nodes with this pod should not exceed; None for any."""
         default = self.options.utilisation_ceiling_ratio
         return ceiling_ratio(pod, self.view.labels_of(pod.namespace), default)
+
+    def doubts(self, pod: Pod) -> tuple[str, ...]:
+        """What of the pod's wishes could not be understood."""
+        default = self.options.utilisation_ceiling_ratio
+        found = doubt(pod, self.view.labels_of(pod.namespace), default)
+        return () if found is None else (found,)
 
     def closed(self, needed: Pod, pod: Pod, rows: NDArray[np.int64]) -> NDArray[np.bool_] | None:
         """Candidates that the pod would push over a ceiling, its own or that of a pod there."""

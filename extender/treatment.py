@@ -43,13 +43,31 @@ def ceiling_ratio(
     return None
 
 
+def doubt(pod: Pod, namespace_labels: Mapping[str, str], default_ratio: float) -> str | None:
+    """What is wrong with the ceiling that the pod or its namespace asks for; None if nothing."""
+    for found in (pod.annotations, pod.labels, namespace_labels):
+        if CEILING in found:
+            if _read_ratio(found[CEILING]) is not None:
+                return None
+            return (
+                f"{CEILING} is {found[CEILING]!r}, not a number above 0 and up to 1; "
+                f"{default_ratio:g} is used"
+            )
+    return None
+
+
 def _is_true(value: str | None) -> bool:
     return value is not None and value.strip().lower() == "true"
 
 
 def _ratio(text: str, default_ratio: float) -> float:
+    found = _read_ratio(text)
+    return default_ratio if found is None else found
+
+
+def _read_ratio(text: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
-        return default_ratio
-    return value if math.isfinite(value) and 0.0 < value <= 1.0 else default_ratio
+        return None
+    return value if math.isfinite(value) and 0.0 < value <= 1.0 else None

@@ -131,3 +131,31 @@ def test_answers_are_kept_no_longer_than_they_are_of_use() -> None:
     scene.passes(60.0)
     assert (len(state._scored), scene.core.figures().assumed_pods) == (0, 0)
     assert not state.rankings._came
+
+
+def test_pods_without_requests_are_not_lured_by_small_full_servers() -> None:
+    """Nothing is known of what they use, so they count as kube-scheduler counts them."""
+    scene = CoreScene(*TWO)
+    given = scene.scores(task("p", 0, 0))
+    assert given == {"a": 10, "b": 9}
+
+
+def test_an_explanation_names_the_ceiling_that_closed_a_node() -> None:
+    """Or nobody could see why a dear node was chosen."""
+    scene = CoreScene(*TWO)
+    scene.binds(task("critical", 5000, labels=CRITICAL), "a")
+    pod = task("p", 2000, annotations={"negawatt.dev/utilisation-ceiling-ratio": "7"})
+    scene.waits(pod)
+    found = scene.core.explain("shop", "p")
+    assert found.node_preferred == "b"
+    (closed,) = [candidate for candidate in found.candidates if candidate.node == "a"]
+    assert "a utilisation ceiling closes it" in closed.reason
+    assert any("'7', not a number above 0 and up to 1" in note for note in found.notes)
+
+
+def test_a_pod_that_opted_out_is_explained_without_ranks() -> None:
+    """Nobody ranked anything for it."""
+    scene = CoreScene(*TWO)
+    scene.binds(task("p", labels={"negawatt.dev/ignore": "true"}), "b")
+    found = scene.core.explain("shop", "p")
+    assert (found.node_chosen, found.node_preferred, found.candidates) == ("b", None, ())

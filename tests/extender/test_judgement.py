@@ -114,7 +114,7 @@ def test_a_sentence_names_both_nodes_and_the_watts_between() -> None:
     said = sentence(judged(scene_of(), task("p"), chosen=1), "marginal")
     assert said.startswith("a has the best rank by marginal")
     assert "b was chosen instead" in said
-    assert "+17.50 W" in said
+    assert "where the pod adds 25.00 W, 17.50 W more" in said
 
 
 def test_expected_use_is_requests_times_the_ratio() -> None:

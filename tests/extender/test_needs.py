@@ -74,16 +74,16 @@ def test_then_the_label(place: str) -> None:
 
 @pytest.mark.parametrize("wrong", [{CPU_LABEL: "lots"}, {CPU_LABEL: "1", MEMORY_LABEL: "lots"}])
 def test_a_label_that_cannot_be_read_is_named(wrong: dict[str, str]) -> None:
-    """And nothing is made up."""
+    """And the pod counts as kube-scheduler's scores count it."""
     found = needs_of(replica(labels=wrong), {}, 1.0)
-    assert (found.cpu_millicores, found.source) == (0, "unknown")
+    assert (found.cpu_millicores, found.source) == (100, "unknown")
     assert "cannot be read" in found.reason
 
 
 def test_then_nothing_is_known() -> None:
-    """And said."""
+    """And said; a pod that needed nothing would cost the same everywhere."""
     found = needs_of(replica(), {}, 1.0)
-    assert (found.cpu_millicores, found.memory_bytes, found.source) == (0, 0, "unknown")
+    assert (found.cpu_millicores, found.memory_bytes, found.source) == (100, 0, "unknown")
     assert "nothing is known" in found.reason
 
 
