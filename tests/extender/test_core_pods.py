@@ -401,7 +401,8 @@ class CoreMachine(RuleBasedStateMachine):
         for name, node in self.where.items():
             if node in bound:
                 bound[node] += self.pods[name].requests.cpu_millicores
-        waiting = sum(self.pods[name].requests.cpu_millicores for name in self.asked)
+        # One without a request counts as kube-scheduler counts it, until it is bound.
+        waiting = sum(self.pods[name].nonzero_cpu_millicores for name in self.asked)
         cores = self.scene.cores()
         assert cores.keys() == self.nodes
         for node, millicores in bound.items():
