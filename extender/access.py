@@ -23,7 +23,7 @@ TOKEN_BYTES_MIN = 16
 #: How long a token counts before its file is looked at again: strangers must not cost a look each.
 LOOK_SECONDS = 1.0
 # Not all of 127.0.0.0/8: a service mesh delivers what strangers send from 127.0.0.6.
-_LOCAL = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
+LOCAL = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
 
 
 class Token:
@@ -81,7 +81,7 @@ class Access:
     def refusal(self, scope: Mapping[str, Any]) -> str | None:
         """Why an ASGI request is refused, in one line that says how to mend it; None if not."""
         client = scope.get("client")
-        if client and client[0] in _LOCAL:
+        if client and client[0] in LOCAL:
             return None
         if scope["path"] in OPEN_PATHS or CERTIFICATE in scope.get("extensions", {}):
             return None

@@ -44,7 +44,7 @@ def url():
 @pytest.fixture
 def guarded(tmp_path, monkeypatch):
     """The URL of one that wants a token, and the file with it."""
-    monkeypatch.setattr(access, "is_loopback", lambda host: host == "127.0.0.1:never")
+    monkeypatch.setattr(access, "LOCAL", frozenset())
     file = tmp_path / "token"
     file.write_text(f"{TOKEN}\n")
     with served(ExtenderSettings(port=0, token_file=file)) as url:
