@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from energy.catalogue import Catalogue
 from energy.errors import InputError
+from energy.power_curve import LOAD_LEVELS
 from energy.power_profile import API_VERSION
+from energy.profile import NodePowerProfile
 from energy.servers import CatalogueServer
 from pricing.program import BYTES_PER_GIBIBYTE
 from simulator.fleet import FLEETS, Fleet, fleet_of_servers
@@ -74,18 +76,18 @@ def node_manifests(fleet: Fleet) -> list[dict[str, object]]:
 
 def power_profiles(servers: Sequence[CatalogueServer]) -> list[dict[str, object]]:
     """Describe one PowerProfile per kind of server, as an operator would who knows the curves."""
-    return [_power_profile(server) for server in servers]
+    return [power_profile(server.profile()) for server in servers]
 
 
-def _power_profile(server: CatalogueServer) -> dict[str, object]:
-    profile = server.profile()
+def power_profile(profile: NodePowerProfile) -> dict[str, object]:
+    """Describe the PowerProfile of nodes that carry the profile's name as their server's label."""
     return {
         "apiVersion": API_VERSION,
         "kind": "PowerProfile",
-        "metadata": {"name": server.slug},
+        "metadata": {"name": profile.name},
         "spec": {
-            "nodeSelector": {SERVER_LABEL: server.slug},
-            "load_level_watts": list(server.curve.watts),
+            "nodeSelector": {SERVER_LABEL: profile.name},
+            "load_level_watts": profile.curve.watts_at_each(LOAD_LEVELS).tolist(),
             "sleep_watts": profile.sleep_watts,
             "wake_seconds": profile.wake_seconds,
             "wake_joules": profile.wake_joules,

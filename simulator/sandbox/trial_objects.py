@@ -8,14 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cluster.model import Node, Pod
-from energy.power_curve import LOAD_LEVELS
-from energy.power_profile import API_VERSION
 from energy.profile import NodePowerProfile
 from simulator.fleet import Fleet
 from simulator.pod_file import BYTES_PER_MEBIBYTE
 from simulator.sandbox.fake_node import fake_node
+from simulator.sandbox.fleet_nodes import SERVER_LABEL, power_profile
 
-SERVER_LABEL = "negawatt.dev/server"
 DEMAND_COLUMNS = "cpu_millicores,memory_mebibytes,count"
 BYTES_PER_KIBIBYTE = 1024
 
@@ -49,25 +47,8 @@ def pod_manifest(pod: Pod, scheduler_name: str, namespace: str) -> dict[str, obj
 def write_power_profiles(path: Path, fleet: Fleet) -> None:
     """Write a PowerProfile for each kind of server of the fleet, chosen by the server's label."""
     kinds = {profile.name: profile for profile in fleet.profiles}
-    documents = [_power_profile(profile) for profile in kinds.values()]
+    documents = [power_profile(profile) for profile in kinds.values()]
     path.write_text("\n---\n".join(map(json.dumps, documents)), encoding="utf-8")
-
-
-def _power_profile(profile: NodePowerProfile) -> dict[str, object]:
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "PowerProfile",
-        "metadata": {"name": profile.name},
-        "spec": {
-            "nodeSelector": {SERVER_LABEL: profile.name},
-            "load_level_watts": profile.curve.watts_at_each(LOAD_LEVELS).tolist(),
-            "sleep_watts": profile.sleep_watts,
-            "wake_seconds": profile.wake_seconds,
-            "wake_joules": profile.wake_joules,
-            "shutdown_seconds": profile.shutdown_seconds,
-            "shutdown_joules": profile.shutdown_joules,
-        },
-    }
 
 
 def write_expected_demand(path: Path, pods: Sequence[Pod]) -> None:

@@ -26,6 +26,7 @@ from simulator.extender_chooser import EXTENDER_WEIGHT, POINTS_PER_SCORE, PROFIL
 from simulator.fidelity import replay, simulated_placement
 from simulator.fleet import FLEETS, Fleet, fleet_of_servers
 from simulator.policy import Setting
+from simulator.sandbox.fleet_nodes import SERVER_LABEL
 from simulator.sandbox.toolchain import Toolchain
 from simulator.sandbox.trial import TrialCluster
 from simulator.sandbox.trial_arms import (
@@ -36,7 +37,7 @@ from simulator.sandbox.trial_arms import (
 )
 from simulator.sandbox.trial_extender import negawatt_environment, negawatt_extender
 from simulator.sandbox.trial_grades import nodes_used, placement_watts
-from simulator.sandbox.trial_objects import SERVER_LABEL, write_power_profiles
+from simulator.sandbox.trial_objects import write_power_profiles
 from simulator.sandbox.trial_pods import shipped_pods
 from simulator.simulated_extender import SimulatedExtender, extended_placement
 

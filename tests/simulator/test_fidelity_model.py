@@ -17,7 +17,8 @@ from extender.options import CoreOptions
 from simulator.chooser import NOWHERE
 from simulator.fidelity import replay, simulated_placement
 from simulator.fleet import Fleet, named_fleet
-from simulator.sandbox.trial_objects import SERVER_LABEL, write_power_profiles
+from simulator.sandbox.fleet_nodes import SERVER_LABEL
+from simulator.sandbox.trial_objects import write_power_profiles
 from simulator.sandbox.trial_pods import shipped_pods
 from simulator.simulated_extender import SimulatedExtender, extended_placement
 
