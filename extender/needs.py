@@ -27,9 +27,11 @@ def needs_of(pod: Pod, observed: Mapping[WorkloadKey, WorkloadUse], usage_ratio:
     over ``usage_ratio`` so that it compares with requests, else for what its label says.
     """
     cpu, memory = pod.requests.cpu_millicores, pod.requests.memory_bytes
+    reason = "what it requests"
+    if cpu > 0 and memory > 0:
+        return Needs(cpu_millicores=cpu, memory_bytes=memory, source=REQUESTS, reason=reason)
     use = observed.get(workload_of(pod))
     if cpu > 0:
-        reason = "what it requests"
         if not memory and use is not None and use.memory_bytes:
             memory, reason = use.memory_bytes, f"{reason}, and the memory that its workload uses"
         return Needs(cpu_millicores=cpu, memory_bytes=memory, source=REQUESTS, reason=reason)
