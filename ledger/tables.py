@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ledger.decision import NAME_LENGTH_MAX, NAMESPACE_LENGTH_MAX, WORD_LENGTH_MAX
+from ledger.checks import NAME_LENGTH_MAX, NAMESPACE_LENGTH_MAX, WORD_LENGTH_MAX
 
 #: An unlikely name, because a server's database may hold other tables and other Alembic's versions.
 VERSION_TABLE: Final = "negawatt_ledger_version"

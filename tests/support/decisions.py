@@ -9,7 +9,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ledger.decision import NUMBER_MAX, Candidate, PlacementDecision
+from ledger.checks import NUMBER_MAX
+from ledger.decision import Candidate, PlacementDecision
 
 NOON = 1_790_000_000.0
 _DECISION = PlacementDecision(
@@ -56,49 +57,49 @@ def many(**changes: Any) -> Iterator[PlacementDecision]:
 
 # What databases stumble over: another plane, combining marks, quotes, wildcards, trailing space.
 _SIGNS = st.sampled_from(list("abz09-.%_'\"\\ éßЖ日😀\u0301\n"))
-_TEXT = st.text(_SIGNS, max_size=20)
-_NAME = st.text(_SIGNS, min_size=1, max_size=20)
-_NUMBER = st.floats(-NUMBER_MAX, NUMBER_MAX)
-_TIME = st.floats(0, 4e9)
-_WHOLE = st.integers(0, 2**63 - 1)
+TEXT = st.text(_SIGNS, max_size=20)
+NAME = st.text(_SIGNS, min_size=1, max_size=20)
+NUMBER = st.floats(-NUMBER_MAX, NUMBER_MAX)
+TIME = st.floats(0, 4e9)
+WHOLE = st.integers(0, 2**63 - 1)
 
 _CANDIDATE = st.builds(
     Candidate,
-    node=_NAME,
-    rank=_WHOLE,
-    cost=_NUMBER,
-    watts=st.none() | _NUMBER,
-    source=_TEXT,
-    age_seconds=st.none() | _NUMBER,
+    node=NAME,
+    rank=WHOLE,
+    cost=NUMBER,
+    watts=st.none() | NUMBER,
+    source=TEXT,
+    age_seconds=st.none() | NUMBER,
 )
 
 
 def decisions(**fixed: st.SearchStrategy) -> st.SearchStrategy[PlacementDecision]:
     """Draw any decision that can be made; `fixed` narrows single fields."""
     fields: dict[str, st.SearchStrategy] = {
-        "decided_at_seconds": _TIME,
+        "decided_at_seconds": TIME,
         "mode": st.sampled_from(["observe", "act"]),
-        "namespace": _NAME,
-        "pod": _NAME,
+        "namespace": NAME,
+        "pod": NAME,
         "uid": st.uuids().map(str),
-        "workload_kind": _TEXT,
-        "workload_name": _TEXT,
-        "scheduler_name": _TEXT,
-        "node_chosen": _NAME,
-        "node_preferred": st.none() | _NAME,
-        "chosen_watts": st.none() | _NUMBER,
-        "preferred_watts": st.none() | _NUMBER,
-        "rule": _TEXT,
-        "reason": _NAME,
-        "candidate_count": _WHOLE,
-        "runner_up_node": st.none() | _NAME,
-        "runner_up_watts": st.none() | _NUMBER,
-        "load_source": _TEXT,
-        "load_age_seconds": st.none() | _NUMBER,
-        "cpu_millicores": _WHOLE,
-        "memory_bytes": _WHOLE,
-        "needs_source": _TEXT,
+        "workload_kind": TEXT,
+        "workload_name": TEXT,
+        "scheduler_name": TEXT,
+        "node_chosen": NAME,
+        "node_preferred": st.none() | NAME,
+        "chosen_watts": st.none() | NUMBER,
+        "preferred_watts": st.none() | NUMBER,
+        "rule": TEXT,
+        "reason": NAME,
+        "candidate_count": WHOLE,
+        "runner_up_node": st.none() | NAME,
+        "runner_up_watts": st.none() | NUMBER,
+        "load_source": TEXT,
+        "load_age_seconds": st.none() | NUMBER,
+        "cpu_millicores": WHOLE,
+        "memory_bytes": WHOLE,
+        "needs_source": TEXT,
         "candidates": st.lists(_CANDIDATE, max_size=3).map(tuple),
-        "ended_at_seconds": st.none() | _TIME,
+        "ended_at_seconds": st.none() | TIME,
     }
     return st.builds(PlacementDecision, **{**fields, **fixed})
