@@ -39,6 +39,11 @@ def present(connection: Connection) -> str | None:
     return MigrationContext.configure(connection, opts=options).get_current_revision()
 
 
+def is_newest(connection: Connection) -> bool:
+    """Whether the schema is whole and the newest that we know."""
+    return present(connection) == newest()
+
+
 def check_known(connection: Connection, where: str) -> None:
     """Raise `InputError` where the database's revision is none of ours: a newer program's."""
     revision = present(connection)

@@ -1,16 +1,16 @@
 """Everything that is SQLite's own: the engine, its transactions, its errors, its INSERT.
 
-No other module knows a database by name. WAL lets readers read while one writes; with
-`synchronous = NORMAL` a killed process loses nothing that was committed, and a power cut may lose
-the last commits but damages nothing (https://www.sqlite.org/wal.html).
+WAL lets readers read while one writes; with `synchronous = NORMAL` a killed process loses nothing
+that was committed, and a power cut may lose the last commits but damages nothing
+(https://www.sqlite.org/wal.html).
 """
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,13 +19,9 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
 from energy.errors import InputError, NegawattError, UnavailableError
+from ledger.dialect import WRITES, Patience, compact_json
 
-#: An execution option: the transaction means to write, so it waits for its turn at the start. One
-#: that began by reading could only fail when it comes to write.
-WRITES: Final = "negawatt_writes"
 GIVE_A_FILE: Final = "give sqlite:////absolute/path/ledger.db"
-#: What a connection raises where SQLAlchemy does not wrap it.
-ERRORS: Final = (sqlite3.Error,)
 _RETRY_SECONDS: Final = 0.05
 
 _BAD_FILE: Final = {
@@ -46,8 +42,98 @@ _LACK: Final = {
 }
 
 
-def file_of(url: sa.URL) -> Path:
-    """Return the file that a URL names; raise `InputError` where it names none."""
+class Sqlite:
+    """SQLite's answers to `ledger.dialect.Dialect`."""
+
+    errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+
+    def url_of(self, url: sa.URL) -> sa.URL:
+        """Return the URL of the file by its whole path."""
+        return sa.URL.create("sqlite", database=str(_file_of(url)))
+
+    def where(self, url: sa.URL) -> str:
+        """Return the file."""
+        return str(url.database)
+
+    def prepare(self, url: sa.URL, *, create: bool) -> None:
+        """Make the file's folder."""
+        file = _file_of(url)
+        if file.is_dir():
+            raise InputError("is a folder", where=str(file), mend="give a file")
+        if not create and not file.exists():
+            raise InputError("no ledger there", where=str(file), mend="give the one in use")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            reason = (error.strerror or "cannot be made").lower()
+            mend = "give a writable folder"
+            raise InputError(reason, where=str(file.parent), mend=mend) from None
+
+    def engine(self, url: sa.URL, patience: Patience) -> sa.Engine:
+        """Return an engine whose transactions are SQLite's own.
+
+        A statement on a file takes the time that it takes: only `busy_seconds` counts here.
+        """
+        engine = sa.create_engine(
+            url, connect_args={"timeout": patience.busy_seconds}, json_serializer=compact_json
+        )
+        sa.event.listen(engine, "connect", _settle)
+        sa.event.listen(engine, "begin", _begin)
+        return engine
+
+    def settle(self, engine: sa.Engine, where: str, patience: Patience) -> None:  # noqa: ARG002
+        """Turn the file to WAL, which it remembers.
+
+        SQLite does not wait for a lock here, so when several processes begin a ledger together, all
+        but one must try again.
+        """
+        deadline = time.monotonic() + patience.busy_seconds
+        connection = engine.raw_connection()
+        try:
+            while True:
+                try:
+                    connection.cursor().execute("PRAGMA journal_mode = WAL")
+                except sqlite3.OperationalError as error:
+                    if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                        raise
+                    time.sleep(_RETRY_SECONDS)
+                else:
+                    return
+        finally:
+            connection.close()
+
+    @contextmanager
+    def turn(self, connection: sa.Connection, patience: Patience) -> Iterator[None]:  # noqa: ARG002
+        """Do nothing: a transaction that means to write is alone already."""
+        yield
+
+    def insert_missing(self, table: sa.Table, key: str) -> sa.Insert:
+        """Return INSERT … ON CONFLICT DO NOTHING."""
+        return insert(table).on_conflict_do_nothing(index_elements=[key])
+
+    def explained(
+        self, error: Exception, where: str, *, opening: bool = False
+    ) -> NegawattError | None:
+        """Say what the file or its disk lacks."""
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        code = _code(cause)
+        kind: Callable[..., NegawattError] = InputError if opening else UnavailableError
+        if code in _BAD_FILE:
+            what, mend = _BAD_FILE[code]
+            return kind(what, where=where, mend=mend)
+        if code in _LACK:
+            what, mend = _LACK[code]
+            return UnavailableError(what, where=where, mend=mend)
+        if isinstance(cause, sqlite3.OperationalError):
+            return kind(f"{cause}", where=where)
+        return None
+
+    def lost_a_race(self, error: BaseException | None) -> bool:  # noqa: ARG002
+        """Say no: who waits for SQLite's one lock has waited long enough."""
+        return False
+
+
+def _file_of(url: sa.URL) -> Path:
     if url.database in {None, "", ":memory:"} or url.query:
         raise InputError(
             "names no file, and a ledger in memory would be lost",
@@ -57,21 +143,6 @@ def file_of(url: sa.URL) -> Path:
     return Path(str(url.database)).absolute()
 
 
-def engine_of(file: Path, busy_seconds: float) -> sa.Engine:
-    """Return an engine whose transactions are SQLite's own; nothing is opened yet."""
-    url = sa.URL.create("sqlite", database=str(file))
-    engine = sa.create_engine(
-        url, connect_args={"timeout": busy_seconds}, json_serializer=_compact_json
-    )
-    sa.event.listen(engine, "connect", _settle)
-    sa.event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _compact_json(value: object) -> str:
-    return json.dumps(value, allow_nan=False, separators=(",", ":"))
-
-
 def _settle(connection: sqlite3.Connection, _: object) -> None:
     # Python's driver would begin and commit by itself, and leave DDL out of transactions.
     connection.isolation_level = None
@@ -79,55 +150,9 @@ def _settle(connection: sqlite3.Connection, _: object) -> None:
 
 
 def _begin(connection: sa.Connection) -> None:
+    # One that began by reading could only fail when it comes to write.
     writes = connection.get_execution_options().get(WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def use_write_ahead_log(engine: sa.Engine, busy_seconds: float) -> None:
-    """Turn the file to WAL, which it remembers.
-
-    SQLite does not wait for a lock here, so when several processes begin a ledger together, all
-    but one must try again.
-    """
-    deadline = time.monotonic() + busy_seconds
-    connection = engine.raw_connection()
-    try:
-        while True:
-            try:
-                connection.cursor().execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as error:
-                if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-                time.sleep(_RETRY_SECONDS)
-            else:
-                return
-    finally:
-        connection.close()
-
-
-def insert_missing(table: sa.Table, key: str) -> sa.Insert:
-    """Return the INSERT that leaves a row alone whose `key` is there already."""
-    return insert(table).on_conflict_do_nothing(index_elements=[key])
-
-
-def explained(error: Exception, where: str, *, opening: bool = False) -> NegawattError | None:
-    """Say in one line what the file or its disk lacks; None where they are not at fault.
-
-    A file that cannot serve is bad input to whoever opens it; one that served before and no longer
-    does has become unavailable.
-    """
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    code = _code(cause)
-    kind: Callable[..., NegawattError] = InputError if opening else UnavailableError
-    if code in _BAD_FILE:
-        what, mend = _BAD_FILE[code]
-        return kind(what, where=where, mend=mend)
-    if code in _LACK:
-        what, mend = _LACK[code]
-        return UnavailableError(what, where=where, mend=mend)
-    if isinstance(cause, sqlite3.OperationalError):
-        return kind(f"{cause}", where=where)
-    return None
 
 
 def _code(error: Any) -> int:  # noqa: ANN401 - any exception, most have no code

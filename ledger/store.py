@@ -7,8 +7,7 @@ fails has changed nothing. They raise `UnavailableError` where the database does
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -16,17 +15,20 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from energy.errors import InputError, NegawattError
-from ledger import migration, queries, sqlite
+from energy.errors import InputError
+from ledger import queries
+from ledger.database import Database
 from ledger.decision import PlacementDecision
+from ledger.dialect import Patience
 from ledger.queries import DecisionFilter, GroupBy
 from ledger.rows import decision_of, row_of
 from ledger.tables import DECISIONS
 
 #: How long a transaction waits for another process's.
 BUSY_SECONDS: Final = 2.0
+#: How long a server may take for one statement.
+ANSWER_SECONDS: Final = 30.0
 _ANY: Final = DecisionFilter()
 
 
@@ -60,34 +62,43 @@ class Saving:
 class Ledger:
     """A database of placement decisions; a context manager that closes it."""
 
-    def __init__(self, engine: sa.Engine, where: str) -> None:
-        """Take an engine whose schema is the newest; `open` is how to get one."""
-        self._engine = engine
-        self._writing = engine.execution_options(**{sqlite.WRITES: True})
-        self._where = where
-        self._insert = sqlite.insert_missing(DECISIONS, "uid")
+    def __init__(self, database: Database) -> None:
+        """Take a database whose schema is the newest; `open` is how to get one."""
+        self._database = database
+        self._insert = database.dialect.insert_missing(DECISIONS, "uid")
         self._end = queries.end_of_pod()
 
     @classmethod
-    def open(cls, url: str, *, create: bool = True, busy_seconds: float = BUSY_SECONDS) -> Self:
-        """Open the database at `url` (`sqlite:///file`) and bring its schema up to date.
+    def open(
+        cls,
+        url: str,
+        *,
+        create: bool = True,
+        migrate: bool = True,
+        busy_seconds: float = BUSY_SECONDS,
+        answer_seconds: float = ANSWER_SECONDS,
+        password_file: Path | None = None,
+    ) -> Self:
+        """Open the database at `url` and bring its schema up to date.
 
-        The file and its folder are made where `create` allows it. Raises `InputError` for a URL or
-        file that cannot serve, or one that a newer version wrote; `UnavailableError` where it is
-        locked or its disk is full.
+        What is missing (SQLite's file and folder, the tables) is made where `create` allows it; an
+        older schema is changed where `migrate` does. A transaction waits up to `busy_seconds` for
+        another's, and a server gets up to `answer_seconds` for one statement.
+
+        Raises `InputError` for a URL, password or database that cannot serve, or one that a newer
+        version wrote; `UnavailableError` where it is locked, full or does not answer.
         """
-        file = sqlite.file_of(_parsed(url))
-        _prepare(file, create=create)
-        engine = sqlite.engine_of(file, busy_seconds)
-        ledger = cls(engine, str(file))
+        patience = Patience(busy_seconds=busy_seconds, answer_seconds=answer_seconds)
+        database = Database.open(url, create=create, patience=patience, password_file=password_file)
         try:
-            with ledger._explaining(opening=True):
-                sqlite.use_write_ahead_log(engine, busy_seconds)
-                ledger._bring_up_to_date()
+            if not migrate or (not create and database.revision() is None):
+                database.require()
+            elif not database.is_newest():
+                database.upgrade()
         except BaseException:
-            engine.dispose()
+            database.close()
             raise
-        return ledger
+        return cls(database)
 
     def __enter__(self) -> Self:
         return self
@@ -102,7 +113,7 @@ class Ledger:
 
     def close(self) -> None:
         """Close all connections."""
-        self._engine.dispose()
+        self._database.close()
 
     def write(self, batch: Iterable[PlacementDecision]) -> None:
         """Write all decisions or none. Of a pod that is there already, the first decision stays."""
@@ -122,11 +133,14 @@ class Ledger:
         """Write decisions, then ends of pods, in one transaction."""
         rows = [row_of(decision) for decision in decisions]
         parameters = [_end(uid, at_seconds) for uid, at_seconds in ends]
-        with self._explaining(), self._writing.begin() as connection:
+
+        def write(connection: sa.Connection) -> None:
             if rows:
                 connection.execute(self._insert, rows)
             if parameters:
                 connection.execute(self._end, parameters)
+
+        self._database.change(write)
 
     def forget(self, rows_max: int, *, batch: int) -> int:
         """Delete what is beyond `rows_max`, but up to `batch` rows; return how many these were.
@@ -134,7 +148,8 @@ class Ledger:
         Pods that ended go first, by when they did; where none are left, the oldest decisions.
         `batch` is some thousands at most: others wait as long as the transaction takes.
         """
-        with self._explaining(), self._writing.begin() as connection:
+
+        def delete(connection: sa.Connection) -> int:
             rows = connection.scalar(queries.row_count()) or 0
             count = min(batch, rows - rows_max)
             if count <= 0:
@@ -149,9 +164,11 @@ class Ledger:
                     break
             return gone
 
+        return self._database.change(delete)
+
     def latest(self, namespace: str, pod: str) -> PlacementDecision | None:
         """Return the newest decision for a pod of this name, None where there is none."""
-        found = self._rows(queries.latest(namespace, pod))
+        found = self._database.rows(queries.latest(namespace, pod))
         return decision_of(found[0]) if found else None
 
     def decisions(
@@ -162,7 +179,7 @@ class Ledger:
         Going from cursor to cursor shows every decision that was there at the start exactly once,
         whatever is written meanwhile.
         """
-        found = self._rows(queries.page(chosen, limit, cursor))
+        found = self._database.rows(queries.page(chosen, limit, cursor))
         return Page(
             decisions=tuple(decision_of(row) for row in found),
             cursor=queries.cursor_after(found[-1]) if len(found) == limit else None,
@@ -170,7 +187,7 @@ class Ledger:
 
     def running_uids(self) -> frozenset[str]:
         """Return the uids of pods whose end nobody noted: after a restart, end the absent ones."""
-        return frozenset(row.uid for row in self._rows(queries.running()))
+        return frozenset(row.uid for row in self._database.rows(queries.running()))
 
     def savings(
         self, group_by: GroupBy, *, since_seconds: float, now_seconds: float
@@ -182,59 +199,14 @@ class Ledger:
         for seconds in (since_seconds, now_seconds):
             if not isfinite(seconds):
                 raise InputError(f"a time must be finite, not {seconds}")
-        rows = self._rows(queries.savings(group_by, since_seconds, now_seconds))
-        return tuple(_saving(row) for row in rows)
-
-    def _rows(self, statement: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
-        with self._explaining(), self._engine.begin() as connection:
-            return connection.execute(statement).all()
-
-    def _bring_up_to_date(self) -> None:
-        with self._engine.begin() as connection:
-            migration.check_known(connection, self._where)
-            if migration.present(connection) == migration.newest():
-                return
-        with self._writing.begin() as connection:
-            # Another process may have been faster.
-            migration.check_known(connection, self._where)
-            migration.upgrade(connection)
-
-    @contextmanager
-    def _explaining(self, *, opening: bool = False) -> Iterator[None]:
-        try:
-            yield
-        except NegawattError:
-            raise
-        except (SQLAlchemyError, OSError, *sqlite.ERRORS) as error:
-            explained = sqlite.explained(error, self._where, opening=opening)
-            if explained is None:
-                raise
-            raise explained from error
-
-
-def _parsed(url: str) -> sa.URL:
-    # A URL may hold a password, so one that cannot be read is not repeated.
-    try:
-        parsed = sa.make_url(url)
-    except (ArgumentError, ValueError):
-        raise InputError("no database URL", where="ledger", mend=sqlite.GIVE_A_FILE) from None
-    if parsed.drivername not in {"sqlite", "sqlite+pysqlite"}:
-        raise InputError(
-            f"no ledger in {parsed.drivername} yet", where="ledger", mend=sqlite.GIVE_A_FILE
+        rows = self._database.rows(queries.savings(group_by, since_seconds, now_seconds))
+        # By the signs' numbers: a server sorts as its locale does.
+        savings = (_saving(row) for row in rows)
+        return tuple(
+            sorted(
+                savings, key=lambda each: (each.namespace, each.workload_kind, each.workload_name)
+            )
         )
-    return parsed
-
-
-def _prepare(file: Path, *, create: bool) -> None:
-    if file.is_dir():
-        raise InputError("is a folder", where=str(file), mend="give a file")
-    if not create and not file.exists():
-        raise InputError("no ledger there", where=str(file), mend="give the one in use")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        reason = (error.strerror or "cannot be made").lower()
-        raise InputError(reason, where=str(file.parent), mend="give a writable folder") from None
 
 
 def _end(uid: str, at_seconds: float) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def refusal(url: str, kind: type[NegawattError] = InputError, **options) -> str:
         ("sqlite:///:memory:", "names no file"),
         ("sqlite:////tmp/never.db?mode=memory", "names no file"),
         ("sqlite+aiosqlite:////tmp/never.db", "no ledger in sqlite+aiosqlite"),
-        ("mysql://me@host/ledger", "no ledger in mysql"),
+        ("oracle://me@host/ledger", "no ledger in oracle"),
         ("nonsense://host/ledger", "no ledger in nonsense"),
         ("http://host:port/", "no database URL"),
     ],
