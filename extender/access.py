@@ -12,10 +12,9 @@ import ipaddress
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from energy.errors import InputError
-from extender.settings import ExtenderSettings
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 CERTIFICATE = "negawatt.client_certificate"
@@ -24,6 +23,17 @@ TOKEN_BYTES_MIN = 16
 LOOK_SECONDS = 1.0
 # Not all of 127.0.0.0/8: a service mesh delivers what strangers send from 127.0.0.6.
 LOCAL = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
+
+
+class Guard(Protocol):
+    """What of a service's settings says who may ask it."""
+
+    @property
+    def host(self) -> str: ...  # noqa: D102 - see the class
+    @property
+    def token_file(self) -> Path | None: ...  # noqa: D102
+    @property
+    def tls_client_ca_file(self) -> Path | None: ...  # noqa: D102
 
 
 class Token:
@@ -74,7 +84,7 @@ class Access:
         self._token = token
 
     @classmethod
-    def from_settings(cls, settings: ExtenderSettings) -> Access:
+    def from_settings(cls, settings: Guard) -> Access:
         """The rules that the settings ask for."""
         return cls(Token(settings.token_file) if settings.token_file else None)
 
@@ -102,7 +112,7 @@ def is_loopback(host: str) -> bool:
     return bool((mapped or address).is_loopback)
 
 
-def require_guarded(settings: ExtenderSettings) -> None:
+def require_guarded(settings: Guard) -> None:
     """Refuse to listen where strangers can ask, unless something tells them from friends.
 
     Raises:

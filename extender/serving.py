@@ -10,21 +10,40 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Protocol
 
 import uvicorn
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from energy.errors import InputError, UnavailableError
-from extender.access import CERTIFICATE, require_guarded
-from extender.app import ExtenderApp
-from extender.settings import ExtenderSettings
+from extender.access import CERTIFICATE, Guard, require_guarded
+from extender.given_settings import TlsFiles
+from extender.verbs import Receive, Scope, Send
 
 # Go closes idle connections after 90 s. Were we first, a question could meet a closing connection.
 KEEP_ALIVE_SECONDS = 120
 SHUTDOWN_SECONDS = 5
 BACKLOG = 128
 _log = logging.getLogger(__name__)
+
+
+class Listening(Guard, TlsFiles, Protocol):
+    """Where a service listens, for whom, and how it ends."""
+
+    @property
+    def port(self) -> int: ...  # noqa: D102 - see the class
+    @property
+    def drain_seconds(self) -> float: ...  # noqa: D102
+
+
+class App(Protocol):
+    """An ASGI application that says it is not ready while it drains."""
+
+    draining: bool
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
 
 
 class CertificateProtocol(HttpToolsProtocol):
@@ -50,8 +69,8 @@ class Server(uvicorn.Server):
 
     def __init__(
         self,
-        app: ExtenderApp,
-        settings: ExtenderSettings,
+        app: App,
+        settings: Listening,
         listening: Callable[[str], None] = lambda _url: None,
     ) -> None:
         super().__init__(configuration(app, settings))
@@ -88,9 +107,7 @@ class Server(uvicorn.Server):
         loop.call_later(self._drain_seconds, super().handle_exit, sig, frame)
 
 
-async def serve(
-    app: ExtenderApp, settings: ExtenderSettings, listening: Callable[[str], None]
-) -> None:
+async def serve(app: App, settings: Listening, listening: Callable[[str], None]) -> None:
     """Answer until SIGTERM or SIGINT; ``listening`` is told the URL once callers can connect.
 
     The event loop should be uvloop's: `asyncio.Runner(loop_factory=uvloop.new_event_loop)`.
@@ -104,7 +121,7 @@ async def serve(
         await server.serve(sockets=[listener])
 
 
-def bound(settings: ExtenderSettings) -> socket.socket:
+def bound(settings: Listening) -> socket.socket:
     """A listening socket; on `::` it takes IPv4 as well.
 
     Raises:
@@ -126,7 +143,7 @@ def bound(settings: ExtenderSettings) -> socket.socket:
         ) from None
 
 
-def configuration(app: ExtenderApp, settings: ExtenderSettings) -> uvicorn.Config:
+def configuration(app: App, settings: Listening) -> uvicorn.Config:
     """One worker, no access log, no header that a proxy could set.
 
     Raises:

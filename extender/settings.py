@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from energy.errors import InputError
+from extender.given_settings import SettingsSource, require_whole_tls
 
 PREFIX = "NEGAWATT_EXTENDER__"
 MEASURED: Literal["measured"] = "measured"
@@ -162,51 +161,17 @@ class ExtenderSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> ExtenderSettings:
-        if (self.tls_cert_file is None) != (self.tls_key_file is None):
-            raise ValueError("tls_cert_file and tls_key_file go together: give both or neither")
-        if self.tls_client_ca_file is not None and self.tls_cert_file is None:
-            raise ValueError("tls_client_ca_file needs tls_cert_file and tls_key_file")
+        require_whole_tls(self)
         return self
+
+
+SOURCE: Final = SettingsSource(
+    kind=ExtenderSettings, prefix=PREFIX, service="the extender", command="negawatt extender run"
+)
 
 
 def read_settings(
     flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
 ) -> ExtenderSettings:
-    """Settings from flags (those that are None were not given) and the environment.
-
-    Raises:
-        InputError: a value that cannot be, or a variable with our prefix that is no setting.
-    """
-    given = {name: value for name, value in (flags or {}).items() if value is not None}
-    _require_known(os.environ if environ is None else environ)
-    try:
-        return ExtenderSettings(**given)
-    except ValidationError as error:
-        raise _one_line(error, given) from None
-
-
-def flag(name: str) -> str:
-    """The command's flag for a setting."""
-    return f"--{name.replace('_', '-')}"
-
-
-def _require_known(environ: Mapping[str, str]) -> None:
-    known = {f"{PREFIX}{name}".upper() for name in ExtenderSettings.model_fields}
-    for name in sorted(environ):
-        if name.upper().startswith(PREFIX.rstrip("_")) and name.upper() not in known:
-            close = get_close_matches(name.upper(), known, n=1)
-            mend = f"did you mean {close[0]}?" if close else "see `negawatt extender run --help`"
-            raise InputError("is no setting of the extender", where=name, mend=mend)
-
-
-def _one_line(error: ValidationError, given: Mapping[str, Any]) -> InputError:
-    """The first thing that is wrong, by the name under which it was given."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    name = str(first["loc"][0]) if first["loc"] else ""
-    what = first["msg"].removeprefix("Value error, ")
-    if not name:
-        return InputError(what, where="settings")
-    shown = f"{what[:1].lower()}{what[1:]}, not {str(first['input'])!r}"
-    field = ExtenderSettings.model_fields.get(name)
-    where = flag(name) if name in given else f"{PREFIX}{name.upper()}"
-    return InputError(shown, where=where, mend=(field.description or "") if field else "")
+    """See `SettingsSource.read`."""
+    return SOURCE.read(flags, environ)

@@ -21,7 +21,8 @@ from steady_scorer import SteadyScorer, explanation, figures
 from console.extender_tables import show_explanation
 from console.output import stdout
 from extender import access
-from extender.settings import ExtenderSettings, flag
+from extender.given_settings import flag
+from extender.settings import ExtenderSettings
 
 TOKEN = "a-token-of-some-length"  # noqa: S105 - it opens nothing
 KUBECONFIG = """

@@ -11,6 +11,7 @@ import repository
 import yaml
 
 from extender.forgone import WORKLOADS_MAX
+from extender.given_settings import flag
 from extender.inbox import SLICE_SECONDS
 from extender.judgement import LISTED_CLASSES
 from extender.loads import LAG_SECONDS
@@ -23,7 +24,7 @@ from extender.rankings import (
     PLACED_RATIO,
 )
 from extender.scorer import SCORE_MAX
-from extender.settings import ExtenderSettings, flag
+from extender.settings import ExtenderSettings
 from extender.state import REBUILD_SECONDS, USAGE_RATIO_STEP
 from extender.state_metrics import FAMILIES
 from extender.treatment import CEILING, IGNORE, LATENCY_CRITICAL, PART_OF, US

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from energy.errors import InputError
-from extender.settings import ExtenderSettings, default_ledger_url, flag, read_settings
+from extender.given_settings import flag
+from extender.settings import ExtenderSettings, default_ledger_url, read_settings
 
 
 @pytest.fixture(autouse=True)
