@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
+from types import MappingProxyType
 from typing import TypeAlias
 
 from kubernetes.client import ApiClient, Configuration, CoreV1Api, VersionApi
@@ -147,7 +148,7 @@ class KubeClient:
         """Return the server's version, such as `v1.36.4`. Raises KubeError."""
         request = KubeRequest(server=self.server, verb="get", resource="version")
         call = VersionApi(self.api).get_code
-        version = self._body(call, request, {})
+        version = self.ask(call, request)
         return str(version.get("gitVersion", ""))
 
     def pages(self, resource: Resource, *, page_objects_max: int) -> Iterator[Page]:
@@ -164,7 +165,7 @@ class KubeClient:
             if token:
                 options["_continue"] = token
             with translating(request):
-                page = _page(self._body(call, request, options))
+                page = _page(self.ask(call, request, options))
             yield page
             token = page.continue_token
             if not token:
@@ -201,6 +202,35 @@ class KubeClient:
         }
         return WatchStream(paced, self._request("watch", resource), options)
 
+    def ask(
+        self,
+        call: Callable[..., object],
+        request: KubeRequest,
+        options: Mapping[str, object] = MappingProxyType({}),
+        *,
+        read_timeout_seconds: float | None = None,
+    ) -> JsonObject:
+        """Make one request of the generated client, paced, and return its JSON object.
+
+        `read_timeout_seconds` shortens the settings' own timeouts, for an answer that is worth
+        nothing later. Raises KubeError.
+        """
+        self._pace()
+        connect_seconds = self.settings.connect_timeout_seconds
+        read_seconds = self.settings.read_timeout_seconds
+        if read_timeout_seconds is not None:
+            read_seconds = min(read_seconds, read_timeout_seconds)
+            connect_seconds = min(connect_seconds, read_timeout_seconds)
+        timeouts = (connect_seconds, read_seconds)
+        with translating(request):
+            response = call(_preload_content=False, _request_timeout=timeouts, **options)
+            if not isinstance(response, BaseHTTPResponse):
+                raise UnreadableAnswerError(f"no HTTP response but {type(response).__name__}")
+            body = json.loads(response.data)
+            if not isinstance(body, dict):
+                raise UnreadableAnswerError("no JSON object")
+            return body
+
     def close(self) -> None:
         """Close the idle connections."""
         self.api.close()
@@ -215,21 +245,6 @@ class KubeClient:
             wait_seconds = self.bucket.take_wait_seconds(self.monotonic())
         if wait_seconds > 0:
             self.sleep(wait_seconds)
-
-    def _body(
-        self, call: Callable[..., object], request: KubeRequest, options: JsonObject
-    ) -> JsonObject:
-        """Make one request and return its JSON object."""
-        self._pace()
-        timeouts = (self.settings.connect_timeout_seconds, self.settings.read_timeout_seconds)
-        with translating(request):
-            response = call(_preload_content=False, _request_timeout=timeouts, **options)
-            if not isinstance(response, BaseHTTPResponse):
-                raise UnreadableAnswerError(f"no HTTP response but {type(response).__name__}")
-            body = json.loads(response.data)
-            if not isinstance(body, dict):
-                raise UnreadableAnswerError("no JSON object")
-            return body
 
 
 def connect(

@@ -159,6 +159,19 @@ def test_a_refusal_without_a_user_still_names_the_rule(
     assert rule in str(caught.value)
 
 
+def test_a_refusal_by_admission_is_told_and_no_rule_is_named(
+    api: ScriptedApi, client: KubeClient
+) -> None:
+    """More rights would not help where a policy or a webhook objects."""
+    message = 'admission webhook "no.example" denied the request: not on a Sunday'
+    api.lists.append(lambda request: request.answer(403, status(403, "Forbidden", message)))
+
+    with pytest.raises(ForbiddenError, match="denied the request: not on a Sunday") as caught:
+        first_page(client)
+
+    assert "rule" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"<html>", b"[]", b"{}", b'{"metadata": {}, "items": [3]}', b'"text"', b"\xff\xfe"],
