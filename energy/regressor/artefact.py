@@ -65,8 +65,8 @@ class Regressor:
             name=described.model,
             description=description,
             training_cpu_models=tuple(described.training_cpu_models),
-            shape_session=_session(contents[SHAPE_FILE], f"{directory}/{SHAPE_FILE}"),
-            levels_session=_session(contents[LEVELS_FILE], f"{directory}/{LEVELS_FILE}"),
+            shape_session=onnx_session(contents[SHAPE_FILE], f"{directory}/{SHAPE_FILE}"),
+            levels_session=onnx_session(contents[LEVELS_FILE], f"{directory}/{LEVELS_FILE}"),
         )
 
     def levels(self, facts: Sequence[ServerFacts]) -> Matrix:
@@ -104,10 +104,11 @@ def shipped_directory() -> Traversable:
     return resources.files("energy").joinpath("data", "regressor")
 
 
-def verified(directory: Traversable | Path) -> dict[str, bytes]:
+def verified(directory: Traversable | Path, files: Sequence[str] = FILES) -> dict[str, bytes]:
     """Return the contents of an artefact's files, or say in one line which of them is not."""
-    sums = _checksums(_read(directory, CHECKSUM_FILE).decode("ascii", "replace"), directory)
-    contents = {name: _read(directory, name) for name in FILES}
+    listed = _read(directory, CHECKSUM_FILE).decode("ascii", "replace")
+    sums = _checksums(listed, directory, files)
+    contents = {name: _read(directory, name) for name in files}
     for name, content in contents.items():
         if hashlib.sha256(content).hexdigest() != sums.get(name):
             raise InputError(
@@ -125,14 +126,14 @@ def checksum_lines(contents: dict[str, bytes]) -> str:
     )
 
 
-def _checksums(text: str, directory: Traversable | Path) -> dict[str, str]:
+def _checksums(text: str, directory: Traversable | Path, files: Sequence[str]) -> dict[str, str]:
     sums: dict[str, str] = {}
     for line in text.splitlines():
         digest, _, name = line.partition("  ")
         sums[name] = digest
-    if set(sums) != set(FILES):
+    if set(sums) != set(files):
         raise InputError(
-            f"does not list exactly {', '.join(FILES)}",
+            f"does not list exactly {', '.join(files)}",
             where=f"{directory}/{CHECKSUM_FILE}",
             mend=_TRAIN_AGAIN,
         )
@@ -179,7 +180,13 @@ def _description(content: bytes, directory: str) -> tuple[_Description, dict[str
     return described, everything
 
 
-def _session(content: bytes, where: str) -> Any:  # noqa: ANN401 - onnxruntime is untyped
+def onnx_session(content: bytes, where: str) -> Any:  # noqa: ANN401 - onnxruntime is untyped
+    """Make one thread's session of a graph.
+
+    Raises:
+        UnavailableError: onnxruntime is not installed.
+        InputError: the bytes are no graph that it can run.
+    """
     try:
         import onnxruntime
     except ImportError:

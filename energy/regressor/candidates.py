@@ -40,10 +40,14 @@ from energy.regressor.features import (
     straight_lines,
     watts_of_shapes,
 )
+from energy.regressor.forest import FEATURES
+from energy.regressor.forest import NAME as PAPER
 from energy.regressor.validation import CurveModel
 from energy.servers import CatalogueServer
 
 SEED: Final = 0
+#: Of the paper's forest.
+TREES: Final = 100
 
 
 class MeanOf(RegressorMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn is untyped
@@ -116,34 +120,37 @@ class PaperPipeline:
     """The pipeline of Pratap et al., "Energy-Aware Load Balancing in Distributed Systems Using ML".
 
     StandardScaler, then a random forest of 100 trees, over cpus (cores), memory (GB), energy_rate
-    (peak watts) and task_load (utilisation); its target is the watts at that load.
+    (peak watts) and task_load (utilisation); its target is the watts at that load. With
+    ``leaves_max`` a tree keeps so many leaves, its best ones.
     """
 
-    FEATURES: Final = ("cpus", "memory", "energy_rate", "task_load")
+    FEATURES: Final = FEATURES
 
-    def __init__(self) -> None:
+    def __init__(self, leaves_max: int | None = None) -> None:
         self.levels = Levels()
-        self.pipeline: Pipeline = make_pipeline(
-            StandardScaler(), RandomForestRegressor(100, random_state=SEED, n_jobs=1)
+        forest = RandomForestRegressor(
+            TREES, max_leaf_nodes=leaves_max, random_state=SEED, n_jobs=1
         )
+        self.pipeline: Pipeline = make_pipeline(StandardScaler(), forest)
 
     def fit(self, servers: Sequence[CatalogueServer]) -> Self:
         """One row for each server and load level."""
         self.levels.fit(servers)
         facts = [facts_of(server) for server in servers]
-        self.pipeline.fit(self._rows(facts), curves_of(servers).ravel())
+        self.pipeline.fit(self.rows(facts), curves_of(servers).ravel())
         return self
 
     def predict(self, facts: Sequence[ServerFacts]) -> Matrix:
         """Watts at each load level, each on its own."""
-        return np.asarray(self.pipeline.predict(self._rows(facts))).reshape(len(facts), -1)
+        return np.asarray(self.pipeline.predict(self.rows(facts))).reshape(len(facts), -1)
 
     @property
     def importances(self) -> dict[str, float]:
         """The forest's own importance of each feature."""
         return dict(zip(self.FEATURES, self.pipeline[-1].feature_importances_, strict=True))
 
-    def _rows(self, facts: Sequence[ServerFacts]) -> Matrix:
+    def rows(self, facts: Sequence[ServerFacts]) -> Matrix:
+        """One row of `FEATURES` for each server and load level: (servers x 11, 4)."""
         peaks = self.levels.watts(facts)[:, 1]
         return np.array(
             [
@@ -260,7 +267,6 @@ def _support_vectors() -> Pipeline:
 
 
 LINEAR: Final = "linear"
-PAPER: Final = "paper-random-forest"
 #: Every model of the table, by name.
 CANDIDATES: Final[dict[str, Callable[[], CurveModel]]] = {
     LINEAR: Linear,

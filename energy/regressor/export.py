@@ -58,6 +58,11 @@ def levels_graph(levels: Levels) -> onnx.ModelProto:
     return _clipped_graph(estimator, levels.low, levels.high)
 
 
+def forest_graph(pipeline: Pipeline, low: Matrix, high: Matrix) -> onnx.ModelProto:
+    """The paper's features to watts at a load: (rows, 1)."""
+    return _clipped_graph(pipeline, low, high)
+
+
 def _clipped_graph(estimator: Any, low: Matrix, high: Matrix) -> onnx.ModelProto:  # noqa: ANN401
     graph = _Graph()
     raised = graph.add("Max", INPUT, graph.constant(low))

@@ -77,7 +77,12 @@ def fit_graphs(name: str, servers: Sequence[CatalogueServer]) -> dict[str, bytes
 
 def write(trained: Trained, directory: Path) -> None:
     """Write an artefact's files, each whole or not at all, its checksums last."""
-    files = {**trained.contents, CHECKSUM_FILE: checksum_lines(dict(trained.contents)).encode()}
+    write_files(trained.contents, directory)
+
+
+def write_files(contents: Mapping[str, bytes], directory: Path) -> None:
+    """Write files and their checksums, each whole or not at all, the checksums last."""
+    files = {**contents, CHECKSUM_FILE: checksum_lines(dict(contents)).encode()}
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=directory, prefix=".new-") as staging:

@@ -11,6 +11,7 @@ from console.commands.energy.evaluate import evaluate
 from console.commands.energy.prices import prices
 from console.commands.energy.report import report
 from console.commands.energy.train import train
+from console.commands.energy.train_forest import train_forest
 
 
 def register(app: typer.Typer) -> None:
@@ -19,6 +20,6 @@ def register(app: typer.Typer) -> None:
         help="What a watt costs: power profiles, and the regressor that predicts them.",
         no_args_is_help=True,
     )
-    for command in (catalogue, cost, prices, evaluate, train, report, drift):
+    for command in (catalogue, cost, prices, evaluate, train, train_forest, report, drift):
         energy.command()(command)
     app.add_typer(energy, name="energy")
