@@ -21,8 +21,11 @@ demo: $(READY) ## Real traffic on simulated servers under five policies, in watt
 	@$(BIN)/negawatt demo
 
 ##@ Change it
+# One process more than there are processors, since many tests wait for a server; `make test
+# PROCESSES=0` runs all in one.
+PROCESSES ?= $(shell expr $$(nproc) + 1)
 test: $(READY) ## All tests, with the real components that are there
-	@$(BIN)/pytest --cov --cov-report=term
+	@$(BIN)/pytest -n $(PROCESSES) --dist loadfile --cov --cov-report=term
 
 lint: $(READY) ## Style, types and the layers
 	$(BIN)/ruff check .

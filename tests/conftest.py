@@ -12,13 +12,15 @@ from collections import Counter
 from collections.abc import Generator
 
 import components
+import distribution
 import pytest
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["sandbox_fixtures"]
 
 REQUIRED = os.environ.get("NEGAWATT_REQUIRE_COMPONENTS", "") == "1"
-SKIPPED = pytest.StashKey[Counter[str]]()
+#: What the report of a skipped test names its component by, also from process to process.
+ABSENT = "absent component"
 
 # How long an example takes says more about the machine than about the code: no deadlines.
 _SETTLED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
@@ -29,17 +31,36 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin to count what is skipped."""
-    config.stash[SKIPPED] = Counter()
+    """Give each of several processes its ports."""
+    if worker := _worker(config):
+        distribution.take_own_ports(worker)
+
+
+def _worker(config: pytest.Config) -> str:
+    """Name the process of pytest-xdist that this is; "" for the only or the first one."""
+    return str(getattr(config, "workerinput", {}).get("workerid", ""))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(
+    config: pytest.Config, log: object
+) -> distribution.GroupScheduling | None:
+    """Hand out files in the order of `distribution`, those that share a server together."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False
+    return distribution.GroupScheduling(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use a fixture of a real component."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that use a fixture of a real component, and arrange them for processes."""
     for item in items:
         for fixture, marker in components.MARKER_OF_FIXTURE.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(marker)
+    if _worker(config):
+        distribution.arrange(items)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -50,7 +71,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             continue
         if REQUIRED and marker not in components.NEVER_REQUIRED:
             pytest.fail(f"{marker} is required: {reason}", pytrace=False)
-        item.config.stash[SKIPPED][marker] += 1
+        item.user_properties.append((ABSENT, marker))
         pytest.skip(reason)
 
 
@@ -83,11 +104,11 @@ def _is_excused(said: str) -> bool:
     return any(lack and lack in said for lack in lacks)
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name each absent component, how many tests it cost and how to get it."""
-    skipped = config.stash[SKIPPED]
+    reports = terminalreporter.stats.get("skipped", [])
+    properties = [each for report in reports for each in getattr(report, "user_properties", ())]
+    skipped = Counter(marker for name, marker in properties if name == ABSENT)
     if not skipped:
         return
     terminalreporter.section("real components that were absent")

@@ -1,4 +1,7 @@
-"""NEGAWATT_REQUIRE_COMPONENTS=1 leaves no way to skip: our own conftest.py, on tiny tests."""
+"""NEGAWATT_REQUIRE_COMPONENTS=1 leaves no way to skip, in one process and in several.
+
+It is our own conftest.py, on tiny tests, where no program is on the PATH.
+"""
 
 from __future__ import annotations
 
@@ -15,33 +18,39 @@ import pytest
 pytest.importorskip("there_is_no_such_module")
 def test_never_collected(): pass
 """
-TEST_SKIPS = """
+TESTS_SKIP = """
 import pytest
 @pytest.mark.skipif(True, reason="no such library")
 def test_skipped(): pass
-"""
-TEST_IMPORTS = """
-import pytest
 def test_skips_in_the_middle(): pytest.importorskip("there_is_no_such_module")
+@pytest.mark.prometheus
+def test_needs_a_component(): pass
 """
 EXPECTED_FAILURE = """
 import pytest
 @pytest.mark.xfail(reason="known", strict=True)
 def test_known_fault(): assert False
 """
+ONE_PROCESS, SEVERAL = (), ("-n", "1", "--dist", "loadfile")
 
 
-def run(folder: Path, text: str, *, required: bool) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, text: str, *options: str, required: bool) -> subprocess.CompletedProcess[str]:
     """Run one file of tests under the conftest.py of this suite."""
     (folder / "test_it.py").write_text("def test_sound(): pass\n" + text)
     tests = repository.ROOT / "tests"
     paths = (tests, tests / "support", repository.ROOT)
     environ = os.environ | {
+        "PATH": str(folder),
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
         "NEGAWATT_REQUIRE_COMPONENTS": "1" if required else "0",
     }
+    # A run by several processes tells its own what they are.
+    environ = {name: value for name, value in environ.items() if "XDIST" not in name}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:cacheprovider", "-rs", "."],
+        [
+            *(sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:cacheprovider"),
+            *("-p", "no:randomly", "-rs", *options, "."),
+        ],
         cwd=folder,
         env=environ,
         capture_output=True,
@@ -50,15 +59,30 @@ def run(folder: Path, text: str, *, required: bool) -> subprocess.CompletedProce
     )
 
 
-@pytest.mark.parametrize("text", [FILE_SKIPS, TEST_SKIPS, TEST_IMPORTS])
+@pytest.mark.parametrize("options", [ONE_PROCESS, SEVERAL], ids=["one", "several"])
 def test_whatever_skips_itself_fails_where_components_are_required(
-    tmp_path: Path, text: str
+    tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     """A library that is hidden from the suite must not pass for tests that held."""
-    optional, required = (run(tmp_path, text, required=one) for one in (False, True))
+    optional, required = (
+        run(tmp_path, TESTS_SKIP, *options, required=one) for one in (False, True)
+    )
 
-    assert "1 skipped" in optional.stdout
-    assert "failed" not in optional.stdout
+    assert "1 passed, 3 skipped" in optional.stdout
+    assert "prometheus: 1 test skipped: no prometheus on PATH" in optional.stdout
+    assert required.returncode == pytest.ExitCode.TESTS_FAILED
+    assert required.stdout.count("skipped, though every component is required") >= 2
+    assert "prometheus is required: no prometheus on PATH" in required.stdout
+    assert " skipped" not in required.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("options", [ONE_PROCESS, SEVERAL], ids=["one", "several"])
+def test_a_file_that_skips_itself_fails_where_components_are_required(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """Before it has any test."""
+    required = run(tmp_path, FILE_SKIPS, *options, required=True)
+
     assert required.returncode not in {0, pytest.ExitCode.NO_TESTS_COLLECTED}
     assert "skipped, though every component is required" in required.stdout
 
