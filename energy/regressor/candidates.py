@@ -40,8 +40,7 @@ from energy.regressor.features import (
     straight_lines,
     watts_of_shapes,
 )
-from energy.regressor.forest import FEATURES
-from energy.regressor.forest import NAME as PAPER
+from energy.regressor.forest import FEATURES, NAME
 from energy.regressor.validation import CurveModel
 from energy.servers import CatalogueServer
 
@@ -267,6 +266,7 @@ def _support_vectors() -> Pipeline:
 
 
 LINEAR: Final = "linear"
+PAPER: Final = NAME
 #: Every model of the table, by name.
 CANDIDATES: Final[dict[str, Callable[[], CurveModel]]] = {
     LINEAR: Linear,
