@@ -1,0 +1,169 @@
+"""The KubeSchedulerConfiguration for energy tiers, written out with a comment at each choice.
+
+What weighs how much, and why, is in `cluster.scheduling.tier_profile`; the simulator's model of
+kube-scheduler follows the same values. Pure: options in, text out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from cluster.scheduling.profile import (
+    ALL_PERCENT,
+    ENERGY_TIER_LABEL,
+    ENERGY_TIERS,
+    ScoringStrategyType,
+)
+from cluster.scheduling.tier_profile import (
+    FALL_PERCENT,
+    TIER_STEP_WEIGHT,
+    WEIGHTS,
+    packing,
+    tier_weight,
+)
+from energy.errors import InputError
+from extender.tiers import profile_text
+
+#: A letter first, so that YAML takes none of them for a number.
+NAME: Final = re.compile(r"[a-z]([-.a-z0-9]{0,61}[a-z0-9])?")
+DEFAULT_SCHEDULER: Final = "default-scheduler"
+SECOND_LEASE: Final = ("negawatt-system", "negawatt-scheduler")
+FIRST_LEASE: Final = ("kube-system", "kube-scheduler")
+#: CPU load at which a server draws the fewest watts a core: above idle where it stays on anyway, in
+#: all where it could sleep instead. Searched in simulation, see docs/decisions/0012.
+EFFICIENT_LOAD_PERCENT: Final = {False: 60, True: 70}
+
+
+class Where(StrEnum):
+    """Which kube-scheduler the configuration is for."""
+
+    SECOND = "second"
+    """One beside the cluster's own, in a pod, with a lease of its own."""
+
+    CONTROL_PLANE = "control-plane"
+    """The cluster's own. A profile by another name stands beside the default one there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierProfileOptions:
+    """What the configuration is made for.
+
+    Attributes:
+        where: which kube-scheduler reads it.
+        scheduler_name: what pods ask for by `schedulerName`; `default-scheduler` for all that ask
+            for nothing.
+        percentage_of_nodes_to_score: 1 to 100; 0: kube-scheduler decides by the number of nodes.
+        usage_ratio: what pods use of the CPU they request, above 0, to 1.
+        nodes_may_sleep: whether empty nodes are switched off by whoever does that.
+        lease_name: of leader election; None: `negawatt-scheduler`, or `kube-scheduler` on the
+            control plane.
+        lease_namespace: None: `negawatt-system`, or `kube-system` on the control plane.
+
+    Raises:
+        InputError: a value is out of its range.
+    """
+
+    where: Where = Where.SECOND
+    scheduler_name: str = "negawatt"
+    percentage_of_nodes_to_score: int = ALL_PERCENT
+    usage_ratio: float = 0.5
+    nodes_may_sleep: bool = False
+    lease_name: str | None = None
+    lease_namespace: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.usage_ratio <= 1.0:
+            raise InputError(
+                f"usage ratio {self.usage_ratio} is outside (0, 1]",
+                mend="give 1 where pods use all",
+            )
+        if not 0 <= self.percentage_of_nodes_to_score <= ALL_PERCENT:
+            raise InputError(
+                f"percentage of nodes to score {self.percentage_of_nodes_to_score}",
+                mend=f"give 1 to {ALL_PERCENT}, or 0 for kube-scheduler's own",
+            )
+        for name in (self.scheduler_name, self.lease_name, self.lease_namespace):
+            if name is not None and not NAME.fullmatch(name):
+                raise InputError(f"{name!r} is not a name", mend="use a-z, 0-9, - and .")
+
+    @property
+    def fill_percent(self) -> int:
+        """Up to which share of a node's CPU requests it is filled before another is begun."""
+        return efficient_fill_percent(
+            usage_ratio=self.usage_ratio, nodes_may_sleep=self.nodes_may_sleep
+        )
+
+
+def efficient_fill_percent(*, usage_ratio: float, nodes_may_sleep: bool) -> int:
+    """Percent of a node's CPU to fill with requests, so that it runs where it is most efficient.
+
+    100 means packing without such a limit: where pods use little of what they request no node gets
+    beyond that load.
+    """
+    percent = round(EFFICIENT_LOAD_PERCENT[nodes_may_sleep] / usage_ratio)
+    return percent if percent + FALL_PERCENT <= ALL_PERCENT else ALL_PERCENT
+
+
+def profile_document(options: TierProfileOptions) -> str:
+    """Write the configuration as one YAML document with comments."""
+    return "".join((*_head(options), *_profile(options), *_strategy(options), *_tiers()))
+
+
+def _head(options: TierProfileOptions) -> Iterator[str]:
+    """Who it is for, how it connects, and what keeps two of it from scheduling at once."""
+    second = options.where is Where.SECOND
+    in_place = options.scheduler_name == DEFAULT_SCHEDULER
+    told = profile_text.IN_PLACE if in_place else profile_text.TOGETHER
+    yield (profile_text.BESIDE if second else told).format(name=options.scheduler_name)
+    yield profile_text.HEAD
+    yield profile_text.POD_CONNECTION if second else profile_text.HOST_CONNECTION
+    namespace, lease = SECOND_LEASE if second else FIRST_LEASE
+    yield profile_text.LEASE.format(
+        namespace=options.lease_namespace or namespace, lease=options.lease_name or lease
+    )
+    if not second and not in_place:
+        # A configuration that names profiles replaces the default one.
+        yield profile_text.DEFAULT_PROFILE
+
+
+def _profile(options: TierProfileOptions) -> Iterator[str]:
+    yield profile_text.PROFILE.format(
+        name=options.scheduler_name,
+        percentage=options.percentage_of_nodes_to_score,
+        taints=WEIGHTS.taint_toleration,
+        affinity=WEIGHTS.node_affinity,
+        company=WEIGHTS.inter_pod_affinity,
+        fit=WEIGHTS.node_resources_fit,
+        spread=WEIGHTS.pod_topology_spread,
+        strategy=packing(options.fill_percent).type,
+    )
+
+
+def _strategy(options: TierProfileOptions) -> Iterator[str]:
+    """How NodeResourcesFit packs, below its type."""
+    strategy, inner = packing(options.fill_percent), " " * 12
+    if strategy.type is ScoringStrategyType.MOST_ALLOCATED:
+        yield profile_text.ALIKE
+    else:
+        yield profile_text.FILLED.format(usage=options.usage_ratio, fill=options.fill_percent)
+    yield f"{inner}resources:\n"
+    for name, weight in strategy.resources:
+        yield f"{inner}  - name: {name}\n{inner}    weight: {weight}\n"
+    if strategy.shape:
+        yield f"{inner}requestedToCapacityRatio:\n{inner}  shape:\n"
+    for point in strategy.shape:
+        yield f"{inner}    - utilization: {point.utilisation_percent}\n"
+        yield f"{inner}      score: {point.score}\n"
+
+
+def _tiers() -> Iterator[str]:
+    worst = ENERGY_TIERS - 1
+    yield profile_text.TIERS.format(
+        best=tier_weight(0), worst=tier_weight(worst), step=TIER_STEP_WEIGHT
+    )
+    for tier in range(ENERGY_TIERS):
+        yield profile_text.TERM.format(weight=tier_weight(tier), label=ENERGY_TIER_LABEL, tier=tier)
