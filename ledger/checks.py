@@ -7,6 +7,8 @@ that every database takes. A check takes any value, returns the plain one or rai
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping
 from operator import index
 from typing import Any, Final, TypeVar
@@ -18,9 +20,14 @@ NAMESPACE_LENGTH_MAX: Final = 63
 NAME_LENGTH_MAX: Final = 253
 WORD_LENGTH_MAX: Final = 64
 REASON_LENGTH_MAX: Final = 4096
+#: `namespace/kind/name`.
+KEY_LENGTH_MAX: Final = NAMESPACE_LENGTH_MAX + WORD_LENGTH_MAX + NAME_LENGTH_MAX + 2
+#: The end of the year 9999: what a broken clock says beyond it can be shown by nobody.
+MOMENT_SECONDS_MAX: Final = 253_402_300_799.0
 #: Beyond any figure, and so small that differences, products with a lifetime and sums are finite.
 NUMBER_MAX: Final = 1e100
 _INTEGER_MAX: Final = 2**63 - 1
+_ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 Check = Callable[[Any], Any]
 T = TypeVar("T")
@@ -74,6 +81,33 @@ def above_zero(value: Any) -> float:  # noqa: ANN401 - same
     if checked <= 0:
         raise ValueError("must be more than 0")
     return checked
+
+
+def share(value: Any) -> float:  # noqa: ANN401 - same
+    """A float from 0 to 1."""
+    checked = number(value)
+    if not 0 <= checked <= 1:
+        raise ValueError("must be from 0 to 1")
+    return checked
+
+
+def moment(value: Any) -> float:  # noqa: ANN401 - same
+    """Unix seconds from 1970 to the year 9999."""
+    checked = number(value)
+    if not 0 <= checked <= MOMENT_SECONDS_MAX:
+        raise ValueError("must be Unix seconds, from 0 to the year 9999")
+    return checked
+
+
+def json_object(value: Any) -> dict[str, Any]:  # noqa: ANN401 - same
+    """What JSON can carry under names; a copy, as it came back from JSON."""
+    if not isinstance(value, Mapping):
+        raise TypeError("must be an object")
+    wire = json.dumps(dict(value), ensure_ascii=False, allow_nan=False)
+    if _ESCAPED_NUL.search(wire) or not _has_no_surrogate(wire):
+        raise ValueError("must be text that UTF-8 can carry, without NUL")
+    plain: dict[str, Any] = json.loads(wire)
+    return plain
 
 
 def whole(value: Any) -> int:  # noqa: ANN401 - same
@@ -140,6 +174,7 @@ def many_of(kind: type, plural: str) -> Check:
 NAME: Final = text(NAME_LENGTH_MAX, 1)
 NAME_OR_EMPTY: Final = text(NAME_LENGTH_MAX)
 NAMESPACE: Final = text(NAMESPACE_LENGTH_MAX, 1)
+NAMESPACE_OR_EMPTY: Final = text(NAMESPACE_LENGTH_MAX)
 WORD: Final = text(WORD_LENGTH_MAX, 1)
 WORD_OR_EMPTY: Final = text(WORD_LENGTH_MAX)
 REASON: Final = text(REASON_LENGTH_MAX, 1)

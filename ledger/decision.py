@@ -17,6 +17,8 @@ from ledger.checks import Check, check_fields, fields_of, made_from, or_none
 
 Mode = Literal["observe", "act"]
 MODES: Final = get_args(Mode)
+ReasonKind = Literal["preferred", "dearer", "cheaper", "equal", "unknown", "no-preference"]
+REASON_KINDS: Final = get_args(ReasonKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +91,28 @@ class PlacementDecision:
             return None
         return self.chosen_watts - self.preferred_watts
 
+    @property
+    def reason_kind(self) -> ReasonKind:
+        """The reason in a word: `preferred` where the pod went to the node that we prefer.
+
+        Elsewhere it is `dearer`, `cheaper` or `equal` by the sign of `forgone_watts`, `unknown`
+        without them; `no-preference` where we had no opinion.
+        """
+        if self.node_preferred is None:
+            return "no-preference"
+        if self.node_chosen == self.node_preferred:
+            return "preferred"
+        forgone = self.forgone_watts
+        if forgone is None:
+            return "unknown"
+        return "dearer" if forgone > 0 else "cheaper" if forgone < 0 else "equal"
+
     def document(self) -> dict[str, Any]:
-        """Return plain values under the fields' names and `forgone_watts`, ready for JSON."""
+        """Return plain values under the fields' names, and what follows from them, for JSON."""
         plain = fields_of(self, _DECISION_CHECKS)
         plain["candidates"] = [candidate.document() for candidate in self.candidates]
         plain["forgone_watts"] = self.forgone_watts
+        plain["reason_kind"] = self.reason_kind
         return plain
 
     @classmethod
@@ -119,7 +138,7 @@ _CANDIDATE_CHECKS: Final[Mapping[str, Check]] = {
     "age_seconds": or_none(checks.number),
 }
 _DECISION_CHECKS: Final[Mapping[str, Check]] = {
-    "decided_at_seconds": checks.at_least_zero,
+    "decided_at_seconds": checks.moment,
     "mode": checks.one_of(MODES),
     "namespace": checks.NAMESPACE,
     "pod": checks.NAME,
@@ -142,5 +161,5 @@ _DECISION_CHECKS: Final[Mapping[str, Check]] = {
     "memory_bytes": checks.whole,
     "needs_source": checks.WORD_OR_EMPTY,
     "candidates": checks.many_of(Candidate, "candidates"),
-    "ended_at_seconds": or_none(checks.at_least_zero),
+    "ended_at_seconds": or_none(checks.moment),
 }

@@ -90,7 +90,7 @@ _SERVER_CHECKS: Final[Mapping[str, Check]] = {
     "reason": checks.text(checks.REASON_LENGTH_MAX),
 }
 _PREDICTION_CHECKS: Final[Mapping[str, Check]] = {
-    "predicted_at_seconds": checks.at_least_zero,
+    "predicted_at_seconds": checks.moment,
     "model": checks.WORD,
     "source": checks.one_of(SOURCES),
     "task_load_percent": checks.above_zero,

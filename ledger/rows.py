@@ -1,4 +1,4 @@
-"""A decision as a row of the table, and back."""
+"""Records as rows of their tables, and back."""
 
 from __future__ import annotations
 
@@ -6,18 +6,48 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from ledger.action import ActionDecision
 from ledger.decision import PlacementDecision
-from ledger.tables import DECISIONS
+from ledger.forecast_error import ForecastError
+from ledger.prediction import Prediction
+from ledger.tables import ACTIONS, DECISIONS, FORECAST_ERRORS, PREDICTIONS
 
-_COLUMNS: Final = tuple(column.name for column in DECISIONS.columns if column.name != "id")
+#: A record that is a row of its own.
+RowRecord = PlacementDecision | Prediction | ActionDecision | ForecastError
+TABLES: Final[dict[type[RowRecord], sa.Table]] = {
+    PlacementDecision: DECISIONS,
+    Prediction: PREDICTIONS,
+    ActionDecision: ACTIONS,
+    ForecastError: FORECAST_ERRORS,
+}
+_NOT_OF_RECORDS: Final = {"id", "summed_at_seconds"}
+_COLUMNS: Final = {
+    kind: tuple(column.name for column in table.columns if column.name not in _NOT_OF_RECORDS)
+    for kind, table in TABLES.items()
+}
 
 
-def row_of(decision: PlacementDecision) -> dict[str, Any]:
+def row_of(record: RowRecord) -> dict[str, Any]:
     """Return the values of a new row, by column."""
-    document = decision.document()
-    return {name: document[name] for name in _COLUMNS}
+    document = record.document()
+    return {name: document[name] for name in _COLUMNS[type(record)]}
 
 
 def decision_of(row: sa.Row[Any]) -> PlacementDecision:
     """Return the decision of a row; raise `InputError` where somebody broke it."""
     return PlacementDecision.from_document(row._asdict())
+
+
+def prediction_of(row: sa.Row[Any]) -> Prediction:
+    """Return the prediction of a row; raise `InputError` where somebody broke it."""
+    return Prediction.from_document(row._asdict())
+
+
+def action_of(row: sa.Row[Any]) -> ActionDecision:
+    """Return the action of a row; raise `InputError` where somebody broke it."""
+    return ActionDecision.from_document(row._asdict())
+
+
+def forecast_error_of(row: sa.Row[Any]) -> ForecastError:
+    """Return the record of a row; raise `InputError` where somebody broke it."""
+    return ForecastError.from_document(row._asdict())

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from decisions import made
 
 from ledger.store import Ledger
-from ledger.tables import DECISIONS
+from ledger.tables import METADATA
 
 PAGE = repository.ROOT / "docs" / "reference" / "ledger.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -33,13 +33,17 @@ def words(column: sa.Column) -> str:
     return kinds[type(column.type)] + (", or NULL" if column.nullable else "")
 
 
-def test_the_page_lists_every_column_as_the_tables_have_it() -> None:
+def test_the_page_lists_every_table_and_column_as_the_ledger_has_them() -> None:
     """What is missing here belongs into docs/reference/ledger.md, in this form."""
-    expected = [
-        f"| `{column.name}` | {words(column)} | {column.comment} |" for column in DECISIONS.columns
-    ]
+    expected = []
+    for table in METADATA.tables.values():
+        expected.append(f"## `{table.name}`")
+        expected += [
+            f"| `{each.name}` | {words(each)} | {each.comment} |" for each in table.columns
+        ]
 
-    assert [line for line in TEXT.splitlines() if re.match(r"\| `\w+` \|", line)] == expected
+    listed = [line for line in TEXT.splitlines() if re.match(r"\| `\w+` \||## `", line)]
+    assert listed == expected
 
 
 @pytest.fixture
