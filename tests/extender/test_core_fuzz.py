@@ -28,10 +28,11 @@ from extender.metrics import VERBS, RequestMetrics
 from extender.settings import MEBIBYTE
 from extender.verbs import Shell, Verb, filter_nodes, keep_all, no_opinion, prioritize
 
-IS_LONG = os.environ.get("HYPOTHESIS_PROFILE") in {"ci", "night"}
+# A hundred examples take a second, more where coverage is measured.
+EXAMPLES = {"ci": 1000, "night": 10_000}
 unhurried = settings(
     deadline=None,
-    max_examples=3000 if IS_LONG else 300,
+    max_examples=EXAMPLES.get(os.environ.get("HYPOTHESIS_PROFILE", ""), 300),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 METRICS = RequestMetrics()

@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import time
 import urllib.request
-from pathlib import Path
 
 import pytest
 
 from energy.errors import UnavailableError
 from simulator.sandbox.control_plane import ControlPlane
-from simulator.sandbox.fake_node import fake_node
-from simulator.sandbox.kwokctl_configuration import ControlPlaneOptions
-from simulator.sandbox.toolchain import Toolchain
 
-METRICS_SECONDS_MAX = 200  # metrics-server shows a pod after two readings, about a minute
-POD = {
-    "apiVersion": "v1",
-    "kind": "Pod",
-    "metadata": {
-        "name": "busy",
-        "namespace": "default",
-        "annotations": {"kwok.x-k8s.io/usage-cpu": "450m"},
-    },
-    "spec": {"containers": [{"name": "c", "image": "none"}]},
-}
+METRICS_SECONDS_MAX = 200  # metrics-server shows a pod after two readings
 
 
 def used_nanocores(plane: ControlPlane) -> int | None:
@@ -48,27 +32,21 @@ def targets_up(plane: ControlPlane) -> dict[str, str]:
     return {result["metric"]["job"]: result["value"][1] for result in results}
 
 
-@pytest.mark.kube
 @pytest.mark.prometheus
 @pytest.mark.slow
-def test_metrics_server_and_prometheus_read_the_fake_node() -> None:
+def test_metrics_server_and_prometheus_read_the_fake_node(measured_plane: ControlPlane) -> None:
     """The usage of a pod's annotation arrives in metrics.k8s.io, and every component is scraped."""
-    prometheus = Path(shutil.which("prometheus") or "")
-    options = ControlPlaneOptions(metrics_server=True, prometheus=prometheus)
-    with ControlPlane(Toolchain.found(os.environ), options) as plane:
-        plane.kubectl("create", "-f", "-", manifest=fake_node("metered"))
-        plane.kubectl("create", "-f", "-", manifest=POD)
-        deadline = time.monotonic() + METRICS_SECONDS_MAX
-        while (nanocores := used_nanocores(plane)) is None and time.monotonic() < deadline:
-            time.sleep(1)
+    deadline = time.monotonic() + METRICS_SECONDS_MAX
+    while (nanocores := used_nanocores(measured_plane)) is None and time.monotonic() < deadline:
+        time.sleep(1)
 
-        assert nanocores == pytest.approx(450e6, rel=0.05)
-        assert targets_up(plane) == {
-            "etcd": "1",
-            "kube-apiserver": "1",
-            "kube-controller-manager": "1",
-            "kube-scheduler": "1",
-            "kwok-controller": "1",
-            "metrics-server": "1",
-            "prometheus": "1",
-        }
+    assert nanocores == pytest.approx(450e6, rel=0.05)
+    assert targets_up(measured_plane) == {
+        "etcd": "1",
+        "kube-apiserver": "1",
+        "kube-controller-manager": "1",
+        "kube-scheduler": "1",
+        "kwok-controller": "1",
+        "metrics-server": "1",
+        "prometheus": "1",
+    }

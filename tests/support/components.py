@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import database_servers
+
 from energy.errors import UnavailableError
 from simulator.sandbox.kwokctl_configuration import ControlPlaneOptions
 from simulator.sandbox.toolchain import Toolchain
@@ -59,6 +61,18 @@ def _prometheus_lack() -> str:
     return "no prometheus on PATH; on Debian: apt-get install --no-install-recommends prometheus"
 
 
+def _mariadb_lack() -> str:
+    if all(database_servers.mariadb_programs().values()):
+        return ""
+    return "no mariadbd; on Debian: apt-get install --no-install-recommends mariadb-server"
+
+
+def _postgresql_lack() -> str:
+    if all(database_servers.postgresql_programs().values()):
+        return ""
+    return "no postgres; on Debian: apt-get install --no-install-recommends postgresql"
+
+
 def _shared_lack() -> str:
     return "" if SHARED.is_dir() else f"no development data at {SHARED}"
 
@@ -69,6 +83,8 @@ _LACKS: dict[str, Callable[[], str]] = {
     "kafka": _kafka_lack,
     "jmeter": _jmeter_lack,
     "prometheus": _prometheus_lack,
+    "mariadb": _mariadb_lack,
+    "postgresql": _postgresql_lack,
     "shared": _shared_lack,
 }
 MARKERS = tuple(_LACKS)
@@ -78,9 +94,12 @@ MARKER_OF_FIXTURE = {
     "toolchain": "toolchain",
     "control_plane": "kube",
     "kubeconfig": "kube",
+    "measured_plane": "kube",
     "sandbox": "kube",
     "sandbox_factory": "kube",
     "shared_folder": "shared",
+    "mariadb_server": "mariadb",
+    "postgresql_server": "postgresql",
 }
 # The development data does not travel with the repository, so nobody can be required to have it.
 NEVER_REQUIRED = frozenset({"shared"})

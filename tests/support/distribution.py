@@ -21,6 +21,7 @@ from simulator.sandbox import ports
 GROUPS = {
     "control_plane": "control-plane",
     "kubeconfig": "control-plane",
+    "measured_plane": "measured",
     "stage": "stage",
     "sandbox": "sandbox",
     "sandbox_factory": "sandbox",
@@ -35,7 +36,7 @@ LONGEST = (
     "control-plane",
     "sandbox",
     "tests/ledger",
-    "tests/cluster/kube/test_metrics.py",
+    "measured",
     "tests/integration/test_scheduler_weights.py",
     "tests/extender/test_wire_fuzz.py",
     "tests/extender/test_core_fuzz.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 
 from simulator.sandbox import lifecycle
 from simulator.sandbox.control_plane import ControlPlane
+from simulator.sandbox.fake_node import fake_node
+from simulator.sandbox.kwokctl_configuration import ControlPlaneOptions
 from simulator.sandbox.record import NO_EXTENDER, options_of
 from simulator.sandbox.sandbox import Sandbox
 from simulator.sandbox.toolchain import Toolchain
@@ -36,6 +39,32 @@ def control_plane() -> Iterator[ControlPlane]:
 def kubeconfig(control_plane: ControlPlane) -> Path:
     """Give the administrator's kubeconfig of that control plane."""
     return control_plane.kubeconfig
+
+
+@pytest.fixture(scope="session")
+def measured_plane() -> Iterator[ControlPlane]:
+    """Give a control plane with a metrics-server, and Prometheus where it is installed.
+
+    The pod `default/busy` on the node `metered` uses 450m and 64 MiB, as KWOK plays it.
+    metrics-server wants two readings before it says so: here as often as it can, every 10 s.
+    """
+    prometheus = shutil.which("prometheus")
+    options = ControlPlaneOptions(
+        metrics_server=True,
+        prometheus=Path(prometheus) if prometheus else None,
+        arguments={"metrics-server": {"metric-resolution": "10s", "kubelet-request-timeout": "5s"}},
+    )
+    usage = {"kwok.x-k8s.io/usage-cpu": "450m", "kwok.x-k8s.io/usage-memory": "64Mi"}
+    busy = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "busy", "namespace": "default", "annotations": usage},
+        "spec": {"nodeName": "metered", "containers": [{"name": "main", "image": "none"}]},
+    }
+    with ControlPlane(Toolchain.found(os.environ), options) as plane:
+        plane.kubectl("create", "-f", "-", manifest=fake_node("metered"))
+        plane.kubectl("create", "-f", "-", manifest=busy)
+        yield plane
 
 
 class SandboxFactory:
