@@ -1,20 +1,23 @@
 """The standard benchmark through a real kube-scheduler: simulated watts against the bound.
 
     .venv/bin/python bench/scheduler_energy.py --pods openb_pod_list_default.csv
-        [--arms default,…] [--fleet 20/30/10,20/20/20] [--seeds 1,2,3] [--pace burst,paced]
-        [--parallel N] [--trials out/scheduler-energy.jsonl] [--again|--report]
+        [--arms default,…] [--fleet 20/30/10,20/20/20] [--fill 0.4] [--seeds 1,2,3]
+        [--pace burst,paced] [--parallel N] [--trials out/scheduler-energy.jsonl] [--again|--report]
         [--output table|json|markdown]
 
 The scheduler, the API server and etcd are real; the nodes are KWOK's, and what pods draw is
 computed from measured curves (docs/reference/placement-on-kube-scheduler.md). Each trial is a line
 of the file of trials, so a run that was cut off goes on where it stopped; `--again` makes the
-chosen ones anew, and `--report` prints what the file holds. Our extender is told the column that it
-is graded by, so it runs once per column; every other scheduler runs once and is graded by all four.
+chosen ones anew, and `--report` prints what the file holds. `--fill` is the part of the fleet's
+cores that pods request. Our extender and the profile that we write for tiers are told the column
+that they are graded by, so they run once per column; every other scheduler runs once and is graded
+by all four.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import queue
@@ -43,9 +46,10 @@ from simulator.sandbox.toolchain import Toolchain
 from simulator.sandbox.trial import BURST, PACED, Trial, TrialCluster
 from simulator.sandbox.trial_arms import (
     SchedulerConfiguration,
+    energy_tiers,
+    hand_made_tiers,
     most_allocated,
     plain_configuration,
-    tiers_and_most_allocated,
     with_extender,
     without_extender,
 )
@@ -57,17 +61,22 @@ from simulator.sandbox.trial_grades import (
     setting_of,
 )
 from simulator.sandbox.trial_objects import write_expected_demand, write_power_profiles
-from simulator.standard import COLUMNS, Column, standard_burst
+from simulator.standard import COLUMNS, CPU_LOAD_RATIO, Column, standard_burst
+from simulator.tier_labels import labelled
 
 SHIPPED = Path(__file__).parents[1] / "deploy" / "scheduler" / "second-scheduler.yaml"
 PLAIN = {
     "default": plain_configuration,
     "most-allocated": most_allocated,
-    "tiers+most-allocated": tiers_and_most_allocated,
+    "hand-made": hand_made_tiers,
 }
+# What lines of earlier commits call it.
+EARLIER_NAMES = {"tiers+most-allocated": "hand-made"}
 PROFILE_ALONE, NULL = "profile-alone", "null-extender"
 OURS, OURS_EXPECTING = "negawatt", "negawatt+demand"
-ARMS = (*PLAIN, PROFILE_ALONE, NULL, OURS, OURS_EXPECTING)
+TIERS = "tiers"
+TOLD = {TIERS, OURS, OURS_EXPECTING}
+ARMS = (*PLAIN, TIERS, PROFILE_ALONE, NULL, OURS, OURS_EXPECTING)
 PACES = {pace.name: pace for pace in (BURST, PACED)}
 FLEETS = ("20/30/10", "20/20/20")
 SEEDS = (1, 2, 3)
@@ -80,6 +89,7 @@ class Job:
     """One trial to make; `column` is set where the scheduler is told it."""
 
     fleet: str
+    fill: float
     pace: str
     arm: str
     seed: int
@@ -88,24 +98,22 @@ class Job:
     @property
     def key(self) -> tuple[object, ...]:
         """What a line of the file of trials is recognised by."""
-        return (self.fleet, self.pace, self.arm, self.seed, self.column and self.column.name)
+        column = self.column and self.column.name
+        return (self.fleet, self.fill, self.pace, self.arm, self.seed, column)
 
 
 def key_of(line: dict[str, Any]) -> tuple[object, ...]:
     """The job that a line of the file reports."""
-    return tuple(line[name] for name in ("fleet", "pace", "arm", "seed", "column"))
+    return tuple(line[name] for name in ("fleet", "fill", "pace", "arm", "seed", "column"))
 
 
 def jobs(options: argparse.Namespace) -> Iterator[Job]:
     """What was asked for, one fleet after the other."""
-    for fleet in options.fleet:
-        for pace in options.pace:
-            for seed in options.seeds:
-                for arm in options.arms:
-                    columns = COLUMNS if arm in {OURS, OURS_EXPECTING} else (None,)
-                    for column in columns:
-                        if column is None or column.name in options.columns:
-                            yield Job(fleet=fleet, pace=pace, arm=arm, seed=seed, column=column)
+    chosen = (options.fleet, options.fill, options.pace, options.seeds, options.arms)
+    for fleet, fill, pace, seed, arm in itertools.product(*chosen):
+        for column in COLUMNS if arm in TOLD else (None,):
+            if column is None or column.name in options.columns:
+                yield Job(fleet=fleet, fill=fill, pace=pace, arm=arm, seed=seed, column=column)
 
 
 class Bench:
@@ -120,13 +128,21 @@ class Bench:
         self._lock = threading.Lock()
 
     def fleet(self, name: str) -> Fleet:
-        """A fleet whose nodes carry the labels of tiers; only the arm of that name reads them."""
-        return named_fleet(name, self._catalogue).with_tiers()
+        """A fleet whose nodes carry the labels of tiers; only arms that go by tiers read them.
 
-    def bounds(self, name: str, seed: int) -> dict[str, float | None]:
+        Raises:
+            InputError: our controller would label it in another way than an operator does, so that
+                both cannot be tried on one cluster.
+        """
+        fleet = named_fleet(name, self._catalogue).with_tiers()
+        if any(labelled(fleet, setting_of(column)).nodes != fleet.nodes for column in COLUMNS):
+            raise InputError(f"fleet {name} has other tiers by fill cost than by watts per core")
+        return fleet
+
+    def bounds(self, job: Job) -> dict[str, float | None]:
         """Watts that no placement of these pods can beat, by column."""
-        fleet = self.fleet(name)
-        stream = standard_burst(self._records, fleet, seed)
+        fleet = self.fleet(job.fleet)
+        stream = standard_burst(self._records, fleet, job.seed, job.fill)
         found = {column.name: burst_bound(stream, fleet, setting_of(column)) for column in COLUMNS}
         return {column: bound.watts if bound else None for column, bound in found.items()}
 
@@ -144,7 +160,8 @@ class Bench:
                     stack.close()
                     fleet = self.fleet(job.fleet)
                     cluster = stack.enter_context(TrialCluster(Toolchain.found(os.environ), fleet))
-                progress.update(task, description=f"{job.pace} {job.arm} {job.seed}")
+                said = f"{job.fleet} {job.fill:g} {job.pace} {job.arm} {job.seed}"
+                progress.update(task, description=said)
                 try:
                     self._record(job, cluster)
                 except UnavailableError as error:
@@ -153,7 +170,7 @@ class Bench:
 
     def _record(self, job: Job, cluster: TrialCluster) -> None:
         fleet = cluster.fleet
-        pods = standard_burst(self._records, fleet, job.seed).pods
+        pods = standard_burst(self._records, fleet, job.seed, job.fill).pods
         trial, answers = self._trial(job, cluster)
         if job.column is None:
             watts = column_watts(fleet, pods, trial.node_of_pod)
@@ -161,9 +178,10 @@ class Bench:
             setting = setting_of(job.column)
             placed = placement_watts(fleet, pods, trial.node_of_pod, setting)
             watts = {job.column.name: placed}
-        bounds = self.bounds(job.fleet, job.seed)
+        bounds = self.bounds(job)
         line = {
             "fleet": job.fleet,
+            "fill": job.fill,
             "pace": job.pace,
             "arm": job.arm,
             "seed": job.seed,
@@ -187,10 +205,13 @@ class Bench:
 
     def _trial(self, job: Job, cluster: TrialCluster) -> tuple[Trial, dict[str, int]]:
         """The trial, and how often our extender answered, by HTTP code."""
-        pods = standard_burst(self._records, cluster.fleet, job.seed).pods
+        pods = standard_burst(self._records, cluster.fleet, job.seed, job.fill).pods
         pace, folder = PACES[job.pace], cluster.plane.kubeconfig.parent
         if job.arm in PLAIN:
             return cluster.run(pods, SchedulerConfiguration.of(PLAIN[job.arm]()), pace), {}
+        if job.arm == TIERS:
+            told = energy_tiers(job.column and setting_of(job.column))
+            return cluster.run(pods, SchedulerConfiguration.of(told), pace), {}
         if job.arm == PROFILE_ALONE:
             document = without_extender(self._shipped)
             return cluster.run(pods, SchedulerConfiguration.of(document), pace), {}
@@ -215,7 +236,8 @@ class Bench:
         write_power_profiles(profiles, cluster.fleet)
         if job.arm == OURS_EXPECTING:
             demand = folder / "expected-demand.csv"
-            other = standard_burst(self._records, cluster.fleet, job.seed + OTHER_SEED)
+            seed = job.seed + OTHER_SEED
+            other = standard_burst(self._records, cluster.fleet, seed, job.fill)
             write_expected_demand(demand, other.pods)
         return negawatt_environment(
             kubeconfig=cluster.plane.kubeconfig,
@@ -231,6 +253,9 @@ def read_trials(file: Path) -> list[dict[str, Any]]:
     if not file.exists():
         return []
     lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line]
+    for line in lines:
+        line["arm"] = EARLIER_NAMES.get(line["arm"], line["arm"])
+        line.setdefault("fill", CPU_LOAD_RATIO)
     return list({key_of(line): line for line in lines}.values())
 
 
@@ -271,12 +296,21 @@ def names(allowed: tuple[str, ...]) -> Any:  # noqa: ANN401 - what argparse call
     return parsed
 
 
+def fills(text: str) -> list[float]:
+    """A comma list of parts of the fleet's cores."""
+    found = [float(each) for each in text.split(",")]
+    if not all(0.0 < each <= 1.0 for each in found):
+        raise argparse.ArgumentTypeError(f"{text}: use numbers above 0, to 1")
+    return found
+
+
 def main() -> None:
     """Make the trials, then print the table, JSON or Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--pods", type=Path, help="openb's pod list, openb_pod_list_default.csv")
     parser.add_argument("--arms", type=names(ARMS), default=list(ARMS))
     parser.add_argument("--fleet", type=names(FLEETS), default=list(FLEETS))
+    parser.add_argument("--fill", type=fills, default=[CPU_LOAD_RATIO])
     columns = tuple(column.name for column in COLUMNS)
     parser.add_argument("--columns", type=names(columns), default=list(columns))
     parser.add_argument(

@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from statistics import mean
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from simulator.standard import COLUMNS
+from simulator.standard import COLUMNS, CPU_LOAD_RATIO
 
 Line = dict[str, Any]
+# Fleet, part of its cores that pods request, pace.
+Cell = tuple[str, float, str]
 NAMES = [column.name for column in COLUMNS]
 # Of real schedulers in the prototype study (first fleet, burst): what a trial must come near.
 PUBLISHED = {
     "default": (1.276, 1.335, 1.637, 1.937),
     "most-allocated": (1.596, 1.314, 1.840, 1.586),
-    "tiers+most-allocated": (1.146, 1.076, 1.181, 1.118),
+    "hand-made": (1.146, 1.076, 1.181, 1.118),
 }
 
 
@@ -34,19 +37,15 @@ def ratios(lines: Iterable[Line]) -> dict[str, dict[int, float]]:
     return found
 
 
-def grouped(lines: Sequence[Line], arms: Sequence[str]) -> dict[tuple[str, str], dict[str, Any]]:
-    """(fleet, pace) -> arm -> figures, in the order of the arms."""
-    tables: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
+def grouped(lines: Sequence[Line], arms: Sequence[str]) -> dict[Cell, dict[str, Any]]:
+    """Cell -> arm -> figures, in the order of the arms."""
+    tables: dict[Cell, dict[str, Any]] = defaultdict(dict)
     for arm in arms:
-        for fleet, pace in _cells_of(lines):
-            own = [
-                line
-                for line in lines
-                if (line["fleet"], line["pace"], line["arm"]) == (fleet, pace, arm)
-            ]
+        for cell in _cells_of(lines):
+            own = [line for line in lines if _cell_of(line) == cell and line["arm"] == arm]
             if own:
                 by_column = ratios(own)
-                tables[fleet, pace][arm] = {
+                tables[cell][arm] = {
                     "ratio": {name: mean(by_column[name].values()) for name in by_column},
                     "ratio_by_seed": {
                         name: dict(sorted(by_column[name].items())) for name in by_column
@@ -59,9 +58,13 @@ def grouped(lines: Sequence[Line], arms: Sequence[str]) -> dict[tuple[str, str],
     return tables
 
 
-def _cells_of(lines: Sequence[Line]) -> list[tuple[str, str]]:
-    """Fleets and paces; bursts first."""
-    by_pace = sorted({(line["fleet"], line["pace"]) for line in lines}, key=lambda cell: cell[1])
+def _cell_of(line: Line) -> Cell:
+    return line["fleet"], line["fill"], line["pace"]
+
+
+def _cells_of(lines: Sequence[Line]) -> list[Cell]:
+    """Fleets, then fills, then paces; bursts first."""
+    by_pace = sorted({_cell_of(line) for line in lines}, key=lambda cell: cell[1:])
     return sorted(by_pace, key=lambda cell: cell[0], reverse=True)
 
 
@@ -69,7 +72,10 @@ def printed(lines: Sequence[Line], arms: Sequence[str], output: str) -> None:
     """Print the tables."""
     tables = grouped(lines, arms)
     if output == "json":
-        named = [{"fleet": f, "pace": p, "arms": found} for (f, p), found in tables.items()]
+        named = [
+            {"fleet": fleet, "fill": fill, "pace": pace, "arms": found}
+            for (fleet, fill, pace), found in tables.items()
+        ]
         print(json.dumps(named, indent=2))
         return
     for cell in _cells_of(lines):
@@ -88,29 +94,39 @@ def _cells(arm: str, figures: Any) -> list[str]:  # noqa: ANN401 - as `grouped` 
         if name not in figures["ratio"]:
             cells.append("–")
             continue
-        seeds = " ".join(f"{ratio:.3f}" for ratio in figures["ratio_by_seed"][name].values())
-        cells.append(f"{figures['ratio'][name]:.3f} ({seeds})")
+        seeds = " ".join(map(_figure, figures["ratio_by_seed"][name].values()))
+        cells.append(f"{_figure(figures['ratio'][name])} ({seeds})")
     counts = (figures["unscheduled_pods"], figures["slow_decisions"])
     return [*cells, f"{figures['nodes_used']:.0f}", *map(str, counts)]
+
+
+def _figure(ratio: float) -> str:
+    """A ratio; a placement that leaves pods over has none."""
+    return f"{ratio:.3f}" if isfinite(ratio) else "–"
 
 
 HEADINGS = ("scheduler", *(name.replace("_", "/") for name in NAMES), "nodes", "left over", "slow")
 
 
-def _table(fleet: str, pace: str, found: Any) -> Table:  # noqa: ANN401 - as `grouped` gives it
-    table = Table(title=f"ratio to the bound, mean (seeds); {fleet}, {pace}; simulated watts")
+def _table(fleet: str, fill: float, pace: str, found: Any) -> Table:  # noqa: ANN401 - as `grouped` gives it
+    where = f"{fleet}, {fill:.0%} requested, {pace}"
+    table = Table(title=f"ratio to the bound, mean (seeds); {where}; simulated watts")
     for heading in HEADINGS:
         table.add_column(heading, justify="left" if heading == "scheduler" else "right")
     for arm, figures in found.items():
         table.add_row(*_cells(arm, figures))
-        if arm in PUBLISHED and (fleet, pace) == ("20/30/10", "burst"):
+        if arm in PUBLISHED and (fleet, fill, pace) == ("20/30/10", CPU_LOAD_RATIO, "burst"):
             figure_texts = [f"{ratio:.3f}" for ratio in PUBLISHED[arm]]
             table.add_row("  prototype study", *figure_texts, "", "", "", style="dim")
     return table
 
 
-def _markdown(fleet: str, pace: str, found: Any) -> str:  # noqa: ANN401 - as `grouped` gives it
-    rows = [f"### Fleet {fleet}, {pace}", "", "| " + " | ".join(HEADINGS) + " |"]
+def _markdown(fleet: str, fill: float, pace: str, found: Any) -> str:  # noqa: ANN401 - as `grouped` gives it
+    rows = [
+        f"### Fleet {fleet}, {fill:.0%} requested, {pace}",
+        "",
+        "| " + " | ".join(HEADINGS) + " |",
+    ]
     rows.append("| --- |" + " --: |" * (len(HEADINGS) - 1))
     rows += ["| " + " | ".join(_cells(arm, figures)) + " |" for arm, figures in found.items()]
     return "\n".join([*rows, ""])

@@ -37,8 +37,12 @@ COLUMNS = (
 )
 
 
-def standard_burst(records: Sequence[PodRecord], fleet: Fleet, seed: int) -> PodStream:
+def standard_burst(
+    records: Sequence[PodRecord], fleet: Fleet, seed: int, load_ratio: float = CPU_LOAD_RATIO
+) -> PodStream:
     """Draw the pods of one seed and scale them to the fleet; all arrive at once, in drawn order.
+
+    Together they request `load_ratio` of the fleet's cores.
 
     Raises:
         InputError: the file has fewer than 600 pods.
@@ -53,7 +57,7 @@ def standard_burst(records: Sequence[PodRecord], fleet: Fleet, seed: int) -> Pod
     requested_millicores = sum(record.cpu_millicores for record in drawn)
     if requested_millicores == 0:
         raise InputError("the pods request no CPU", mend="give pods with CPU requests")
-    factor = CPU_LOAD_RATIO * 1000 * float(fleet.cpu_cores.sum()) / requested_millicores
+    factor = load_ratio * 1000 * float(fleet.cpu_cores.sum()) / requested_millicores
     return burst(
         [
             pod_of(

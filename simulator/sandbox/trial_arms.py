@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from cluster.scheduling.profile import ENERGY_TIER_LABEL, ENERGY_TIERS
 from energy.errors import InputError
+from extender.tiers.profile import TierProfileOptions, profile_document
+from simulator.policy import Setting
 
 Configuration = dict[str, Any]
 
@@ -32,8 +36,29 @@ def most_allocated() -> Configuration:
     return plain_configuration({"pluginConfig": [_fit_most_allocated()]})
 
 
-def tiers_and_most_allocated() -> Configuration:
-    """A preference for nodes by their energy tier, packed within a tier. No code at all."""
+def energy_tiers(setting: Setting | None = None) -> Configuration:
+    """What `negawatt extender tiers profile` writes, told of use and sleep or as it comes."""
+    options = TierProfileOptions()
+    if setting is not None:
+        options = TierProfileOptions(
+            usage_ratio=setting.usage_ratio, nodes_may_sleep=setting.nodes_may_sleep
+        )
+    told: Configuration = yaml.safe_load(profile_document(options))
+    return told
+
+
+def without_tiers(tiered: Configuration) -> Configuration:
+    """The same without its terms: NodeAffinity has nothing to say of most pods, and is skipped."""
+    told = copy.deepcopy(tiered)
+    for profile in told["profiles"]:
+        profile["pluginConfig"] = [
+            each for each in profile["pluginConfig"] if each["name"] != "NodeAffinity"
+        ]
+    return told
+
+
+def hand_made_tiers() -> Configuration:
+    """A careful operator's preference by a label of tiers, packed within one. No code at all."""
     preferred = [
         {
             "weight": 100 - 10 * tier,
