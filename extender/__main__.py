@@ -25,7 +25,7 @@ from extender.expected_demand import read_expected_demand
 from extender.rankings import RULES
 from extender.readings import ReadingLoop
 from extender.service import Service
-from extender.serving import serve
+from extender.serving import log_to_stderr, serve
 from extender.settings import MEASURED, NO_LEDGER, ExtenderSettings, read_settings
 from ledger.store import Ledger
 from ledger.writer import LedgerWriter
@@ -145,13 +145,6 @@ async def _serve(app: ExtenderApp, service: Service, settings: ExtenderSettings)
 
 def _say(url: str) -> None:
     print(f"listening on {url}", flush=True)  # noqa: T201 - whoever started it waits for this line
-
-
-def log_to_stderr() -> None:
-    """A line per event worth telling; requests are counted, not logged."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for chatty in ("alembic", "uvicorn"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def main() -> None:

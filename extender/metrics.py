@@ -97,7 +97,7 @@ class RequestMetrics:
         return self._children[key]
 
 
-def build_info() -> Family:
+def build_info() -> Family[Figures]:
     """Which extender this is."""
     release = version("negawatt")
     return Family(

@@ -181,3 +181,10 @@ def configuration(app: App, settings: Listening) -> uvicorn.Config:
             mend="give PEM files: a certificate, its key, a CA",
         ) from None
     return config
+
+
+def log_to_stderr() -> None:
+    """A line per event worth telling; requests are counted, not logged."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for chatty in ("alembic", "uvicorn"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

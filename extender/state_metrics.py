@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 from extender.figures import Figures, NodeFigures
 
@@ -17,20 +17,21 @@ PREFIX = "negawatt_extender_"
 GAUGE, COUNTER = "gauge", "counter"
 
 Row: TypeAlias = tuple[tuple[str, ...], float]
+F = TypeVar("F")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
-    """Series of one name. A row is the labels' values, in order, and a value."""
+class Family(Generic[F]):
+    """Series of one name, made from figures. A row is the labels' values, in order, and a value."""
 
     name: str
     kind: str
     text: str
     labels: tuple[str, ...] = ()
-    rows: Callable[[Figures], Iterable[Row]]
+    rows: Callable[[F], Iterable[Row]]
 
 
-def lines(family: Family, figures: Figures) -> Iterator[str]:
+def lines(family: Family[F], figures: F) -> Iterator[str]:
     """The family in Prometheus' text format 0.0.4, head first; nothing where it has no rows."""
     head = f"# HELP {family.name} {family.text}\n# TYPE {family.name} {family.kind}\n"
     for values, value in family.rows(figures):
@@ -106,14 +107,14 @@ def _family(
     text: str,
     rows: Callable[[Figures], Iterable[Row]],
     labels: tuple[str, ...] = (),
-) -> Family:
+) -> Family[Figures]:
     return Family(name=PREFIX + name, kind=kind, text=text, labels=labels, rows=rows)
 
 
 _WORKLOAD = ("namespace", "kind", "name")
 _PREDICTED = "by the node's power curve, not measured"
 
-FAMILIES: tuple[Family, ...] = (
+FAMILIES: tuple[Family[Figures], ...] = (
     _family("pods", GAUGE, "Pods that the extender knows.", _one(lambda f: f.pods)),
     _family("nodes", GAUGE, "Nodes that the extender knows.", _one(lambda f: len(f.nodes))),
     _family(

@@ -95,8 +95,8 @@ def _run_command() -> Any:  # noqa: ANN401 - typer's own copy of click has no pu
     ]
 
     def run(**given: str | bool | None) -> None:
-        from extender.__main__ import log_to_stderr
         from extender.__main__ import run as serve
+        from extender.serving import log_to_stderr
         from extender.settings import read_settings
 
         log_to_stderr()

@@ -27,7 +27,7 @@ class LabelLimits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     relabel_seconds_min: Annotated[float, Field(ge=0, allow_inf_nan=False)] = RELABEL_SECONDS_MIN
-    """From one change of a node's tier to the next; a node's first label does not wait."""
+    """From one change of a node's label to the next; a node's first label does not wait."""
 
     changes_per_minute_max: Annotated[int, Field(ge=1)] = CHANGES_PER_MINUTE_MAX
     """Labels of all nodes together that are set, changed or removed within a minute."""
@@ -56,10 +56,15 @@ class PresentLabel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedLabel:
-    """The tier that a node should have, None for no label, and why."""
+    """The tier that a node should have, None for no label, and why.
+
+    `watts_per_core` is what ranks it, None where nothing does; `profile` says whose watts they are.
+    """
 
     tier: int | None
     reason: str
+    watts_per_core: float | None = None
+    profile: str = ""
 
     @property
     def value(self) -> str | None:
@@ -145,7 +150,7 @@ _MINUTE_SECONDS: Final = 60.0
 
 
 def _rests_until(label: PresentLabel, limits: LabelLimits) -> float:
-    if label.value is None or label.changed_at_seconds is None:
+    if label.changed_at_seconds is None:
         return -math.inf
     return label.changed_at_seconds + limits.relabel_seconds_min
 

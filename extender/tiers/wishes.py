@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -61,25 +61,31 @@ def wanted_labels(
     """
     wanted: dict[str, WantedLabel] = {}
     ranked: list[RankedNode] = []
-    said: dict[str, str] = {}
+    said: dict[str, WantedLabel] = {}
     for node in nodes:
         profile = finder.profile(node) if offers_cpu(node) else None
         if (why_not := _unranked(node, profile)) is not None or profile is None:
-            wanted[node.name] = WantedLabel(tier=None, reason=why_not or _NO_CPU)
+            name = "" if profile is None else profile.name
+            wanted[node.name] = WantedLabel(tier=None, reason=why_not or _NO_CPU, profile=name)
             continue
         cores = node.allocatable.cpu_millicores / CPU_MILLICORES_PER_CORE
         cost = _watts_per_core(profile, cores, options)
         if cost <= 0:
             reason = f"power profile {profile.name} says that load costs nothing"
-            wanted[node.name] = WantedLabel(tier=None, reason=reason)
+            wanted[node.name] = WantedLabel(tier=None, reason=reason, profile=profile.name)
             continue
         label = present.get(node.name, PresentLabel())
         ranked.append(
             RankedNode(name=node.name, cpu_cores=cores, watts_per_core=cost, tier=label.tier)
         )
-        said[node.name] = f"a core costs {cost:.2f} W ({options.rule}) by {profile.name}"
+        said[node.name] = WantedLabel(
+            tier=None,
+            reason=f"a core costs {cost:.2f} W ({options.rule}) by {profile.name}",
+            watts_per_core=cost,
+            profile=profile.name,
+        )
     for name, tier in tiers_of(ranked, hysteresis_ratio=options.hysteresis_ratio).items():
-        wanted[name] = WantedLabel(tier=tier, reason=said[name])
+        wanted[name] = replace(said[name], tier=tier)
     return wanted
 
 

@@ -97,8 +97,9 @@ def test_a_tier_rests_for_ten_minutes_after_a_change() -> None:
 
 
 def test_a_first_label_does_not_wait() -> None:
-    """A node that joined may be used at once."""
-    assert plan({"n": PresentLabel(changed_at_seconds=NOW)}, {"n": 2}).changes
+    """A node that joined may be used at once; one whose label was removed just now rests."""
+    assert plan({"n": PresentLabel()}, {"n": 2}).changes
+    assert not plan({"n": PresentLabel(changed_at_seconds=NOW)}, {"n": 2}).changes
 
 
 def test_what_does_not_fit_into_this_minute_waits_for_the_oldest_change_to_pass() -> None:
