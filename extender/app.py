@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,12 +16,14 @@ from extender.explanation import Explanation
 from extender.metrics import CONTENT_TYPE, RequestMetrics, exposition
 from extender.openapi import DESCRIPTION, TITLE, Problem, document
 from extender.savings import NAMESPACE, By, Savings, summed
-from extender.scorer import Scorer
+from extender.scorer import Readiness, Scorer
 from extender.settings import ExtenderSettings
 
 PRIORITIZE, FILTER, EMPTY = "/scheduler/prioritize", "/scheduler/filter", "/scheduler/empty"
 UNAUTHORIZED, NOT_FOUND, NOT_ALLOWED, UNAVAILABLE = 401, 404, 405, 503
-_LABELS = {"healthz", "readyz", "metrics", "explain", "savings", "scheduler"}
+_LABELS = {
+    "healthz", "readyz", "metrics", "explain", "savings", "scheduler", "predict", "predictions",
+}  # fmt: skip
 _CHALLENGE = ((b"www-authenticate", b"Bearer"),)
 
 
@@ -31,6 +34,10 @@ class ExtenderApp(FastAPI):
     access: Access
     metrics: RequestMetrics
     draining: bool
+    #: Schemas of bodies that FastAPI does not read, by name.
+    schemas: dict[str, Any]
+    #: Whether a browser only asks what a page may ask, which needs no token.
+    is_preflight: Callable[[verbs.Scope], bool] = staticmethod(lambda _scope: False)
 
     @override
     async def __call__(self, scope: verbs.Scope, receive: verbs.Receive, send: verbs.Send) -> None:
@@ -38,7 +45,7 @@ class ExtenderApp(FastAPI):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
-        if (line := self.access.refusal(scope)) is not None:
+        if (line := self.access.refusal(scope)) is not None and not self.is_preflight(scope):
             await verbs.send_json(send, UNAUTHORIZED, verbs.error_body(line), _CHALLENGE)
             self.metrics.count(_label(scope["path"]), UNAUTHORIZED)
         elif (verb := self.hot.get(scope["path"])) is not None and scope["method"] == "POST":
@@ -61,18 +68,13 @@ def create_app(
     *,
     metrics: RequestMetrics | None = None,
     with_empty_handler: bool = False,
+    add: Callable[[ExtenderApp], None] = lambda _app: None,
 ) -> ExtenderApp:
-    """The application over a core. ``with_empty_handler`` adds what a bench compares with."""
-    app = ExtenderApp(
-        title=TITLE,
-        description=DESCRIPTION,
-        docs_url=None,  # those pages load scripts from elsewhere
-        redoc_url=None,
-        redirect_slashes=False,
-    )
-    app.access = Access.from_settings(settings)
-    app.metrics = metrics or RequestMetrics()
-    app.draining = False
+    """The application over a core. ``with_empty_handler`` adds what a bench compares with.
+
+    ``add`` adds what is answered beside the scheduler.
+    """
+    app = bare_app(settings, TITLE, DESCRIPTION, metrics)
     shell = verbs.Shell(metrics=app.metrics, body_limit_bytes=settings.body_limit_bytes)
     app.hot = {
         PRIORITIZE: verbs.Verb("prioritize", verbs.prioritize(scorer), verbs.no_opinion, shell),
@@ -83,14 +85,35 @@ def create_app(
     for path in app.hot:
         # A POST never comes so far; here so that another method is answered with 405.
         app.add_api_route(path, _answered_before, methods=["POST"], include_in_schema=False)
-    _add_health(app, scorer)
+    add_health(app, scorer.readiness)
     _add_reports(app, scorer)
-    _say_errors_in_one_line(app)
-    app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    add(app)
+    app.openapi = lambda: document(app, app.schemas)  # type: ignore[method-assign]
     return app
 
 
-def _add_health(app: ExtenderApp, scorer: Scorer) -> None:
+def bare_app(
+    settings: ExtenderSettings, title: str, description: str, metrics: RequestMetrics | None = None
+) -> ExtenderApp:
+    """An application with a door and no path behind it."""
+    app = ExtenderApp(
+        title=title,
+        description=description,
+        docs_url=None,  # those pages load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.access = Access.from_settings(settings)
+    app.metrics = metrics or RequestMetrics()
+    app.draining = False
+    app.hot, app.schemas = {}, {}
+    _say_errors_in_one_line(app)
+    return app
+
+
+def add_health(app: ExtenderApp, readiness: Callable[[], Readiness]) -> None:
+    """Say whether the service lives, and whether it can be asked."""
+
     # Coroutines, so that they are answered by the event loop: if it hangs, so do they.
     @app.get("/healthz", response_class=PlainTextResponse, tags=["health"])
     async def healthz() -> str:
@@ -104,12 +127,12 @@ def _add_health(app: ExtenderApp, scorer: Scorer) -> None:
         responses={UNAVAILABLE: {"description": "What is missing, a line each."}},
     )
     async def readyz() -> Response:
-        """Whether the cluster is known; 503 with a line for each thing that is missing."""
+        """Whether it can be asked; 503 with a line for each thing that is missing."""
         if app.draining:
             return PlainTextResponse("shutting down\n", UNAVAILABLE)
-        readiness = scorer.readiness()
-        said = "".join(f"{line}\n" for line in readiness.lines) or "ok\n"
-        return PlainTextResponse(said, 200 if readiness.ready else UNAVAILABLE)
+        found = readiness()
+        said = "".join(f"{line}\n" for line in found.lines) or "ok\n"
+        return PlainTextResponse(said, 200 if found.ready else UNAVAILABLE)
 
 
 def _add_reports(app: ExtenderApp, scorer: Scorer) -> None:

@@ -22,7 +22,7 @@ from extender.cluster_view import is_finished
 from extender.decisions import Decisions
 from extender.explanation import Explanation
 from extender.figures import Figures, NodeFigures
-from extender.judgement import NO_ROW, use_cores
+from extender.judgement import NO_ROW, Scene, use_cores
 from extender.loads import MeasuredLoad
 from extender.node_figures import node_figures
 from extender.options import CoreOptions
@@ -218,6 +218,12 @@ class Core:
             return None
         decided = self._decisions.decide(key, standing.pod, standing.row, "bound-before")
         return explanation(decided)
+
+    def scene(self) -> Scene | None:
+        """The nodes as a pod would meet them now; None before any node is known."""
+        if not self._live or self._state.table is None or self._state.rankings.rule() is None:
+            return None
+        return self._state.scene()
 
     def readiness(self) -> Readiness:
         """Whether nodes and pods have been listed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -81,8 +82,10 @@ _SCHEMAS: dict[str, Any] = {
 }
 
 
-def document(app: FastAPI) -> dict[str, Any]:
-    """The document; made once."""
+def document(
+    app: FastAPI, further: Mapping[str, Any] | None = None, *, with_scheduler: bool = True
+) -> dict[str, Any]:
+    """The document; made once. ``further`` are schemas by name that FastAPI does not know."""
     if app.openapi_schema is None:
         made = get_openapi(
             title=app.title,
@@ -90,15 +93,13 @@ def document(app: FastAPI) -> dict[str, Any]:
             description=app.description,
             routes=app.routes,
         )
-        schemas = made["components"]["schemas"]
-        schemas.update(_SCHEMAS)
+        schemas = made.setdefault("components", {}).setdefault("schemas", {})
+        schemas.setdefault("Problem", Problem.model_json_schema())
+        schemas.update(further or {})
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
-        hosts = {"type": "array", "items": _ref("HostPriority")}
-        made["paths"] |= {
-            "/scheduler/prioritize": _verb("A score from 0 to 10 for every node.", hosts),
-            "/scheduler/filter": _verb("The nodes that may.", _ref("ExtenderFilterResult")),
-        }
+        if with_scheduler:
+            _add_scheduler(made)
         made["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         for path, operations in made["paths"].items():
             for operation in operations.values():
@@ -107,6 +108,15 @@ def document(app: FastAPI) -> dict[str, Any]:
                     operation["security"] = [{"token": []}]
         app.openapi_schema = made
     return app.openapi_schema
+
+
+def _add_scheduler(made: dict[str, Any]) -> None:
+    made["components"]["schemas"].update(_SCHEMAS)
+    hosts = {"type": "array", "items": _ref("HostPriority")}
+    made["paths"] |= {
+        "/scheduler/prioritize": _verb("A score from 0 to 10 for every node.", hosts),
+        "/scheduler/filter": _verb("The nodes that may.", _ref("ExtenderFilterResult")),
+    }
 
 
 def _verb(text: str, answer: dict[str, Any]) -> dict[str, Any]:

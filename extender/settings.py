@@ -132,11 +132,16 @@ class ExtenderSettings(BaseSettings):
         16 * MEBIBYTE,
         description="Largest request that is read; 5,000 whole nodes are some 50 MB.",
     )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Origins, comma-separated, whose pages may ask for predictions from a browser,"
+        " such as https://tools.example:8443 (default: none).",
+    )
     drain_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = Field(
         5.0, description="How long to go on answering after SIGTERM, while /readyz says no."
     )
 
-    @field_validator("scheduler_names", mode="before")
+    @field_validator("scheduler_names", "allowed_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -148,6 +153,18 @@ class ExtenderSettings(BaseSettings):
     def _some(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value or not all(value):
             raise ValueError("names no scheduler")
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(origin)
+            if origin != f"{parts.scheme}://{parts.netloc}" or parts.scheme not in {
+                "http",
+                "https",
+            }:
+                raise ValueError("must be origins such as https://tools.example:8443, without path")
         return value
 
     @field_validator("prometheus_url")

@@ -1,0 +1,104 @@
+"""Wires the service of predictions alone: settings, ledger, models, HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import uvloop
+
+from energy.errors import InputError, NegawattError
+from extender.access import require_guarded
+from extender.prediction.app import create_prediction_app
+from extender.prediction.predictor import SHIPPED, require_onnxruntime
+from extender.prediction.service import PredictionService
+from extender.serving import log_to_stderr, serve
+from extender.settings import NO_LEDGER, ExtenderSettings, read_settings
+from ledger.store import Ledger
+from ledger.writer import LedgerWriter
+
+#: The settings of the extender that this service heeds; the others are of the cluster.
+SETTINGS = (
+    "host",
+    "port",
+    "ledger_url",
+    "ledger_capacity",
+    "token_file",
+    "tls_cert_file",
+    "tls_key_file",
+    "tls_client_ca_file",
+    "body_limit_bytes",
+    "allowed_origins",
+    "drain_seconds",
+)
+#: As in the extender: a model must not keep Python to itself while health is asked for.
+SWITCH_SECONDS = 0.0005
+_log = logging.getLogger("extender.prediction")
+
+
+@contextmanager
+def prediction_service(settings: ExtenderSettings) -> Iterator[PredictionService]:
+    """The service over the ledger of the settings, if they name one."""
+    with ExitStack() as opened:
+        service = PredictionService()
+        if settings.ledger_url != NO_LEDGER:
+            ledger = opened.enter_context(Ledger.open(settings.ledger_url))
+            writer = LedgerWriter(ledger, capacity=settings.ledger_capacity)
+            service.ledger = ledger
+            service.offer = opened.enter_context(writer).offer
+        opened.callback(service.close)
+        yield service
+
+
+def run(settings: ExtenderSettings) -> None:
+    """Serve until SIGTERM or Ctrl-C.
+
+    Raises:
+        InputError: a setting cannot be followed.
+        UnavailableError: onnxruntime is not installed, the port is taken, or the ledger is not
+            there.
+    """
+    require_guarded(settings)
+    require_onnxruntime()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    with (
+        prediction_service(settings) as service,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        runner.run(_serve(service, settings))
+
+
+async def _serve(service: PredictionService, settings: ExtenderSettings) -> None:
+    """Listen at once; the first request finds the models loaded, or waits for them."""
+    loading = asyncio.create_task(service.on_model_thread(_load))
+    await serve(create_prediction_app(service, settings), settings, _say)
+    await asyncio.gather(loading, return_exceptions=True)
+
+
+def _load() -> None:
+    try:
+        for load in SHIPPED.values():
+            load()
+    except NegawattError as error:
+        _log.warning("%s", error)  # said to whoever asks, too
+
+
+def _say(url: str) -> None:
+    print(f"listening on {url}: open {url}/predict", flush=True)  # noqa: T201 - waited for
+
+
+def main() -> None:
+    """Run with settings from the environment alone; one line and exit 1 or 2 on an error."""
+    log_to_stderr()
+    try:
+        run(read_settings())
+    except NegawattError as error:
+        print(f"extender: {error}", file=sys.stderr)  # noqa: T201 - its only line
+        sys.exit(2 if isinstance(error, InputError) else 1)
+
+
+if __name__ == "__main__":
+    main()

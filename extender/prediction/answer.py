@@ -1,0 +1,155 @@
+"""What `POST /predict` answers: servers by cost, the best one, and a sentence that says why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from extender.prediction.servers import Bools, Floats
+
+#: A prediction of whole nodes by the profiles of the cluster has no model of ours behind it.
+PROFILES: Final = "power-profiles"
+ANSWERED_BY: Final = "regressor, paper-random-forest, or power-profiles for the cluster's nodes"
+
+
+class AnsweredServer(BaseModel):
+    """One server, and what the task costs there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    cost_watts: float | None = Field(description="Null where the task does not fit.")
+    rank: int | None = Field(description="1 is best; null where the task does not fit.")
+    reason: str
+    clamped: list[str] = Field(
+        description="Fields of the request outside the range that the model was trained on."
+    )
+
+
+class Answer(BaseModel):
+    """The costs of a task on servers, in the order of the request."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prediction_id: str = Field(description="From its time; `GET /predictions` has the same one.")
+    predicted_at_seconds: float = Field(description="Unix time.")
+    model: str = Field(description=ANSWERED_BY)
+    source: Literal["given", "cluster"]
+    task_load_percent: float = Field(description="Percent of one core.")
+    best_server: str | None = Field(description="Null where the task fits no server.")
+    best_cost_watts: float | None
+    reason: str
+    recorded: bool = Field(description="Whether the ledger took it; false where there is none.")
+    servers: list[AnsweredServer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Priced:
+    """Servers with their costs, before they are ranked; one entry each in every column.
+
+    ``closed`` marks servers that take no task for another reason than their size, with that
+    reason; ``clamped`` names fields out of range.
+    """
+
+    names: Sequence[str]
+    task_cores: float
+    watts: Floats
+    fits: Bools
+    free_cores: Floats
+    used_ratio: Floats
+    clamped: Sequence[tuple[str, ...]]
+    how: str
+    closed: Bools | None = None
+    closed_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Ranked:
+    """Priced servers in order: ``order`` holds the places of those that fit, cheapest first."""
+
+    priced: Priced
+    order: NDArray[np.int64]
+
+    @property
+    def best(self) -> int | None:
+        """The place of the best server."""
+        return int(self.order[0]) if len(self.order) else None
+
+
+def ranked(priced: Priced) -> Ranked:
+    """Order the servers that the task fits by cost; of equals the one that was named first."""
+    open_to = priced.fits if priced.closed is None else priced.fits & ~priced.closed
+    places = np.flatnonzero(open_to)
+    return Ranked(priced=priced, order=places[np.argsort(priced.watts[places], kind="stable")])
+
+
+def server_answers(found: Ranked) -> list[AnsweredServer]:
+    """One answer a server, in the order of the request."""
+    priced = found.priced
+    rank_of: dict[int, int] = {place: rank for rank, place in enumerate(found.order.tolist(), 1)}
+    return [
+        AnsweredServer(
+            id=name,
+            cost_watts=float(priced.watts[place]) if place in rank_of else None,
+            rank=rank_of.get(place),
+            reason=_reason(priced, place),
+            clamped=list(priced.clamped[place]),
+        )
+        for place, name in enumerate(priced.names)
+    ]
+
+
+def sentence(found: Ranked) -> str:
+    """Why the best server is best, and by how much."""
+    priced, order = found.priced, found.order
+    if not len(order):
+        return f"no server can take the task: {_why_none(priced)}"
+    best = int(order[0])
+    said = f"{priced.names[best]} costs least: {priced.how} {_watts(priced.watts[best])}"
+    if len(order) == 1:
+        others = "; the task fits nowhere else" if len(priced.names) > 1 else ""
+        return f"{said}, and it is the only server that can take the task{others}"
+    second = int(order[1])
+    runner_up, more = priced.names[second], float(priced.watts[second] - priced.watts[best])
+    if more <= 0:
+        return f"{said}, as on {runner_up}; of equals the one that was named first is best"
+    percent = 100 * more / float(priced.watts[second])
+    return (
+        f"{said}, {_watts(more)} ({percent:.0f} %) less than on the next, {runner_up} "
+        f"({_watts(priced.watts[second])})"
+    )
+
+
+def _reason(priced: Priced, place: int) -> str:
+    if priced.closed is not None and priced.closed[place]:
+        return priced.closed_reason
+    if not priced.fits[place]:
+        return (
+            f"the task does not fit: it keeps {priced.task_cores:g} cores busy, "
+            f"{priced.free_cores[place]:g} are free"
+        )
+    said = (
+        f"{priced.how} {_watts(priced.watts[place])} at {100 * priced.used_ratio[place]:g} % load"
+    )
+    if priced.clamped[place]:
+        fields = ", ".join(priced.clamped[place])
+        said += f"; beyond what the model was trained on: {fields}"
+    return said
+
+
+def _why_none(priced: Priced) -> str:
+    most = float(priced.free_cores.max(initial=0.0))
+    if priced.task_cores > most:
+        return (
+            f"it keeps {priced.task_cores:g} cores busy, and no server has more than {most:g} free"
+        )
+    return priced.closed_reason or "none has room"
+
+
+def _watts(watts: float) -> str:
+    return f"{watts:.3g} W"

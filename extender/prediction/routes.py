@@ -1,0 +1,163 @@
+"""`POST /predict`, `GET /predictions` and their pages, on an application of the extender's kind."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any, Final
+
+import orjson
+from fastapi import FastAPI, Header, Query, Request
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
+
+from extender.app import ExtenderApp
+from extender.prediction import history, pages
+from extender.prediction.answer import Answer
+from extender.prediction.guard import FORBIDDEN, PAGE_HEADERS, Guard
+from extender.prediction.history import HistoryPage
+from extender.prediction.page_routes import add_pages
+from extender.prediction.replies import (
+    JSON,
+    UNAVAILABLE,
+    WRONG_KIND,
+    kind_of,
+    problem,
+    problems,
+)
+from extender.prediction.request import ID_LENGTH_MAX, PredictRequest, read_json
+from extender.prediction.service import PredictionService
+from extender.settings import ExtenderSettings
+from extender.verbs import BAD_REQUEST, TOO_LARGE, read_body
+from ledger.filters import PredictionFilter
+from ledger.prediction import PredictionSource
+
+MEBIBYTE: Final = 1024 * 1024
+#: Ten thousand servers with long names are some two of them.
+BODY_LIMIT_BYTES: Final = 4 * MEBIBYTE
+_REF: Final = "#/components/schemas/{model}"
+#: Answers are encoded in slices: encoding holds Python's lock, and pods are scored meanwhile.
+SLICE: Final = 500
+
+Seconds = Annotated[float | None, Query(allow_inf_nan=False, description="Unix time.")]
+
+
+def add_prediction(
+    app: ExtenderApp, service: PredictionService, settings: ExtenderSettings
+) -> None:
+    """Add the service's paths, and what keeps foreign pages from them."""
+    app.add_middleware(Guard, settings=settings)
+    app.is_preflight = Guard(app, settings).is_preflight
+    app.schemas = _schemas()
+    limit_bytes = min(settings.body_limit_bytes, BODY_LIMIT_BYTES)
+    _add_predict(app, service, limit_bytes)
+    add_pages(app, service, limit_bytes)
+    _add_history(app, service)
+
+
+def _add_predict(app: FastAPI, service: PredictionService, limit_bytes: int) -> None:
+    schema = {"$ref": _REF.format(model=PredictRequest.__name__)}
+
+    @app.post(
+        "/predict",
+        response_model=Answer,
+        tags=["predictions"],
+        responses=problems(
+            {
+                BAD_REQUEST: "Not such a request.",
+                FORBIDDEN: "Asked by a name that is not ours.",
+                TOO_LARGE: "More than 4 MiB, or `body_limit_bytes`.",
+                WRONG_KIND: "The content type is not application/json.",
+                UNAVAILABLE: "No cluster or no model, or too many wait.",
+            }
+        ),
+        openapi_extra={"requestBody": {"required": True, "content": {JSON: {"schema": schema}}}},
+    )
+    async def predict(request: Request) -> Response:
+        """Watts of a task on each of several servers, and which server is best."""
+        if kind_of(request) != JSON:
+            return problem(WRONG_KIND, f"the content type must be {JSON}")
+
+        async def answered() -> Response:
+            body = await read_body(request.receive, limit_bytes)
+            asked = await service.on_model_thread(partial(read_json, body))
+            cluster = service.of_cluster(asked)
+            work = partial(_encoded, service, asked, cluster)
+            return Response(await service.on_model_thread(work), media_type=JSON)
+
+        return await or_problem(answered)
+
+
+def _add_history(app: FastAPI, service: PredictionService) -> None:
+    @app.get(
+        "/predictions",
+        response_model=HistoryPage,
+        tags=["predictions"],
+        responses=problems(
+            {
+                BAD_REQUEST: "A parameter or cursor that cannot be.",
+                FORBIDDEN: "Asked by a name that is not ours.",
+                UNAVAILABLE: "No ledger is kept, or it does not serve now.",
+            }
+        )
+        | {200: {"content": {"text/csv": {}, "text/html": {}}}},
+    )
+    async def predictions(  # noqa: PLR0913, PLR0917 - one parameter per filter
+        since_seconds: Seconds = None,
+        until_seconds: Seconds = None,
+        model: Annotated[str | None, Query(max_length=64)] = None,
+        best_server: Annotated[str | None, Query(max_length=ID_LENGTH_MAX)] = None,
+        source: PredictionSource | None = None,
+        limit: Annotated[int, Query(ge=1, le=history.LIMIT_MAX)] = history.LIMIT_DEFAULT,
+        cursor: Annotated[str | None, Query(max_length=256)] = None,
+        format: history.Format | None = None,  # noqa: A002 - the name in the URL
+        accept: Annotated[str, Header(include_in_schema=False)] = "",
+    ) -> Response:
+        """Predictions of the past, newest first; as CSV all of them, a line for each server."""
+        chosen = PredictionFilter(
+            since_seconds=since_seconds,
+            until_seconds=until_seconds,
+            model=model,
+            best_server=best_server,
+            source=source,
+        )
+        kind = history.wanted_format(format, accept)
+        following = partial(history.page_of, service, chosen, history.CSV_PAGE)
+
+        async def answered() -> Response:
+            if kind == "csv":
+                first = await following(cursor)
+                rows = history.csv_of(first, following)
+                name = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
+                return StreamingResponse(rows, media_type="text/csv", headers=name)
+            page = await history.page_of(service, chosen, limit, cursor)
+            if kind == "html":
+                kept = {
+                    name: str(value) for name, value in _given(chosen).items() if value is not None
+                }
+                html = pages.history_page(page.predictions, page.cursor, kept)
+                return HTMLResponse(html, headers=PAGE_HEADERS)
+            return Response(history.page_json(page), media_type=JSON)
+
+        return await or_problem(answered)
+
+
+def _given(chosen: PredictionFilter) -> dict[str, str]:
+    """The filters that were given, by name."""
+    found = {name: getattr(chosen, name) for name in chosen.__slots__}
+    return {name: str(value) for name, value in found.items() if value is not None}
+
+
+def _encoded(service: PredictionService, *of: Any) -> bytes:  # noqa: ANN401 - see `answer`
+    """An answer as JSON, its servers in slices; on the model's thread."""
+    answer = service.answer(*of)
+    head = orjson.dumps(answer.model_dump(exclude={"servers"}))[:-1]
+    slices = [
+        orjson.dumps([each.__dict__ for each in answer.servers[start : start + SLICE]])[1:-1]
+        for start in range(0, len(answer.servers), SLICE)
+    ]
+    return b'%b,"servers":[%b]}' % (head, b",".join(slices))
+
+
+def _schemas() -> dict[str, Any]:
+    """The request's schema and those that it refers to, by name."""
+    schema = PredictRequest.model_json_schema(ref_template=_REF)
+    return {**schema.pop("$defs", {}), PredictRequest.__name__: schema}
