@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from inspect import Parameter, Signature
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 from typing_extensions import override
 
+from console.commands.service_command import RunByDefault, extender_installed, run_command
+from console.commands.tiers import tiers
 from console.output import JSON, TABLE, json_text, require_format, stdout
-from energy.errors import InputError, UnavailableError
+from energy.errors import InputError
 
 URL = "http://127.0.0.1:10380"
-RUN = "run"
 RUN_HELP = """Serve until SIGTERM or Ctrl-C; by default nothing is written to the cluster.
 
 Each option can also be given as a variable: NEGAWATT_EXTENDER__PORT and so on.
@@ -31,36 +31,35 @@ CaFile = Annotated[
 Output = Annotated[str, typer.Option(help="table or json.")]
 
 
-class _RunByDefault(TyperGroup):
-    """`negawatt extender --mode act` is `negawatt extender run --mode act`.
-
-    `run` is made when it is asked for: its options are the settings, whose libraries are an extra.
-    """
+class _Extender(RunByDefault):
+    """`negawatt extender --mode act` is `negawatt extender run --mode act`."""
 
     @override
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0].startswith("-") and args[0] not in {"-h", "--help"}:
-            args = [RUN, *args]
-        return super().parse_args(ctx, args)
+    def run_command(self) -> Any:
+        with extender_installed():
+            from extender.settings import ExtenderSettings
+        return run_command(ExtenderSettings, RUN_HELP, _run)
 
-    @override
-    def list_commands(self, ctx: Any) -> list[str]:
-        return [RUN, *super().list_commands(ctx)]
 
-    @override
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        return _run_command() if cmd_name == RUN else super().get_command(ctx, cmd_name)
+def _run(given: Mapping[str, str | bool | None]) -> None:
+    from extender.__main__ import run
+    from extender.serving import log_to_stderr
+    from extender.settings import read_settings
+
+    log_to_stderr()
+    run(read_settings(given))
 
 
 extender = typer.Typer(
     help="Score nodes for kube-scheduler, or only watch what it chooses.",
     no_args_is_help=True,
-    cls=_RunByDefault,
+    cls=_Extender,
 )
 
 
 def register(app: typer.Typer) -> None:
     """Add the command and its subcommands to the application."""
+    extender.add_typer(tiers, name="tiers")
     app.add_typer(extender, name="extender")
 
 
@@ -70,52 +69,6 @@ def _about() -> None:
 
     Options without a subcommand are those of `run`.
     """
-
-
-def _run_command() -> Any:  # noqa: ANN401 - typer's own copy of click has no public name
-    """The command `run`, with a flag for each setting.
-
-    Raises:
-        UnavailableError: the extra of the extender is not installed.
-    """
-    try:
-        from extender.settings import ExtenderSettings
-    except ModuleNotFoundError as error:
-        raise UnavailableError(
-            f"{error.name} is not installed", mend="see the extra extender in `negawatt doctor`"
-        ) from None
-    flags = [
-        Parameter(
-            name,
-            Parameter.KEYWORD_ONLY,
-            default=None,
-            annotation=_option(name, field.description or "", is_bool=field.annotation is bool),
-        )
-        for name, field in ExtenderSettings.model_fields.items()
-    ]
-
-    def run(**given: str | bool | None) -> None:
-        from extender.__main__ import run as serve
-        from extender.serving import log_to_stderr
-        from extender.settings import read_settings
-
-        log_to_stderr()
-        serve(read_settings(given))
-
-    run.__doc__ = RUN_HELP
-    run.__signature__ = Signature(flags)  # type: ignore[attr-defined] # where typer looks
-    run.__annotations__ = {flag.name: flag.annotation for flag in flags}
-    lone = typer.Typer(add_completion=False)
-    lone.command(name=RUN)(run)
-    return typer.main.get_command(lone)
-
-
-def _option(name: str, text: str, *, is_bool: bool) -> object:
-    # Text, for the settings to read: a bad value is then said alike, flag or variable.
-    if is_bool:
-        return Annotated[bool | None, typer.Option(help=text)]
-    metavar = name.rpartition("_")[2].upper()
-    return Annotated[str | None, typer.Option(help=text, metavar=metavar)]
 
 
 @extender.command()
