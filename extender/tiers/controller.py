@@ -30,6 +30,8 @@ SETTLE_SECONDS: Final = 0.5
 #: A turn may wait for the API server; one that takes longer hangs.
 HANGING_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 5.0
+#: What lasts no longer is not worth a line in the log: the first lists take a moment.
+PASSING_SECONDS: Final = 5.0
 
 
 class Leadership(Protocol):
@@ -127,6 +129,8 @@ class Controller:
         self._survey: Survey | None = None
         self._doubts: tuple[str, ...] = ()
         self._troubles: tuple[str, ...] = ("the cluster has not been looked at yet",)
+        self._troubled_since: dict[str, float] = {}
+        self._said_troubles: set[str] = set()
         self._looked_at = 0.0
         self._led = False
         self._said = ""
@@ -231,9 +235,17 @@ class Controller:
         troubles = self._watch.troubles()
         if self._settings.mode == ACT and (line := self._leadership.trouble()) is not None:
             troubles = (*troubles, line)
+        now = time.monotonic()
         for line in troubles:
-            if line not in self._troubles:
+            since = self._troubled_since.setdefault(line, now)
+            if now - since >= PASSING_SECONDS and line not in self._said_troubles:
+                self._said_troubles.add(line)
                 _log.warning("no label is changed: %s", line)
+        for line in self._troubled_since.keys() - set(troubles):
+            del self._troubled_since[line]
+            if line in self._said_troubles:
+                self._said_troubles.remove(line)
+                _log.info("no more: %s", line)
         if self._troubles and not troubles:
             self._wake()  # whatever happened meanwhile
         self._troubles = troubles

@@ -99,12 +99,12 @@ FAMILIES: Final[tuple[Family[_Counts], ...]] = (
         lambda counts: (((name,), count) for name, count in counts[0].results.items()),
         ("result",),
     ),
-    _family("leader", GAUGE, "1: this process may change labels.", _one(lambda f: f.leads)),
+    _family("leader", GAUGE, "1: this process may change labels.", _one(lambda f: int(f.leads))),
     _family(
         "ready",
         GAUGE,
         "1: nodes and power profiles are known and fresh; at 0 no label is changed.",
-        _one(lambda f: not f.troubles),
+        _one(lambda f: int(not f.troubles)),
     ),
     _family(
         "snapshot_age_seconds",

@@ -97,7 +97,7 @@ class ClusterWatch:
         elif not status.synced:
             lines.append("the nodes are not listed yet")
         elif status.age_seconds > SILENT_SECONDS:
-            lines.append(f"the API server has been silent for {status.age_seconds:.0f} s")
+            lines.append(f"the API server has been silent for over {SILENT_SECONDS:.0f} s")
         if (line := self._profile_trouble()) is not None:
             lines.append(line)
         return tuple(lines)
@@ -116,12 +116,14 @@ class ClusterWatch:
             self._changed()
 
     def _profile_trouble(self) -> str | None:
+        error = self._profile_observer.observe().error
+        if error is not None:
+            return f"power profiles of the cluster are not known: {error}"
         try:
             self._profile_observer.wait_until_known(timeout_seconds=0)
-        except KubeError as error:
-            return f"power profiles of the cluster are not known: {error}"
-        error_now = self._profile_observer.observe().error
-        return None if error_now is None else f"power profiles are not up to date: {error_now}"
+        except KubeError:
+            return "the power profiles of the cluster are not listed yet"
+        return None
 
 
 def seen_once(client: KubeClient, written_profiles: Sequence[PowerProfile] = ()) -> Seen:

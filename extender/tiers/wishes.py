@@ -121,29 +121,34 @@ class TellingLabel:
     values_of_tier: Mapping[int, tuple[str, ...]]
 
 
+_NO_KINDS: Final = frozenset({ENERGY_TIER_LABEL, "kubernetes.io/hostname"})
+
+
 def telling_labels(
     nodes: Sequence[Node], wanted: Mapping[str, WantedLabel]
 ) -> tuple[TellingLabel, ...]:
     """Labels that a scheduler profile could name instead of tiers, fewest values first.
 
-    Every node with a tier has the label, no value is of two tiers nor of a node without one, and
-    it has few values. Where there is one, no controller is needed as long as that stays so.
+    Every node with a tier has the label, no value is of two tiers nor both of a tier and of a node
+    without one, and it has few values; names of nodes are none. Where there is one, no controller
+    is needed as long as that stays so. Where all nodes cost the same there is nothing to tell.
     """
     tier_of = {node.name: wanted[node.name].tier for node in nodes if node.name in wanted}
     ranked = [node for node in nodes if tier_of.get(node.name) is not None]
     others = [node for node in nodes if tier_of.get(node.name) is None]
-    if not ranked:
-        return ()
-    keys = set.intersection(*(set(node.labels) for node in ranked)) - {ENERGY_TIER_LABEL}
     tiers = {tier for tier in tier_of.values() if tier is not None}
+    if len(tiers) <= 1:
+        return ()
+    keys = set.intersection(*(set(node.labels) for node in ranked)) - _NO_KINDS
     found = []
     for key in keys:
         tiers_of_value: dict[str, set[int | None]] = defaultdict(set)
         for node in (*ranked, *(other for other in others if key in other.labels)):
             tiers_of_value[node.labels[key]].add(tier_of.get(node.name))
-        one_each = all(len(each) == 1 and None not in each for each in tiers_of_value.values())
-        if one_each and len(tiers_of_value) <= VALUES_PER_TIER_MAX * len(tiers):
-            found.append(_telling(key, tiers_of_value))
+        if all(len(each) == 1 for each in tiers_of_value.values()):
+            telling = _telling(key, tiers_of_value)
+            if _values(telling) <= VALUES_PER_TIER_MAX * len(tiers):
+                found.append(telling)
     return tuple(sorted(found, key=lambda each: (_values(each), each.key)))
 
 

@@ -119,3 +119,23 @@ def test_a_label_that_a_node_without_a_tier_shares_says_too_much() -> None:
     nodes = (*NODES, node("ignored", "thrifty", **{"negawatt.dev/ignore": "true"}))
     wanted = wanted_labels(nodes, {}, Told(PROFILES), TierOptions())
     assert telling_labels(nodes, wanted) == ()
+
+
+def test_a_kind_that_has_no_tier_may_have_a_value_of_its_own() -> None:
+    """Its value is not named, so its nodes come last, as those without a tier label do."""
+    profiles = {**PROFILES, "unknown": profile("unknown", 1, 2, ProfileSource.GENERIC_CORES)}
+    nodes = (*NODES, node("u", "unknown"))
+    (found,) = telling_labels(nodes, wanted_labels(nodes, {}, Told(profiles), TierOptions()))
+    assert found.values_of_tier == {0: ("thrifty",), 1: ("steep",)}
+
+
+def test_where_all_nodes_cost_the_same_no_label_tells_anything() -> None:
+    """Nor does the name of a node."""
+    alike = (node("a", "thrifty", **{ZONE: "a"}), node("b", "thrifty", **{ZONE: "a"}))
+    assert telling_labels(alike, wanted_labels(alike, {}, Told(PROFILES), TierOptions())) == ()
+    named = tuple(
+        node(name, kind, **{"kubernetes.io/hostname": name})
+        for name, kind in (("a", "thrifty"), ("b", "steep"))
+    )
+    found = telling_labels(named, wanted_labels(named, {}, Told(PROFILES), TierOptions()))
+    assert [each.key for each in found] == [INSTANCE_TYPE]
