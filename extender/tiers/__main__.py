@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from random import Random
 
@@ -18,11 +19,16 @@ from energy.errors import InputError, NegawattError
 from energy.power_profile import PowerProfile, read_power_profiles
 from extender.access import require_guarded
 from extender.serving import log_to_stderr, serve
+from extender.settings import NO_LEDGER
 from extender.tiers.app import create_app
 from extender.tiers.controller import Alone, Controller, Elected, Leadership
+from extender.tiers.labels import LabelChange
+from extender.tiers.record import action_of
 from extender.tiers.relabelling import Relabelling
 from extender.tiers.settings import ACT, TiersSettings, read_settings
 from extender.tiers.watch import ClusterWatch
+from ledger.store import Ledger
+from ledger.writer import LedgerWriter
 
 
 def run(settings: TiersSettings) -> None:
@@ -41,22 +47,37 @@ def run(settings: TiersSettings) -> None:
     rng = Random()  # noqa: S311 - spreads retries, keeps no secret
     with ExitStack() as opened:
         opened.callback(client.close)
-        leadership: Leadership = Alone()
-        if settings.mode == ACT and settings.leader_elect:
-            lease = LeaseName(namespace=settings.lease_namespace, name=settings.lease_name)
-            # A client of its own: a renewal must not queue behind labels. The lease is given back
-            # after the controller has ended: the stack is left in reverse.
-            own = connect(kube)
-            opened.callback(own.close)
-            leadership = Elected(opened.enter_context(LeaderElection(own, lease, rng=rng)))
+        record = _recorder(settings, opened)
         controller = Controller(
             settings,
             Relabelling(labels=NodeLabels(client), now=time.time, rng=rng, force=settings.force),
             lambda changed: ClusterWatch(client, changed, rng=rng, written_profiles=written),
-            leadership,
+            _leadership(settings, kube, rng, opened),
+            changed=record,
         )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(controller, settings))
+
+
+def _leadership(
+    settings: TiersSettings, kube: KubeSettings, rng: Random, opened: ExitStack
+) -> Leadership:
+    """Who decides whether we may; the stack gives the lease back when the controller has ended."""
+    if settings.mode != ACT or not settings.leader_elect:
+        return Alone()
+    lease = LeaseName(namespace=settings.lease_namespace, name=settings.lease_name)
+    client = connect(kube)  # one of its own: a renewal must not queue behind labels
+    opened.callback(client.close)
+    return Elected(opened.enter_context(LeaderElection(client, lease, rng=rng)))
+
+
+def _recorder(settings: TiersSettings, opened: ExitStack) -> Callable[[LabelChange, float], object]:
+    """What takes each change into the ledger, if there is one."""
+    if settings.ledger_url == NO_LEDGER:
+        return lambda _change, _at: None
+    ledger = opened.enter_context(Ledger.open(settings.ledger_url))
+    writer = opened.enter_context(LedgerWriter(ledger))
+    return lambda change, at: writer.offer(action_of(change, rule=settings.rule, at_seconds=at))
 
 
 async def _serve(controller: Controller, settings: TiersSettings) -> None:

@@ -107,7 +107,7 @@ class Controller:
         watch_with: Callable[[Callable[[], None]], ClusterWatch],
         leadership: Leadership,
         *,
-        changed: Callable[[LabelChange, float], None] = lambda _change, _at: None,
+        changed: Callable[[LabelChange, float], object] = lambda _change, _at: None,
     ) -> None:
         """Prepare.
 

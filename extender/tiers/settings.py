@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from extender.given_settings import SettingsSource, require_whole_tls
-from extender.settings import Ratio, Seconds
+from extender.settings import NO_LEDGER, Ratio, Seconds
 from extender.tiers.labels import CHANGES_PER_MINUTE_MAX, RELABEL_SECONDS_MIN, LabelLimits
 from extender.tiers.order import HYSTERESIS_RATIO
 from extender.tiers.survey import SurveyRules
@@ -83,6 +83,12 @@ class TiersSettings(BaseSettings):
     )
     resync_seconds: Seconds = Field(
         300.0, description="All nodes are looked at again after so long, whatever happened."
+    )
+    ledger_url: str = Field(
+        NO_LEDGER,
+        repr=False,  # it may hold a password
+        description="Database that keeps each change of a label (SQLAlchemy URL); `none` keeps"
+        " none, the log has them all the same.",
     )
     host: str = Field(
         "127.0.0.1",
