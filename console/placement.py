@@ -18,6 +18,7 @@ from console.progress import live_steps
 from console.provenance import commit
 from pricing.program import RELATIVE_GAP
 from simulator.comparison import Comparison, StreamScenario, compare, oversized_pods
+from simulator.paper_scenario import agreement
 from simulator.seeds import mean_over_seeds
 from simulator.standard import standard_burst
 from simulator.standard_comparison import StandardSeed, compare_standard
@@ -44,6 +45,8 @@ def show_standard(request: StandardRequest, form: str, file: Path | None) -> Non
                 progress=progress,
             )
     document = standard_document(request.fleet.name, seeds, made_by)
+    if request.is_paper:
+        document |= {"scenario": "paper", "agreement": _agreement(request)}
     _warn_gaps(seeds)
     show(
         form,
@@ -55,6 +58,19 @@ def show_standard(request: StandardRequest, form: str, file: Path | None) -> Non
             TABLE: lambda: rendered([placement_tables.standard_table(document)], file),
         },
     )
+
+
+def _agreement(request: StandardRequest) -> dict[str, object]:
+    """How often the models of the prediction service choose alike, by seed and in the mean."""
+    by_seed = {
+        str(seed): agreement(
+            standard_burst(request.records, request.fleet, seed),
+            request.fleet,
+            clock=time.perf_counter,
+        ).to_json()
+        for seed in request.seeds
+    }
+    return {"seeds": by_seed, "mean": mean_over_seeds(list(by_seed.values()))}
 
 
 def standard_document(

@@ -96,10 +96,11 @@ def standard_page(document: tables.Document) -> str:
     }
     return render(
         Page(
-            title=f"Standard burst, fleet {document['fleet']} (simulated)",
+            title=f"{tables.standard_title(document)} (simulated)",
             lines=[
                 f"Seeds {', '.join(document['seeds'])}, commit {document['commit']}.",
                 "Watts of the final placement, and in brackets their ratio to the bound.",
+                *(f"{line[0].upper()}{line[1:]}." for line in tables.agreement(document)),
             ],
             headings=["policy", *labels, "nodes used", "pending"],
             rows=list(tables.standard_rows(document)),

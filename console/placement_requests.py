@@ -13,6 +13,7 @@ from energy.catalogue import Catalogue
 from energy.errors import InputError
 from simulator.comparison import StreamScenario
 from simulator.fleet import Fleet, named_fleet, read_fleet
+from simulator.paper_scenario import PAPER_POLICIES, shipped_tasks
 from simulator.pod_file import PodRecord, read_pods
 from simulator.policies import BOUND, policy_names
 from simulator.policy import Setting
@@ -102,12 +103,28 @@ def parse_sleep(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandardRequest:
-    """The standard burst: pods, a fleet, policies, seeds."""
+    """The standard burst: pods, a fleet, policies, seeds.
+
+    ``is_paper`` also asks how often the prediction service's models agree.
+    """
 
     records: Sequence[PodRecord]
     fleet: Fleet
     policies: tuple[str, ...]
     seeds: tuple[int, ...]
+    is_paper: bool = False
+
+    @classmethod
+    def parse_paper(cls, options: PlaceOptions) -> StandardRequest:
+        """Check the options and read the file of pods, if one is given."""
+        options.refuse("nodes", "sleep", "usage_ratio", "load", scenario="the paper's scenario")
+        return cls(
+            policies=options.policy_or(PAPER_POLICIES),
+            seeds=parse_seeds(options.seed),
+            fleet=named_fleet(options.fleet or "20/30/10", Catalogue.shipped()),
+            records=shipped_tasks() if options.pods is None else read_pods(options.pods).records,
+            is_paper=True,
+        )
 
     @classmethod
     def parse(cls, options: PlaceOptions) -> StandardRequest:

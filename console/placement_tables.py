@@ -82,9 +82,9 @@ def number(value: float | None, digits: int = 1) -> str:
 def standard_table(document: Document) -> Table:
     """Mean watts and ratio to the bound of each policy on the standard burst."""
     seeds = ", ".join(document["seeds"])
+    caption = ["watts of the final placement, and its ratio to the bound", *agreement(document)]
     table = Table(
-        title=f"Standard burst, fleet {document['fleet']}, seeds {seeds} (simulated)",
-        caption="watts of the final placement, and its ratio to the bound",
+        title=f"{standard_title(document)}, seeds {seeds} (simulated)", caption="; ".join(caption)
     )
     table.add_column("policy")
     for label in STANDARD_COLUMNS.values():
@@ -94,6 +94,23 @@ def standard_table(document: Document) -> Table:
     for row in standard_rows(document):
         table.add_row(*row)
     return table
+
+
+def standard_title(document: Document) -> str:
+    """What was placed, and on what."""
+    paper = document["scenario"] == "paper"
+    what = "Prediction service on the standard burst" if paper else "Standard burst"
+    return f"{what}, fleet {document['fleet']}"
+
+
+def agreement(document: Document) -> Iterator[str]:
+    """How often both models of the prediction service choose alike, where that was asked."""
+    if "agreement" in document:
+        mean = document["agreement"]["mean"]
+        yield (
+            f"forest and regressor choose the same server for {mean['same_server_ratio']:.0%} of "
+            f"the tasks, and the same type of server for {mean['same_class_ratio']:.0%}"
+        )
 
 
 def standard_rows(document: Document) -> Iterator[list[str]]:

@@ -39,11 +39,13 @@ from simulator.fleet import Fleet
 from simulator.lifetime_chooser import Knowledge, LifetimeChooser
 from simulator.pod_file import BYTES_PER_MEBIBYTE
 from simulator.policy import MOVES, Policy, PolicyTable, Setting, fleet_power
+from simulator.prediction_chooser import ForestChooser, RegressorChooser
 from simulator.repacking import REPACK, Repacking
 
 BOUND = "bound"
 # The careful operator's placement, which the others are compared with.
 LABEL = "efficiency-order"
+PREDICT_REGRESSOR, PREDICT_FOREST = "predict-regressor", "predict-forest"
 # Two pods are a queue already.
 SHORTEST_QUEUE_PODS = 2
 
@@ -138,6 +140,14 @@ def _extender(fleet: Fleet, setting: Setting, seed: int) -> Chooser:
     return ExtenderChooser(fleet_power(fleet, setting), seed)
 
 
+def _by_regressor(fleet: Fleet, setting: Setting, _seed: int) -> Chooser:
+    return RegressorChooser(fleet, setting)
+
+
+def _by_forest(fleet: Fleet, setting: Setting, _seed: int) -> Chooser:
+    return ForestChooser(fleet, setting)
+
+
 def _variant(
     variant: str,
     options: QueueOptions,
@@ -196,6 +206,9 @@ POLICIES = PolicyTable(
         _variant("demand-past", QueueOptions(booked=False), demand_of=past_demand),
         _variant("two-classes", QueueOptions(), classes_max=2),
         _variant("no-memory", QueueOptions(memory_priced=False), mix_priced=False),
+        # The paper's service, by each of its models.
+        Policy(name=PREDICT_REGRESSOR, build=_by_regressor, movable=False, heeds_usage=True),
+        Policy(name=PREDICT_FOREST, build=_by_forest, movable=False, heeds_usage=True),
         lifetime_policy("lifetimes:known", Knowledge.KNOWN),
         lifetime_policy("lifetimes:shuffled", Knowledge.SHUFFLED),
     ),

@@ -12,7 +12,7 @@ from energy.errors import InputError
 
 simulate = typer.Typer(help="Run scenarios on simulated nodes.", no_args_is_help=True)
 
-STREAM, STANDARD = "stream", "standard"
+STREAM, STANDARD, PAPER = "stream", "standard", "paper"
 GROUND, RANK = "ground", "rank"
 
 
@@ -50,7 +50,10 @@ def place(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = None,
     scenario: Annotated[
         str | None,
-        typer.Option(help="`stream` (the default), or `standard`: the burst of 600 pods."),
+        typer.Option(
+            help="`stream` (the default); `standard`: the burst of 600 pods; `paper`: the"
+            " prediction service on that burst, against round robin and random."
+        ),
     ] = None,
     fleet: Annotated[
         str | None,
@@ -91,6 +94,9 @@ def place(  # noqa: PLR0913, PLR0917 - one parameter per option
     elif which == STANDARD:
         form = require_format(output, (TABLE, JSON, HTML, MARKDOWN))
         placement.show_standard(requests.StandardRequest.parse(options), form, file)
+    elif which == PAPER:
+        form = require_format(output, (TABLE, JSON, HTML))
+        placement.show_standard(requests.StandardRequest.parse_paper(options), form, file)
     else:
         form = require_format(output, (TABLE, JSON, HTML))
         placement.show_stream(requests.StreamRequest.parse(options), form, file)
@@ -102,10 +108,10 @@ def _which(suite: str | None, scenario: str | None) -> str:
         raise InputError(
             f"--suite {suite} cannot be run", mend=f"use --suite {GROUND} or {RANK}, alone"
         )
-    if suite is None and scenario not in (None, STREAM, STANDARD):
+    if suite is None and scenario not in (None, STREAM, STANDARD, PAPER):
         raise InputError(
             f"there is no scenario {scenario!r}",
             where="--scenario",
-            mend=f"use {STREAM} or {STANDARD}",
+            mend=f"use {STREAM}, {STANDARD} or {PAPER}",
         )
     return suite or scenario or STREAM

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from extender.prediction.service import PredictionService, prediction_id
 from ledger.filters import PredictionFilter
+from ledger.pages import PredictionPage
 from ledger.prediction import Prediction
 from ledger.store import Ledger
 
@@ -41,15 +42,6 @@ CSV_COLUMNS: Final = (
     "cost_watts",
     "reason",
 )
-
-
-class PredictionPage(Protocol):
-    """Predictions, newest first; `cursor` asks for the next ones, None where there are none."""
-
-    @property
-    def predictions(self) -> Sequence[Prediction]: ...  # noqa: D102 - see the class
-    @property
-    def cursor(self) -> str | None: ...  # noqa: D102
 
 
 class RecordedServer(BaseModel):

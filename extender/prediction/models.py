@@ -92,34 +92,9 @@ class RegressorCosts:
     def costs(self, servers: Servers, task_cores: float) -> Costs:
         """See `CostModel`."""
         return Costs(
-            watts=added_watts(self.curves(servers), servers, task_cores),
+            watts=added_watts(curves(self._regressor, servers), servers, task_cores),
             clamped=self._trained.outside(servers),
         )
-
-    def curves(self, servers: Servers) -> Floats:
-        """Watts of each server at the eleven load levels: (servers, 11)."""
-        columns = (
-            servers.cpu_cores,
-            servers.memory_gigabytes,
-            servers.peak_watts,
-            np.nan_to_num(servers.idle_watts),  # NaN is never alike; nobody is known to idle at 0 W
-        )
-        kinds, kind_of = _kinds(columns)
-        facts = [
-            ServerFacts(
-                cores=cores,
-                memory_gigabytes=memory,
-                peak_watts=peak,
-                idle_watts=idle or None,
-            )
-            for cores, memory, peak, idle in kinds.tolist()
-        ]
-        pieces = [
-            self._regressor.predict(facts[start : start + CHUNK_ROWS])
-            for start in range(0, len(facts), CHUNK_ROWS)
-        ]
-        curves: Floats = np.concatenate(pieces)[kind_of] if pieces else np.empty((0, 11))
-        return curves
 
 
 class ForestCosts:
@@ -154,6 +129,32 @@ class ForestCosts:
                 "energy_rate": outside[:, 2],
             },
         )
+
+
+def curves(regressor: Regressor, servers: Servers) -> Floats:
+    """Watts of each server at the eleven load levels: (servers, 11)."""
+    columns = (
+        servers.cpu_cores,
+        servers.memory_gigabytes,
+        servers.peak_watts,
+        np.nan_to_num(servers.idle_watts),  # NaN is never alike; nobody is known to idle at 0 W
+    )
+    kinds, kind_of = _kinds(columns)
+    facts = [
+        ServerFacts(
+            cores=cores,
+            memory_gigabytes=memory,
+            peak_watts=peak,
+            idle_watts=idle or None,
+        )
+        for cores, memory, peak, idle in kinds.tolist()
+    ]
+    pieces = [
+        regressor.predict(facts[start : start + CHUNK_ROWS])
+        for start in range(0, len(facts), CHUNK_ROWS)
+    ]
+    found: Floats = np.concatenate(pieces)[kind_of] if pieces else np.empty((0, 11))
+    return found
 
 
 def added_watts(curves: Floats, servers: Servers, task_cores: float) -> Floats:

@@ -20,6 +20,7 @@ from extender.prediction.replies import (
     UNAVAILABLE,
     WRONG_KIND,
     kind_of,
+    or_problem,
     problem,
     problems,
 )

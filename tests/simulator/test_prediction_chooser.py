@@ -1,0 +1,85 @@
+"""The paper's service in the loop chooses as its API answers, and its models are compared."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from small_fleets import NEW, OLD, fleet_of
+
+from cluster.model import Pod, Resources
+from cluster.scheduling.table import NodeTable
+from energy.catalogue import Catalogue
+from extender.prediction.predictor import predict
+from extender.prediction.request import FOREST, REGRESSOR, Asked, GivenServer
+from simulator.fleet import named_fleet
+from simulator.paper_scenario import Agreement, agreement, shipped_tasks
+from simulator.policies import POLICIES
+from simulator.policy import Setting
+from simulator.standard import standard_burst
+
+pytest.importorskip("onnxruntime", reason="the extra `regressor` is not installed")
+
+SETTING = Setting(usage_ratio=0.5, nodes_may_sleep=False)
+GIBIBYTE = 1024**3
+
+
+def pod(name, millicores):
+    """A pod without memory, so that the CPU alone decides."""
+    return Pod(name=name, namespace="shop", requests=Resources(cpu_millicores=millicores))
+
+
+@pytest.mark.parametrize(
+    ("policy", "model"), [("predict-regressor", REGRESSOR), ("predict-forest", FOREST)]
+)
+def test_each_task_goes_where_the_service_says(policy, model):
+    """On servers that are busy by half of what was placed there."""
+    fleet = fleet_of((2, 32, 128, OLD), (2, 64, 256, NEW))
+    table = NodeTable(fleet.nodes)
+    chooser = POLICIES[policy].build(fleet, SETTING, 1)
+    for number in range(12):
+        task = pod(f"task-{number}", 700 * (1 + number % 4))
+        servers = [
+            GivenServer(
+                id=node.name,
+                cpus=float(fleet.cpu_cores[row]),
+                memory=node.allocatable.memory_bytes / GIBIBYTE,
+                energy_rate=fleet.profiles[row].peak_watts / float(fleet.cpu_cores[row]),
+                cpu_usage=float(
+                    50 * table.requested_cpu_millicores[row] / table.allocatable_cpu_millicores[row]
+                ),
+            )
+            for row, node in enumerate(fleet.nodes)
+        ]
+        task_load = task.requests.cpu_millicores / 10 * SETTING.usage_ratio
+        asked = Asked(task_load_percent=task_load, servers=servers, model=model)
+        priced = predict(asked, None).ranked.priced
+
+        chosen = chooser.choose(table, task, 0.0)
+
+        assert priced.watts[chosen] == pytest.approx(priced.watts.min())
+        table.assign(task, chosen)
+
+
+def test_both_models_are_asked_about_the_same_tasks():
+    """Every task of the burst, and those that choose the same server choose the same type."""
+    fleet = named_fleet("20/30/10", Catalogue.shipped())
+    stream = standard_burst(shipped_tasks(), fleet, 1)
+
+    found = agreement(stream, fleet, clock=lambda: 0.0)
+
+    assert found.tasks == len(stream.pods)
+    assert 0 <= found.same_server <= found.same_class <= found.tasks
+    assert found.same_class > found.tasks / 2
+
+
+def test_no_task_is_no_agreement():
+    """And no division by zero."""
+    assert Agreement(tasks=0, same_server=0, same_class=0).to_json()["same_server_ratio"] is None
+
+
+def test_the_tasks_are_always_the_same():
+    """So that a figure can be printed again."""
+    tasks = shipped_tasks()
+
+    assert tasks == shipped_tasks()
+    assert np.mean([task.cpu_millicores for task in tasks]) > 0
