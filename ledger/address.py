@@ -16,7 +16,10 @@ from ledger.dialect import Dialect
 
 SQLITE_URL: Final = "sqlite:////absolute/path/ledger.db"
 _GIVE: Final = f"give {SQLITE_URL}, mariadb://user@host/database or postgresql://user@host/database"
+#: What a person may write before `://`; the part after a `+` is the one driver that we use.
 _SQLITE: Final = {"sqlite", "sqlite+pysqlite"}
+_MARIADB: Final = {"mariadb", "mariadb+pymysql", "mysql", "mysql+pymysql"}
+_POSTGRESQL: Final = {"postgres", "postgresql", "postgresql+psycopg"}
 
 
 def address(text: str, password_file: Path | None = None) -> tuple[Dialect, sa.URL]:
@@ -48,6 +51,14 @@ def _dialect(name: str) -> Dialect:
         from ledger.sqlite import Sqlite
 
         return Sqlite()
+    if name in _MARIADB:
+        from ledger.mariadb import MariaDB
+
+        return MariaDB()
+    if name in _POSTGRESQL:
+        from ledger.postgresql import PostgreSQL
+
+        return PostgreSQL()
     raise InputError(f"no ledger in {name:.40}", where="ledger", mend=_GIVE)
 
 

@@ -34,6 +34,7 @@ class Database:
         self.dialect = dialect
         self.where = dialect.where(url)
         self._url, self._patience = url, patience
+        self._errors: tuple[type[Exception], ...] = (SQLAlchemyError, OSError, *dialect.errors)
         self._engine = dialect.engine(url, patience)
         self._writing = self._engine.execution_options(**{WRITES: True})
 
@@ -127,11 +128,8 @@ class Database:
         engine = self.dialect.engine(self._url, patience)
         try:
             writing = engine.execution_options(**{WRITES: True})
-            with (
-                self.explaining(opening=True),
-                writing.begin() as connection,
-                self.dialect.turn(connection, patience),
-            ):
+            with self.explaining(opening=True), writing.begin() as connection:
+                self.dialect.take_turn(connection, patience)
                 yield connection
         finally:
             engine.dispose()
@@ -145,7 +143,7 @@ class Database:
             raise
         except PoolTimeoutError as error:
             raise UnavailableError("all its connections are busy", where=self.where) from error
-        except (SQLAlchemyError, OSError, *self.dialect.errors) as error:
+        except self._errors as error:
             explained = self.dialect.explained(error, self.where, opening=opening)
             if explained is None:
                 raise

@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
 
@@ -18,6 +18,9 @@ from energy.errors import NegawattError
 #: An execution option: the transaction means to write. A database that gives out one place for
 #: writing makes it wait for its turn at the start.
 WRITES: Final = "negawatt_writes"
+
+NewRow = Any  # the columns of the row that was to be inserted, by name
+Changes = Callable[[NewRow], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +61,23 @@ class Dialect(Protocol):
     def settle(self, engine: sa.Engine, where: str, patience: Patience) -> None:
         """Connect, and see to it that the database can keep a ledger."""
 
-    def turn(self, connection: sa.Connection, patience: Patience) -> AbstractContextManager[None]:
-        """Keep all others from changing the schema; wait for them for up to `busy_seconds`."""
+    def take_turn(self, connection: sa.Connection, patience: Patience) -> None:
+        """Keep all others from changing the schema until transaction and connection are closed.
+
+        Waits for another process for up to `busy_seconds`.
+        """
 
     def insert_missing(self, table: sa.Table, key: str) -> sa.Insert:
         """Return the INSERT that leaves a row alone whose `key` is there already."""
+
+    def insert_or_change(
+        self, table: sa.Table, keys: Sequence[str], values: Changes
+    ) -> sa.Insert:
+        """Return the INSERT that changes the row with these keys instead, where it is there.
+
+        `values` gets the columns of the new row and returns what the old one's become; each may
+        speak of the same column of the old row and no other.
+        """
 
     def explained(
         self, error: Exception, where: str, *, opening: bool = False

@@ -1,7 +1,9 @@
 """The schema's revisions: which one a database has, which one we know, and the way between.
 
-All run inside the transaction of the connection they are given, so a schema changes as a whole or
-not at all.
+On SQLite and PostgreSQL a change runs inside the transaction of the connection that it is given, so
+the schema changes as a whole or not at all. MariaDB and MySQL commit every statement: there a
+change that was interrupted is first finished as it was begun (`ledger.mariadb_schema`). Nobody else
+may change the schema meanwhile; `ledger.database.Database` sees to that.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Connection
 
 from energy.errors import InputError
+from ledger import mariadb_schema
+from ledger.change import Change
 from ledger.tables import VERSION_TABLE
 
 NOTHING: Final = "base"
@@ -41,7 +45,7 @@ def present(connection: Connection) -> str | None:
 
 def is_newest(connection: Connection) -> bool:
     """Whether the schema is whole and the newest that we know."""
-    return present(connection) == newest()
+    return present(connection) == newest() and _unfinished(connection) is None
 
 
 def check_known(connection: Connection, where: str) -> None:
@@ -62,15 +66,48 @@ def check_known(connection: Connection, where: str) -> None:
 
 def upgrade(connection: Connection) -> None:
     """Bring the schema to the newest revision; nothing happens where it is there already."""
-    command.upgrade(_with(connection), "head")
+    _change(connection, Change("upgrade", newest() or NOTHING))
 
 
 def downgrade(connection: Connection, revision: str = NOTHING) -> None:
-    """Go back to a revision; `NOTHING` drops the tables with all they hold."""
-    command.downgrade(_with(connection), revision)
+    """Go back to a revision; `NOTHING` drops the tables with all they hold.
+
+    Raises `InputError` where there is no such revision, or the schema is older.
+    """
+    known = ScriptDirectory.from_config(_config())
+    behind = {each.revision for each in known.walk_revisions(head=present(connection) or NOTHING)}
+    if revision not in {NOTHING, *behind}:
+        raise InputError(
+            f"no revision {revision:.40} lies behind this ledger's",
+            mend=f"give one of {', '.join(sorted({NOTHING, *behind}))}",
+        )
+    _change(connection, Change("downgrade", revision))
 
 
-def _with(connection: Connection) -> Config:
+def _change(connection: Connection, change: Change) -> None:
+    begun = _unfinished(connection)
+    if begun is not None:
+        _run(connection, begun.change, begun)
+    _run(connection, change)
+
+
+def _run(
+    connection: Connection, change: Change, begun: mariadb_schema.Unfinished | None = None
+) -> None:
     config = _config()
     config.attributes["connection"] = connection
-    return config
+    is_stepwise = _is_stepwise(connection)
+    steps = mariadb_schema.Steps(change, present(connection), begun) if is_stepwise else None
+    config.attributes["steps"] = steps
+    run = command.upgrade if change.direction == "upgrade" else command.downgrade
+    run(config, change.target)
+    if is_stepwise:
+        mariadb_schema.end(connection)
+
+
+def _unfinished(connection: Connection) -> mariadb_schema.Unfinished | None:
+    return mariadb_schema.unfinished(connection) if _is_stepwise(connection) else None
+
+
+def _is_stepwise(connection: Connection) -> bool:
+    return connection.dialect.name == mariadb_schema.ResumableImpl.__dialect__

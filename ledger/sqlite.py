@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +18,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
 from energy.errors import InputError, NegawattError, UnavailableError
-from ledger.dialect import WRITES, Patience, compact_json
+from ledger.dialect import WRITES, Changes, Patience, compact_json
 
 GIVE_A_FILE: Final = "give sqlite:////absolute/path/ledger.db"
 _RETRY_SECONDS: Final = 0.05
@@ -102,14 +101,17 @@ class Sqlite:
         finally:
             connection.close()
 
-    @contextmanager
-    def turn(self, connection: sa.Connection, patience: Patience) -> Iterator[None]:  # noqa: ARG002
+    def take_turn(self, connection: sa.Connection, patience: Patience) -> None:
         """Do nothing: a transaction that means to write is alone already."""
-        yield
 
     def insert_missing(self, table: sa.Table, key: str) -> sa.Insert:
         """Return INSERT … ON CONFLICT DO NOTHING."""
         return insert(table).on_conflict_do_nothing(index_elements=[key])
+
+    def insert_or_change(self, table: sa.Table, keys: Sequence[str], values: Changes) -> sa.Insert:
+        """Return INSERT … ON CONFLICT DO UPDATE."""
+        new = insert(table)
+        return new.on_conflict_do_update(index_elements=keys, set_=values(new.excluded))
 
     def explained(
         self, error: Exception, where: str, *, opening: bool = False

@@ -10,15 +10,15 @@ from alembic import context
 
 from ledger.tables import METADATA, VERSION_TABLE
 
+_given = context.config.attributes
 context.configure(
-    connection=context.config.attributes["connection"],
+    connection=_given["connection"],
     target_metadata=METADATA,
     version_table=VERSION_TABLE,
     # SQLite cannot alter most of a table: Alembic copies it instead, where it must.
     render_as_batch=True,
-    # Alembic takes SQLite for a database whose DDL escapes transactions: that was Python's driver,
-    # which `ledger.sqlite` keeps from it.
-    transactional_ddl=True,
+    transactional_ddl=_given["steps"] is None,
+    steps=_given["steps"],
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -1,27 +1,19 @@
-"""Real databases, empty ones: what every test of the ledger's behaviour runs on.
-
-Another database joins by one more entry in DATABASES: a function that returns the URL of an empty
-database, given a folder of the test's own.
-"""
+"""Real databases, empty ones: what every test of the ledger's behaviour runs on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
+from database_fixtures import DATABASES
 
 from ledger.store import Ledger
 
-DATABASES: dict[str, Callable[[Path], str]] = {
-    "sqlite": lambda folder: f"sqlite:///{folder / 'ledger.db'}",
-}
-
 
 @pytest.fixture(params=DATABASES)
-def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def ledger_url(request: pytest.FixtureRequest, empty_database: Callable[[str], str]) -> str:
     """Return the URL of an empty database, one of each kind."""
-    return DATABASES[request.param](tmp_path)
+    return empty_database(request.param)
 
 
 @pytest.fixture

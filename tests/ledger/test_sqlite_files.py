@@ -51,12 +51,6 @@ def test_a_url_that_names_no_ledger_is_refused(url, says) -> None:
     assert "sqlite:////absolute/path" in line
 
 
-@pytest.mark.parametrize("url", ["mysql://me:secret@host/x", "mysql://me:secret@host:port/x"])
-def test_a_password_is_not_repeated(url) -> None:
-    """The line may end in a log."""
-    assert "secret" not in refusal(url)
-
-
 def test_a_folder_is_no_ledger(tmp_path) -> None:
     """Said before SQLite says something vaguer."""
     assert f"{tmp_path}: is a folder" in refusal(f"sqlite:///{tmp_path}")
@@ -127,7 +121,8 @@ def test_damage_further_in_is_found_where_it_is_read(tmp_path) -> None:
     file = tmp_path / "ledger.db"
     filled(file)
     content = bytearray(file.read_bytes())
-    content[4096 * 12 :] = b"\xa5" * (len(content) - 4096 * 12)
+    half = len(content) // 4096 // 2 * 4096
+    content[half:] = b"\xa5" * (len(content) - half)
     file.write_bytes(content)
 
     with (

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,7 +26,7 @@ from typing import Any
 import sqlalchemy as sa
 from certificates import Pair
 
-from simulator.sandbox.ports import LOOPBACK, free_ports
+from simulator.sandbox.ports import LOOPBACK, accepts, free_ports
 
 READY_SECONDS_MAX = 60.0
 USER = "negawatt"
@@ -118,15 +118,13 @@ class DatabaseServer:
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder
             )
-        self._wait_for(lambda: self.run("SELECT 1"))
-
-    def _wait_for(self, answer: Callable[[], object]) -> None:
         deadline = time.monotonic() + READY_SECONDS_MAX
-        assert self.process is not None
         while True:
+            # Asked first at the port: PyMySQL loses a socket where nobody listens.
             with suppress(sa.exc.DBAPIError):
-                answer()
-                return
+                if accepts(self.port):
+                    self.run("SELECT 1")
+                    return
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((self.folder / "log").read_text(errors="replace")[-2000:])
             time.sleep(0.05)

@@ -1,0 +1,112 @@
+"""A server that falls silent, dies or comes back: nobody waits, and nothing is lost uncounted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import pytest
+from database_fixtures import SERVERS
+from database_servers import DatabaseServer
+from decisions import NOON, made, many
+from scraped_prometheus import wait_until
+
+from energy.errors import UnavailableError
+from ledger.store import Ledger
+from ledger.writer import LedgerWriter
+
+
+@pytest.fixture(params=SERVERS)
+def server(request, monkeypatch) -> DatabaseServer:
+    """Return a running server, one of each kind, which may be ended and started again."""
+    for module in ("mariadb", "postgresql"):
+        monkeypatch.setattr(f"ledger.{module}.GRACE_SECONDS", 0.2)
+    return request.getfixturevalue(f"{request.param}_server")
+
+
+@pytest.fixture
+def ledger(server) -> Iterator[Ledger]:
+    """Return an empty ledger that soon gives up."""
+    with (
+        server.database() as name,
+        Ledger.open(server.url(name), busy_seconds=1, answer_seconds=1) as opened,
+    ):
+        yield opened
+
+
+def rows_of(ledger: Ledger) -> int:
+    """Return how many decisions are in the ledger."""
+    return sum(
+        row.decisions for row in ledger.savings("namespace", since_seconds=0, now_seconds=2 * NOON)
+    )
+
+
+def test_while_the_server_hangs_the_queue_fills_and_then_drops(server, ledger) -> None:
+    """Connections stay open and nothing comes back: offers go on, and later so does the writing."""
+    source = many()
+    with LedgerWriter(ledger, capacity=40, batch=10, gather_seconds=0.01) as writer:
+        assert all(writer.offer(each) for each in islice(source, 5))
+        wait_until(lambda: writer.written == 5)
+        with server.frozen():
+            taken = [writer.offer(each) for each in islice(source, 100)]
+            wait_until(lambda: writer.failing)
+
+            assert taken == [True] * 40 + [False] * 60
+            assert (writer.written, writer.dropped, writer.pending) == (5, 60, 40)
+            assert "\n" not in writer.last_error
+        wait_until(lambda: writer.pending == 0)
+
+        assert (writer.written, writer.dropped, writer.failing) == (45, 60, False)
+    assert rows_of(ledger) == 45
+
+
+def test_while_the_server_is_away_the_queue_fills_and_then_drops(server, ledger) -> None:
+    """Killed and started again: what was committed is there, and the queue is written after it."""
+    source = many()
+    with LedgerWriter(ledger, capacity=40, batch=10, gather_seconds=0.01) as writer:
+        assert all(writer.offer(each) for each in islice(source, 5))
+        wait_until(lambda: writer.written == 5)
+        server.stop()
+        try:
+            taken = [writer.offer(each) for each in islice(source, 100)]
+            wait_until(lambda: writer.failing)
+
+            assert taken == [True] * 40 + [False] * 60
+        finally:
+            server.start()
+        wait_until(lambda: writer.pending == 0)
+
+        assert (writer.written, writer.dropped, writer.failing) == (45, 60, False)
+    assert rows_of(ledger) == 45
+
+
+def test_a_batch_that_is_written_twice_is_there_once(server, ledger) -> None:
+    """As after a commit whose answer never came."""
+    batch = list(islice(many(), 20))
+    ledger.write(batch)
+    with LedgerWriter(ledger) as writer:
+        for each in batch:
+            writer.offer(each)
+
+    assert (writer.written, writer.dropped) == (20, 0)
+    assert rows_of(ledger) == 20
+
+
+def test_a_server_that_hangs_is_given_up_and_then_found_again(server, ledger) -> None:
+    """Whoever reads gets a line instead of waiting for ever."""
+    ledger.write([made()])
+    with server.frozen(), pytest.raises(UnavailableError) as refused:
+        ledger.latest("shop", "nobody")
+
+    assert str(refused.value).startswith(f"{server.kind}://")
+    assert ledger.decisions().decisions == (made(),)
+
+
+def test_a_restart_between_two_questions_is_not_noticed(server, ledger) -> None:
+    """A connection from before is found dead and made anew."""
+    ledger.write([made()])
+    server.stop()
+    server.start()
+
+    assert ledger.decisions().decisions == (made(),)
+    ledger.write([made(uid="afterwards")])
