@@ -1,0 +1,225 @@
+"""The controller on a real control plane: what it labels, when it leaves labels alone, and why."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+from tiers_stage import TiersStage, until, write_account_kubeconfig
+
+from cluster.kube.client import KubeClient, connect
+from cluster.kube.leader_election import LeaderElection, LeaseName
+from cluster.kube.leases import ElectionSettings
+from cluster.kube.node_labels import FIELD_MANAGER
+from cluster.kube.settings import KubeSettings
+from cluster.scheduling.profile import ENERGY_TIER_LABEL
+from extender.tiers.controller import Elected
+from extender.tiers.labels import LabelChange
+from extender.tiers.survey import LabelState
+from simulator.sandbox.control_plane import ControlPlane
+
+ELECTION = ElectionSettings(lease_seconds=3, renew_seconds=2.0, retry_seconds=0.2)
+
+
+def client_of(kubeconfig: Path) -> KubeClient:
+    """Return a client."""
+    return connect(KubeSettings(kubeconfig=kubeconfig), environment={})
+
+
+@pytest.fixture(scope="module")
+def live(kubeconfig: Path) -> Iterator[KubeClient]:
+    """Return the administrator's client."""
+    client = client_of(kubeconfig)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def installed(control_plane: ControlPlane, live: KubeClient) -> Iterator[None]:
+    """Let the API server know PowerProfiles while these tests run."""
+    TiersStage(control_plane, live).install()
+    yield
+    control_plane.kubectl("delete", "crd", "powerprofiles.negawatt.dev")
+
+
+@pytest.fixture
+def stage(control_plane: ControlPlane, live: KubeClient, installed: None) -> Iterator[TiersStage]:
+    """Return two cheap nodes and a dear one."""
+    _ = installed
+    stage = TiersStage(control_plane, live)
+    stage.furnish(cheap=2, dear=1)
+    yield stage
+    stage.clear()
+
+
+AS_COSTS_SAY = {"cheap-0": "0", "cheap-1": "0", "dear-0": "1"}
+
+
+def test_nodes_are_labelled_by_cost_and_relabelled_after_a_rest(stage: TiersStage) -> None:
+    """First labels come at once; a new power profile counts after ten minutes, not before."""
+    told: list[LabelChange] = []
+    with stage.controller(changed=lambda change, _at: told.append(change)) as controller:
+        until(lambda: stage.labels() == AS_COSTS_SAY, "no labels")
+        until(lambda: len(told) == 3, "not all told")
+        stage.plane.kubectl("apply", "-f", "-", manifest=stage.profile("dear", 60))
+        until(
+            lambda: stage.tiers(controller)["cheap-0"].state is LabelState.WAITING, "nothing waits"
+        )
+        assert stage.labels() == AS_COSTS_SAY
+        assert controller.readiness().ready
+
+        stage.clock.ahead_seconds = 601
+        # Not 1, 1 and 0: so the dear one, which is the cheap one now, keeps its label.
+        turned = {"cheap-0": "2", "cheap-1": "2", "dear-0": "1"}
+        until(lambda: stage.labels() == turned, "not relabelled")
+        until(lambda: len(told) == 5, "not all told")
+
+    results = controller.figures().results
+    assert (results["set"], results["changed"], results["failed"]) == (3, 2, 0)
+
+
+def test_an_observer_writes_nothing_and_says_what_it_would_do(
+    stage: TiersStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nodes are afterwards as they were, owners of fields included."""
+    before = stage.metadata()
+    with (
+        caplog.at_level(logging.INFO),
+        stage.controller(mode="observe") as controller,
+    ):
+        until(lambda: len(stage.tiers(controller)) == 3, "no look at the nodes")
+        until(lambda: "3 labels would change" in caplog.text, "nothing said")
+
+    assert {each.state for each in stage.tiers(controller).values()} == {LabelState.DUE}
+    assert stage.metadata() == before
+    assert not controller.figures().leads
+
+
+def test_somebody_else_s_label_is_left_alone_unless_told_otherwise(stage: TiersStage) -> None:
+    """A person's label may have a reason that we do not know."""
+    node = f"{stage.prefix}-dear-0"
+    stage.plane.kubectl("label", "node", node, f"{ENERGY_TIER_LABEL}=mine")
+    with stage.controller() as controller:
+        until(lambda: stage.labels() == {**AS_COSTS_SAY, "dear-0": "mine"}, "no labels")
+        until(
+            lambda: stage.tiers(controller)["cheap-0"].state is LabelState.RIGHT, "not looked again"
+        )
+        assert stage.tiers(controller)["dear-0"].state is LabelState.FOREIGN
+
+    with stage.controller(force=True):
+        until(lambda: stage.labels() == AS_COSTS_SAY, "not taken over")
+    owners = [entry["manager"] for entry in stage.metadata()[node]["managedFields"]]
+    assert FIELD_MANAGER in owners
+
+
+def test_without_power_profiles_that_can_be_read_no_label_changes(
+    stage: TiersStage, tmp_path: Path
+) -> None:
+    """A missing right must not look like a cluster without profiles."""
+    with account(stage, "nodes: get,list,watch,patch", tmp_path=tmp_path) as client:
+        before = stage.metadata()
+        with stage.controller(client=client) as controller:
+            until(
+                lambda: "may not list powerprofiles" in str(controller.readiness().lines),
+                "no word of it",
+            )
+            assert not controller.readiness().ready
+        assert controller.figures().survey is None
+        assert stage.metadata() == before
+
+
+def test_a_change_that_is_refused_is_said_once_and_tried_again(
+    stage: TiersStage, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In one line that says how to mend it; once it is mended the label comes."""
+    rights = "nodes: get,list,watch", "powerprofiles.negawatt.dev: get,list,watch"
+    with (
+        account(stage, *rights, tmp_path=tmp_path) as client,
+        stage.controller(client=client) as controller,
+    ):
+        until(lambda: controller.figures().results["failed"] == 3, "nothing was refused")
+        states = {each.state for each in stage.tiers(controller).values()}
+        assert states == {LabelState.FAILING}
+        said = [each for each in caplog.messages if "may not patch nodes" in each]
+        assert len(said) == 3
+        assert all("ClusterRole with the rule" in line for line in said)
+
+        grant(stage, "nodes: patch", "more")
+        stage.clock.ahead_seconds = 60
+        until(lambda: stage.labels() == AS_COSTS_SAY, "not tried again")
+
+
+def test_of_two_replicas_one_changes_labels_and_the_other_takes_over(
+    stage: TiersStage, live: KubeClient
+) -> None:
+    """Both look, so the second one needs no time to learn of the nodes."""
+    lease = LeaseName(namespace="default", name=stage.prefix)
+
+    def candidate() -> LeaderElection:
+        return LeaderElection(live, lease, rng=Random(2), settings=ELECTION)
+
+    try:
+        with candidate() as one, candidate() as two:
+            until(lambda: one.leading() or two.leading(), "nobody leads")
+            leader, other = (one, two) if one.leading() else (two, one)
+            with (
+                stage.controller(Elected(other)) as waits,
+                stage.controller(Elected(leader)) as leads,
+            ):
+                until(lambda: stage.labels() == AS_COSTS_SAY, "no labels")
+                assert leads.figures().leads
+                assert waits.figures().results["set"] == 0
+                assert "standing by: another replica leads" in waits.readiness().lines
+                assert waits.readiness().ready
+
+                leader.stop()
+                stage.plane.kubectl(
+                    "label", "node", f"{stage.prefix}-dear-0", f"{ENERGY_TIER_LABEL}-"
+                )
+                until(lambda: stage.labels() == AS_COSTS_SAY, "nobody took over")
+                assert waits.figures().results["set"] == 1
+    finally:
+        stage.plane.kubectl("delete", "lease", "--namespace=default", stage.prefix)
+
+
+def test_an_api_server_that_cannot_be_reached_is_said(stage: TiersStage, tmp_path: Path) -> None:
+    """And nothing is concluded."""
+    away = tmp_path / "kubeconfig"
+    text = stage.plane.kubeconfig.read_text(encoding="utf-8")
+    away.write_text(
+        text.replace(str(stage.plane.ports["kubeApiserverPort"]), "1"), encoding="utf-8"
+    )
+    client = client_of(away)
+    with stage.controller(client=client) as controller:
+        until(lambda: "refused" in str(controller.readiness().lines), "no word of it")
+    client.close()
+    assert not controller.readiness().ready
+    assert controller.figures().survey is None
+
+
+@contextmanager
+def account(stage: TiersStage, *rights: str, tmp_path: Path) -> Iterator[KubeClient]:
+    """Return a client of a ServiceAccount with these rights alone."""
+    stage.plane.kubectl("create", "serviceaccount", stage.prefix)
+    for number, rule in enumerate(rights):
+        grant(stage, rule, str(number))
+    token = stage.plane.kubectl("create", "token", stage.prefix).strip()
+    client = client_of(write_account_kubeconfig(stage.plane, token, tmp_path / "account"))
+    yield client
+    client.close()
+    for kind in ("clusterrolebinding", "clusterrole", "serviceaccount"):
+        found = stage.plane.kubectl("get", kind, "--output=name").split()
+        stage.plane.kubectl("delete", *[name for name in found if stage.prefix in name])
+
+
+def grant(stage: TiersStage, rule: str, name: str) -> None:
+    """Give the account a right, such as `nodes: get,list`."""
+    resource, _, verbs = rule.partition(": ")
+    role = f"{stage.prefix}-{name}"
+    stage.plane.kubectl("create", "clusterrole", role, f"--resource={resource}", f"--verb={verbs}")
+    subject = f"--serviceaccount=default:{stage.prefix}"
+    stage.plane.kubectl("create", "clusterrolebinding", role, f"--clusterrole={role}", subject)
