@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import scheduler_files
 from ranking_extender import RankingExtender
-from scheduling_scenes import NEARLY_ALL, Scene
+from scheduling_scenes import NEARLY_ALL, RankedScene
 
 from simulator.sandbox.control_plane import ControlPlane
 from simulator.sandbox.kwokctl_configuration import ControlPlaneOptions
@@ -39,10 +39,10 @@ class Stage:
     extender: RankingExtender
     scheduler: str
 
-    def scene(self) -> Scene:
+    def scene(self) -> RankedScene:
         """Give a scene that nobody else uses."""
         name = f"s{uuid.uuid4().hex[:8]}"
-        return Scene(self.plane, self.extender, name, self.scheduler)
+        return RankedScene(self.plane, self.extender, name, self.scheduler)
 
     def metrics(self) -> str:
         """Read the scheduler's own figures."""

@@ -18,16 +18,18 @@ def shipped(file: Path = SECOND) -> dict[str, Any]:
     return yaml.safe_load(file.read_text(encoding="utf-8"))
 
 
-def for_a_test(configuration: dict[str, Any], *, extender_url: str) -> dict[str, Any]:
+def for_a_test(configuration: dict[str, Any], *, extender_url: str = "") -> dict[str, Any]:
     """Return it with the extender elsewhere, one replica, and no limit on API requests.
 
-    `extender_url` includes the path, such as http://127.0.0.1:12345/scheduler.
+    `extender_url` includes the path, such as http://127.0.0.1:12345/scheduler; a configuration
+    without an extender needs none.
     """
     return configuration | {
         "clientConnection": {"qps": 5000, "burst": 10000},
         "leaderElection": {"leaderElect": False},
         "extenders": [
-            extender | {"urlPrefix": extender_url} for extender in configuration["extenders"]
+            extender | {"urlPrefix": extender_url}
+            for extender in configuration.get("extenders", ())
         ],
     }
 

@@ -6,6 +6,7 @@ plane. All nodes are alike: 10 cores and 10 GiB.
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections import Counter
@@ -28,29 +29,27 @@ Json = Mapping[str, Any]
 class Scene:
     """The nodes of one question. Node `x` of scene `s` is called `s-x` in the cluster."""
 
-    def __init__(
-        self, plane: ControlPlane, extender: RankingExtender, name: str, scheduler: str
-    ) -> None:
-        self._plane, self._extender = plane, extender
-        self._name, self._scheduler = name, scheduler
+    def __init__(self, plane: ControlPlane, name: str, scheduler: str) -> None:
+        self._plane, self._name, self._scheduler = plane, name, scheduler
+        self._numbers = itertools.count()
 
-    def nodes(
-        self, scores: Mapping[str, int], *, soft_taints: Sequence[str] = (), pods: int = 110
+    def join(
+        self, labels: Mapping[str, Mapping[str, str]], *, taints: Mapping[str, str] | None = None
     ) -> None:
-        """Create nodes with their extender scores, and wait until pods may go there."""
-        items = []
-        for node, score in scores.items():
-            name = f"{self._name}-{node}"
-            self._extender.scores[name] = score
-            labels = {"scene": self._name, "node": node}
-            manifest = fake_node(name, cpu="10", memory="10Gi", pods=pods, labels=labels)
-            if node in soft_taints:
-                manifest["spec"] = {
-                    "taints": [{"key": "example.com/old", "effect": "PreferNoSchedule"}]
-                }
-            items.append(manifest)
-        self._create(items)
+        """Create nodes with their labels, some with a taint of an effect, until pods may go there.
+
+        Until then a taint of Kubernetes' own keeps them away.
+        """
+        effects = taints or {}
+        self._create([self._node(name, own, effects.get(name)) for name, own in labels.items()])
         self._until(self._settled)
+
+    def _node(self, name: str, labels: Mapping[str, str], effect: str | None) -> Json:
+        own = {"scene": self._name, "node": name, **labels}
+        manifest = fake_node(f"{self._name}-{name}", cpu="10", memory="10Gi", labels=own)
+        if effect is not None:
+            manifest["spec"] = {"taints": [{"key": "example.com/old", "effect": effect}]}
+        return manifest
 
     def fill(self, node: str, requests: Json = NEARLY_ALL, **labels: str) -> None:
         """Put a pod on a node, by the scheduler's own hands, so that its cache knows."""
@@ -59,7 +58,10 @@ class Scene:
 
     def place(self, count: int = 1, requests: Json = SMALL, **spec: object) -> dict[str, int]:
         """Create bare pods and give how many went to each node."""
-        pods = [self._pod(f"p{n}", self._spec(requests) | spec, {}) for n in range(count)]
+        pods = [
+            self._pod(f"p{next(self._numbers)}", self._spec(requests) | spec, {})
+            for _ in range(count)
+        ]
         return self._placed(pods)
 
     def deploy(self, replicas: int, requests: Json = SMALL, **spec: object) -> dict[str, int]:
@@ -70,6 +72,24 @@ class Scene:
         kind = {"apiVersion": "apps/v1", "kind": "Deployment"}
         self._create([{**kind, "metadata": {"name": self._name}, "spec": body}])
         return self._where("app=replicas", replicas)
+
+    def chosen(self, pods: Sequence[tuple[Json, Json]]) -> list[str]:
+        """Create bare pods of these labels and specs, in order, and give the node of each.
+
+        Their names end in -c and a number.
+        """
+        items = [
+            self._pod(f"c{next(self._numbers)}", self._spec(SMALL) | spec, labels)
+            for labels, spec in pods
+        ]
+        self._placed(items)
+        found = self._get("pods", f"scene={self._name}")
+        node_of = {pod["metadata"]["name"]: pod["spec"]["nodeName"] for pod in found}
+        return [node_of[item["metadata"]["name"]] for item in items]
+
+    def objects(self, kind: str) -> list[Json]:
+        """Give the scene's nodes or pods as the API server has them."""
+        return self._get(kind, f"scene={self._name}")
 
     def _placed(self, pods: list[Json]) -> dict[str, int]:
         batch = {"batch": pods[0]["metadata"]["name"]}
@@ -122,3 +142,20 @@ class Scene:
             assert time.monotonic() < deadline, "the control plane did not get there"
             time.sleep(POLL_SECONDS)
         return found
+
+
+class RankedScene(Scene):
+    """A scene whose nodes an extender scores."""
+
+    def __init__(
+        self, plane: ControlPlane, extender: RankingExtender, name: str, scheduler: str
+    ) -> None:
+        super().__init__(plane, name, scheduler)
+        self._extender = extender
+
+    def nodes(self, scores: Mapping[str, int], *, soft_taints: Sequence[str] = ()) -> None:
+        """Create nodes with their extender scores, and wait until pods may go there."""
+        for node, score in scores.items():
+            self._extender.scores[f"{self._name}-{node}"] = score
+        taints = dict.fromkeys(soft_taints, "PreferNoSchedule")
+        self.join({node: {} for node in scores}, taints=taints)
