@@ -17,7 +17,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from simulator.sandbox import ports
 
-#: Fixture of a session -> the group of all files whose functions ask for it.
+#: Fixture -> the group of all files whose functions ask for it; of several the first counts.
 GROUPS = {
     "control_plane": "control-plane",
     "kubeconfig": "control-plane",
@@ -26,6 +26,11 @@ GROUPS = {
     "sandbox": "sandbox",
     "sandbox_factory": "sandbox",
     "scraping": "scraping",
+    "mariadb_server": "databases",
+    "postgresql_server": "databases",
+    "empty_database": "databases",
+    "ledger_url": "databases",
+    "ledger": "databases",
 }
 #: Groups and files that take ten seconds or more, the longest first. What is new and slow here
 #: belongs in its place; what is gone does no harm.
@@ -35,7 +40,7 @@ LONGEST = (
     "tests/console/test_energy_training.py",
     "control-plane",
     "sandbox",
-    "tests/ledger",
+    "databases",
     "measured",
     "tests/integration/test_scheduler_weights.py",
     "tests/extender/test_wire_fuzz.py",
@@ -66,8 +71,8 @@ def _group_of_file(file: str) -> str:
     if not path.is_file():  # of another root, as the tests of conftest.py have it
         return file
     nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-    names = {node.arg for node in nodes if isinstance(node, ast.arg)} & GROUPS.keys()
-    return GROUPS[min(names)] if names else file
+    names = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    return next((group for fixture, group in GROUPS.items() if fixture in names), file)
 
 
 def _place(group: str) -> int:
