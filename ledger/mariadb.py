@@ -193,6 +193,5 @@ def _unreachable(cause: Any, where: str) -> NegawattError:  # noqa: ANN401 - PyM
 
 def _code(error: Any) -> int:  # noqa: ANN401 - any exception, most have no number
     """Return the server's or the driver's number; -1 where there is none."""
-    arguments = getattr(error, "args", ())
-    is_ours = isinstance(error, pymysql.Error) and arguments and isinstance(arguments[0], int)
-    return arguments[0] if is_ours else -1
+    number = error.args[0] if isinstance(error, pymysql.Error) and error.args else None
+    return number if isinstance(number, int) else -1

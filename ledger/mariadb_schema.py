@@ -138,7 +138,7 @@ class ResumableImpl(MySQLImpl):
         steps, connection = self.context_opts.get("steps"), self.connection
         if steps is None or connection is None:
             return super()._exec(construct, *arguments, **options)
-        if isinstance(construct, UpdateBase) and construct.table.name == VERSION_TABLE:
+        if _is_of_version(construct):
             result = super()._exec(construct, *arguments, **options)
             steps.begin_step(_revision(connection))
             return result
@@ -153,6 +153,11 @@ class ResumableImpl(MySQLImpl):
             if not error.connection_invalidated:
                 steps.note(connection, begun=False)
             raise
+
+
+def _is_of_version(construct: Any) -> bool:  # noqa: ANN401 - any statement, or its text
+    is_row = isinstance(construct, UpdateBase)
+    return is_row and getattr(construct.table, "name", "") == VERSION_TABLE
 
 
 def _revision(connection: sa.Connection) -> str | None:

@@ -76,7 +76,11 @@ class BoundedConnection(psycopg.Connection[Any]):
     answer_seconds: float = 60.0
 
     @override
-    def wait(self, gen: PQGen[_Result], interval: float = _WAIT_SECONDS, **_: Any) -> _Result:
+    def wait(
+        self, gen: PQGen[_Result], interval: float = _WAIT_SECONDS, timeout: float | None = None
+    ) -> _Result:
+        if timeout is not None:  # psycopg bounds some of its own waits
+            return super().wait(gen, interval, timeout)
         return super().wait(self._in_time(gen), interval)
 
     def _in_time(self, steps: PQGen[_Result]) -> PQGen[_Result]:
