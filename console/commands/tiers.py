@@ -10,7 +10,7 @@ import typer
 from typing_extensions import override
 
 from console.commands.service_command import RunByDefault, extender_installed, run_command
-from console.output import JSON, TABLE, json_text, require_format, stdout
+from console.output import JSON, TABLE, emit, json_text, require_format, stdout
 from energy.errors import InputError
 
 RUN_HELP = """Keep the tier labels of nodes; by default only say what would change.
@@ -155,3 +155,66 @@ def remove(
         show_removal(found, stdout())
     if found.failures or found.left:
         raise typer.Exit(EXIT_FAILED)
+
+
+@tiers.command()
+def profile(  # noqa: PLR0913, PLR0917 - one parameter per option
+    where: Annotated[
+        str, typer.Option(help="second: beside the cluster's scheduler; control-plane: in it.")
+    ] = "second",
+    scheduler_name: Annotated[
+        str, typer.Option(help="What pods name as schedulerName; default-scheduler for all.")
+    ] = "negawatt",
+    percentage_of_nodes_to_score: Annotated[
+        int, typer.Option(help="1 to 100; 0: kube-scheduler decides.")
+    ] = 100,
+    usage_ratio: Ratio = None,
+    nodes_may_sleep: Sleep = None,
+    lease_name: Annotated[str | None, typer.Option(help="Lease of leader election.")] = None,
+    lease_namespace: Annotated[str | None, typer.Option(help="Namespace of that lease.")] = None,
+    by_label: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="Prefer by a label that nodes have anyway; its values are read from the cluster.",
+        ),
+    ] = None,
+    rule: Rule = None,
+    power_profiles: Profiles = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Write it there instead of printing it.")
+    ] = None,
+) -> None:
+    """Print the configuration of a kube-scheduler that prefers by energy tiers.
+
+    No cluster is asked, but with `--by-label`.
+    """
+    with extender_installed():
+        from console.tier_profile import by_label as told
+        from console.tier_profile import place
+        from extender.tiers.profile import TierProfileOptions, profile_document
+        from extender.tiers.settings import read_settings
+    settings = read_settings(
+        {
+            "rule": rule,
+            "usage_ratio": usage_ratio,
+            "nodes_may_sleep": nodes_may_sleep,
+            "power_profiles": power_profiles,
+            "kubeconfig": kubeconfig,
+            "context": context,
+        }
+    )
+    options = TierProfileOptions(
+        where=place(where),
+        scheduler_name=scheduler_name,
+        percentage_of_nodes_to_score=percentage_of_nodes_to_score,
+        usage_ratio=settings.usage_ratio,
+        nodes_may_sleep=settings.nodes_may_sleep,
+        lease_name=lease_name,
+        lease_namespace=lease_namespace,
+    )
+    if by_label is not None:
+        options = told(by_label, options, settings)
+    emit(profile_document(options).rstrip("\n"), file)

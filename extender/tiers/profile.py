@@ -6,8 +6,9 @@ kube-scheduler follows the same values. Pure: options in, text out.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -62,6 +63,9 @@ class TierProfileOptions:
         lease_name: of leader election; None: `negawatt-scheduler`, or `kube-scheduler` on the
             control plane.
         lease_namespace: None: `negawatt-system`, or `kube-system` on the control plane.
+        label: the label that tells tiers apart.
+        values_of_tier: its values for each tier, 0 (best) to 9; None: the tier's number. Nodes with
+            another value come last, as those without the label do.
 
     Raises:
         InputError: a value is out of its range.
@@ -74,6 +78,8 @@ class TierProfileOptions:
     nodes_may_sleep: bool = False
     lease_name: str | None = None
     lease_namespace: str | None = None
+    label: str = ENERGY_TIER_LABEL
+    values_of_tier: Mapping[int, tuple[str, ...]] | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 < self.usage_ratio <= 1.0:
@@ -89,6 +95,16 @@ class TierProfileOptions:
         for name in (self.scheduler_name, self.lease_name, self.lease_namespace):
             if name is not None and not NAME.fullmatch(name):
                 raise InputError(f"{name!r} is not a name", mend="use a-z, 0-9, - and .")
+        for tier, values in (self.values_of_tier or {}).items():
+            if not 0 <= tier < ENERGY_TIERS or not values:
+                raise InputError(f"tier {tier} with {len(values)} values of {self.label}")
+
+    @property
+    def values(self) -> Mapping[int, tuple[str, ...]]:
+        """The label's values for each tier."""
+        if self.values_of_tier is None:
+            return {tier: (str(tier),) for tier in range(ENERGY_TIERS)}
+        return self.values_of_tier
 
     @property
     def fill_percent(self) -> int:
@@ -110,7 +126,7 @@ def efficient_fill_percent(*, usage_ratio: float, nodes_may_sleep: bool) -> int:
 
 def profile_document(options: TierProfileOptions) -> str:
     """Write the configuration as one YAML document with comments."""
-    return "".join((*_head(options), *_profile(options), *_strategy(options), *_tiers()))
+    return "".join((*_head(options), *_profile(options), *_strategy(options), *_tiers(options)))
 
 
 def _head(options: TierProfileOptions) -> Iterator[str]:
@@ -160,10 +176,11 @@ def _strategy(options: TierProfileOptions) -> Iterator[str]:
         yield f"{inner}      score: {point.score}\n"
 
 
-def _tiers() -> Iterator[str]:
+def _tiers(options: TierProfileOptions) -> Iterator[str]:
     worst = ENERGY_TIERS - 1
     yield profile_text.TIERS.format(
         best=tier_weight(0), worst=tier_weight(worst), step=TIER_STEP_WEIGHT
     )
-    for tier in range(ENERGY_TIERS):
-        yield profile_text.TERM.format(weight=tier_weight(tier), label=ENERGY_TIER_LABEL, tier=tier)
+    for tier, values in sorted(options.values.items()):
+        listed = json.dumps(list(values))  # which is YAML, too
+        yield profile_text.TERM.format(weight=tier_weight(tier), label=options.label, values=listed)

@@ -126,5 +126,5 @@ TERM: Final = """\
                   matchExpressions:
                     - key: {label}
                       operator: In
-                      values: ["{tier}"]
+                      values: {values}
 """
