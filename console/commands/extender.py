@@ -19,6 +19,12 @@ RUN_HELP = """Serve until SIGTERM or Ctrl-C; by default nothing is written to th
 
 Each option can also be given as a variable: NEGAWATT_EXTENDER__PORT and so on.
 """
+PREDICT = "predict"
+PREDICT_HELP = """Serve predictions alone: what a task costs on each of several servers; no cluster.
+
+Open /predict in a browser. Each option can also be given as a variable: NEGAWATT_EXTENDER__PORT
+and so on.
+"""
 NAMESPACE, WORKLOAD = "namespace", "workload"
 
 Url = Annotated[str, typer.Option("--url", help="Where the extender listens.")]
@@ -39,6 +45,29 @@ class _Extender(RunByDefault):
         with extender_installed():
             from extender.settings import ExtenderSettings
         return run_command(ExtenderSettings, RUN_HELP, _run)
+
+    @override
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), PREDICT]
+
+    @override
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name != PREDICT:
+            return super().get_command(ctx, cmd_name)
+        with extender_installed():
+            from extender.prediction.settings import SETTINGS
+            from extender.settings import ExtenderSettings
+        return run_command(ExtenderSettings, PREDICT_HELP, _predict, name=PREDICT, only=SETTINGS)
+
+
+def _predict(given: Mapping[str, str | bool | None]) -> None:
+    with extender_installed():
+        from extender.prediction.__main__ import run
+        from extender.serving import log_to_stderr
+        from extender.settings import read_settings
+
+    log_to_stderr()
+    run(read_settings(given))
 
 
 def _run(given: Mapping[str, str | bool | None]) -> None:

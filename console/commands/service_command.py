@@ -1,9 +1,9 @@
-"""A service's command `run`, with a flag for each of its settings, and `run` by default."""
+"""A service's command, mostly `run`, with a flag for each of its settings, and `run` by default."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Annotated, Any
@@ -64,16 +64,23 @@ def run_command(
     settings: type[BaseSettings],
     help_text: str,
     serve: Callable[[Mapping[str, str | bool | None]], None],
+    *,
+    name: str = RUN,
+    only: Collection[str] | None = None,
 ) -> Any:  # noqa: ANN401 - see above
-    """The command `run` with a flag for each setting; `serve` is given those that were set."""
+    """A command with a flag for each setting; `serve` is given those that were set.
+
+    ``only`` names the settings that it heeds; None for all.
+    """
     flags = [
         Parameter(
-            name,
+            setting,
             Parameter.KEYWORD_ONLY,
             default=None,
-            annotation=_option(name, field.description or "", is_bool=field.annotation is bool),
+            annotation=_option(setting, field.description or "", is_bool=field.annotation is bool),
         )
-        for name, field in settings.model_fields.items()
+        for setting, field in settings.model_fields.items()
+        if only is None or setting in only
     ]
 
     def run(**given: str | bool | None) -> None:
@@ -83,7 +90,7 @@ def run_command(
     run.__signature__ = Signature(flags)  # type: ignore[attr-defined] # where typer looks
     run.__annotations__ = {flag.name: flag.annotation for flag in flags}
     lone = typer.Typer(add_completion=False)
-    lone.command(name=RUN)(run)
+    lone.command(name=name)(run)
     return typer.main.get_command(lone)
 
 

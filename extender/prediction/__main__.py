@@ -14,26 +14,14 @@ from energy.errors import InputError, NegawattError
 from extender.access import require_guarded
 from extender.prediction.app import create_prediction_app
 from extender.prediction.predictor import SHIPPED, require_onnxruntime
+from extender.prediction.recording import Recording
 from extender.prediction.service import PredictionService
 from extender.serving import log_to_stderr, serve
 from extender.settings import NO_LEDGER, ExtenderSettings, read_settings
+from ledger.retention import Retention
 from ledger.store import Ledger
 from ledger.writer import LedgerWriter
 
-#: The settings of the extender that this service heeds; the others are of the cluster.
-SETTINGS = (
-    "host",
-    "port",
-    "ledger_url",
-    "ledger_capacity",
-    "token_file",
-    "tls_cert_file",
-    "tls_key_file",
-    "tls_client_ca_file",
-    "body_limit_bytes",
-    "allowed_origins",
-    "drain_seconds",
-)
 #: As in the extender: a model must not keep Python to itself while health is asked for.
 SWITCH_SECONDS = 0.0005
 _log = logging.getLogger("extender.prediction")
@@ -46,9 +34,9 @@ def prediction_service(settings: ExtenderSettings) -> Iterator[PredictionService
         service = PredictionService()
         if settings.ledger_url != NO_LEDGER:
             ledger = opened.enter_context(Ledger.open(settings.ledger_url))
-            writer = LedgerWriter(ledger, capacity=settings.ledger_capacity)
+            writer = LedgerWriter(ledger, capacity=settings.ledger_capacity, retention=Retention())
             service.ledger = ledger
-            service.offer = opened.enter_context(writer).offer
+            service.offer = Recording(opened.enter_context(writer)).offer
         opened.callback(service.close)
         yield service
 

@@ -182,7 +182,7 @@ def _read_servers(given: Sequence[object], servers: list[GivenServer]) -> Iterat
             continue
         first = place_of.setdefault(server.id, place)
         if first != place:
-            yield Wrong(("servers", place, "id"), f"server {first} has the same id")
+            yield Wrong(("servers", place, "id"), "another server has the same id")
         if server.idle_watts is not None and server.idle_watts >= server.cpus * server.energy_rate:
             peak = server.cpus * server.energy_rate
             yield Wrong(
