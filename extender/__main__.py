@@ -81,7 +81,9 @@ def run(settings: ExtenderSettings) -> None:
         writer: LedgerWriter | None = None
         left_running: Callable[[], Iterable[str]] = tuple
         if settings.ledger_url != NO_LEDGER:
-            ledger = opened.enter_context(Ledger.open(settings.ledger_url))
+            ledger = opened.enter_context(
+                Ledger.open(settings.ledger_url, password_file=settings.ledger_password_file)
+            )
             bounded = LedgerWriter(
                 ledger, capacity=settings.ledger_capacity, rows_max=settings.ledger_rows_max
             )

@@ -106,8 +106,14 @@ class ExtenderSettings(BaseSettings):
     ledger_url: str = Field(
         default_factory=default_ledger_url,
         repr=False,  # it may hold a password
-        description="Database of decisions (SQLAlchemy URL); `none` keeps none (default: SQLite in"
+        description="Database of decisions: sqlite:////path, mariadb:// (or mysql://) and"
+        " postgresql://user@host/database; `none` keeps none (default: SQLite in"
         " $NEGAWATT_STATE, or negawatt/ in $XDG_STATE_HOME or ~/.local/state).",
+    )
+    ledger_password_file: Path | None = Field(
+        None,
+        description="File with the password for the ledger's database, where that is a server;"
+        " the URL then has none.",
     )
     ledger_capacity: Count = Field(
         10_000, description="Decisions that wait for the ledger; more are dropped and counted."
