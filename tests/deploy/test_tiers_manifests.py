@@ -23,14 +23,21 @@ from cluster.kube.node_labels import FIELD_MANAGER, NodeLabels
 from cluster.kube.settings import KubeSettings
 from cluster.scheduling.profile import ENERGY_TIER_LABEL as LABEL
 from energy.errors import UnavailableError
-from extender.tiers.settings import LEASE_NAME, LEASE_NAMESPACE, PREFIX, read_settings
+from extender.tiers.settings import (
+    LEASE_NAME,
+    LEASE_NAMESPACE,
+    PREFIX,
+    TiersSettings,
+    read_settings,
+)
 from simulator.sandbox.control_plane import ControlPlane
 from simulator.sandbox.fake_node import fake_node
 from simulator.sandbox.ports import LOOPBACK, free_ports
 
 pytestmark = [pytest.mark.kube, pytest.mark.slow]
 
-TIERS = FOLDER / "tiers"
+TIERS, TIERS_SCHEDULER = FOLDER / "tiers", FOLDER / "tiers-scheduler"
+PAGE = repository.ROOT / "docs/how-to/run-energy-tiers.md"
 USER = f"system:serviceaccount:{NAMESPACE}:negawatt-tiers"
 HERE = f"--namespace={NAMESPACE}"
 BY_POLICY = (
@@ -314,17 +321,70 @@ def test_the_container_is_locked_down_and_sized(documents: list[dict[str, Any]])
         assert found[probe]["httpGet"] == {"path": path, "port": "http"}
 
 
-def test_the_api_server_takes_every_field(
-    control_plane: ControlPlane, documents: list[dict[str, Any]], installation: ControlPlane
+def test_the_scheduler_for_tiers_is_the_other_one_without_the_extender(
+    control_plane: ControlPlane,
 ) -> None:
-    """A misspelt field is an error and no warning; the policy's types are right."""
+    """The same account, lease and names; nothing of the extender is left, nor of its Secrets."""
+    found = manifests.rendered(control_plane, TIERS_SCHEDULER)
+    pod = only(found, "Deployment")["spec"]["template"]["spec"]
+    assert [each["name"] for each in pod["containers"]] == ["kube-scheduler"]
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    assert volumes.keys() == {"configuration", "scheduler-account"}
+    assert volumes["configuration"] == {
+        "name": "configuration",
+        "configMap": {"name": "negawatt-tiers-profile"},
+    }
+    (ingress,) = only(found, "NetworkPolicy")["spec"]["ingress"]
+    assert ingress["ports"] == [{"protocol": "TCP", "port": "https"}]
+    with_extender = manifests.rendered(control_plane, manifests.SCHEDULER)
+    gone = {"ConfigMap", "Secret", "Service"}
+    assert {name_of(each) for each in found} == {
+        name_of(each) for each in with_extender if each["kind"] not in gone
+    }
+
+
+def name_of(document: dict[str, Any]) -> tuple[str, str]:
+    """Return an object's kind and name."""
+    return document["kind"], document["metadata"]["name"]
+
+
+def test_the_page_names_what_exists() -> None:
+    """Folders and files, settings, the label, and the accounts."""
+    text = PAGE.read_text(encoding="utf-8")
+    paths = re.findall(r"\b((?:deploy|helm)/[\w./-]*[\w-])", text)
+    assert paths
+    assert [path for path in paths if not (repository.ROOT / path).exists()] == []
+    named = {name.lower() for name in re.findall(rf"{PREFIX}(\w+)", text)}
+    assert named
+    assert named <= TiersSettings.model_fields.keys()
+    assert set(re.findall(r"[\w.-]+/energy-tier", text)) == {LABEL}
+    assert set(re.findall(r"system:serviceaccount:[\w:-]+", text)) == {USER}
+    assert "negawatt-tiers-profile" in (TIERS_SCHEDULER / "kustomization.yaml").read_text("utf-8")
+
+
+def test_the_install_comes_up(installation: ControlPlane) -> None:
+    """Two replicas under the strictest pod security level, one of which may be taken away."""
+    rollout = ("rollout", "status", "deployment/negawatt-tiers", HERE, "--timeout=120s")
+    installation.kubectl(*rollout)
+    expected = ("get", "pdb", "negawatt-tiers", HERE, "--output=jsonpath={.status.expectedPods}")
+    assert until(lambda: installation.kubectl(*expected)) == "2"
+
+
+@pytest.mark.parametrize("folder", [TIERS, TIERS_SCHEDULER], ids=lambda folder: folder.name)
+def test_the_api_server_takes_every_field(installation: ControlPlane, folder: Path) -> None:
+    """A misspelt field is an error and no warning."""
+    found = manifests.rendered(installation, folder)
     apply = ("apply", "--dry-run=server", "--validate=strict", "-f", "-")
-    items = {"kind": "List", "apiVersion": "v1", "items": documents}
-    assert control_plane.kubectl(*apply, manifest=items).count("server dry run") == len(documents)
+    items = {"kind": "List", "apiVersion": "v1", "items": found}
+    assert installation.kubectl(*apply, manifest=items).count("server dry run") == len(found)
+
+
+def test_the_policy_s_types_are_right(installation: ControlPlane) -> None:
+    """The control plane checks expressions against the schema of nodes."""
 
     def checked() -> dict[str, Any]:
         get = ("get", "validatingadmissionpolicy", "negawatt-tiers", "--output=json")
-        return json.loads(control_plane.kubectl(*get)).get("status", {})
+        return json.loads(installation.kubectl(*get)).get("status", {})
 
     assert until(checked)["typeChecking"] == {}
 
