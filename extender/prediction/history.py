@@ -100,7 +100,9 @@ async def page_of(
         UnavailableError: no ledger is kept, or it does not serve now.
         InputError: the cursor is none.
     """
-    read = partial(_read, chosen=chosen, limit=limit, cursor=cursor)
+    # Cursors hold a plus, which is a blank in a query where nobody wrote it as %2B.
+    place = None if cursor is None else cursor.replace(" ", "+")
+    read = partial(_read, chosen=chosen, limit=limit, cursor=place)
     return await service.on_ledger_thread(read)
 
 

@@ -57,7 +57,8 @@ def ask(
     reply = Reply(pieces)
     scope = {
         "type": "http",
-        "asgi": {"version": "3.0"},
+        # 2.4: who listens on this caller has it go away at once, after the question.
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": "1.1",
         "method": method,
         "scheme": "http",
