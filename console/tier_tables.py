@@ -42,7 +42,7 @@ def show_plan(found: Planned, refusals: Mapping[str, str] | None, console: Conso
             NONE if first.present is None else first.present,
             NONE if first.wanted is None else str(first.wanted),
             _what(first),
-            "; ".join(filter(None, (first.reason, first.waits))),
+            "; ".join(filter(None, (first.reason if first.wanted is None else "", first.waits))),
         )
         table.add_row(*map(Text, cells))
     console.print(table)

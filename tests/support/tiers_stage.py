@@ -69,11 +69,12 @@ class TiersStage:
         self.plane.kubectl("apply", "-f", str(DEFINITION))
         self.plane.kubectl("wait", "--for=condition=Established", "crd/powerprofiles.negawatt.dev")
 
-    def furnish(self, **counts: int) -> None:
+    def furnish(self, *, profiles: bool = True, **counts: int) -> None:
         """Make nodes of kinds, and their PowerProfiles as `PEAK_WATTS` has them."""
-        nodes = [self.node(kind, number) for kind in counts for number in range(counts[kind])]
-        profiles = [self.profile(kind, PEAK_WATTS[kind]) for kind in counts]
-        self._made = {"apiVersion": "v1", "kind": "List", "items": [*profiles, *nodes]}
+        items = [self.node(kind, number) for kind in counts for number in range(counts[kind])]
+        if profiles:
+            items += [self.profile(kind, PEAK_WATTS[kind]) for kind in counts]
+        self._made = {"apiVersion": "v1", "kind": "List", "items": items}
         self.plane.kubectl("create", "-f", "-", manifest=self._made)
 
     def clear(self) -> None:
