@@ -33,7 +33,9 @@ def prediction_service(settings: ExtenderSettings) -> Iterator[PredictionService
     with ExitStack() as opened:
         service = PredictionService()
         if settings.ledger_url != NO_LEDGER:
-            ledger = opened.enter_context(Ledger.open(settings.ledger_url))
+            ledger = opened.enter_context(
+                Ledger.open(settings.ledger_url, password_file=settings.ledger_password_file)
+            )
             writer = LedgerWriter(ledger, capacity=settings.ledger_capacity, retention=Retention())
             service.ledger = ledger
             service.offer = Recording(opened.enter_context(writer)).offer

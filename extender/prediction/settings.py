@@ -9,6 +9,7 @@ SETTINGS: Final = (
     "host",
     "port",
     "ledger_url",
+    "ledger_password_file",
     "ledger_capacity",
     "token_file",
     "tls_cert_file",
