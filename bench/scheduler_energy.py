@@ -210,7 +210,7 @@ class Bench:
         if job.arm in PLAIN:
             return cluster.run(pods, SchedulerConfiguration.of(PLAIN[job.arm]()), pace), {}
         if job.arm == TIERS:
-            told = energy_tiers(setting_of(job.column) if job.column else None)
+            told = energy_tiers(job.column.usage_ratio if job.column else None)
             return cluster.run(pods, SchedulerConfiguration.of(told), pace), {}
         if job.arm == PROFILE_ALONE:
             document = without_extender(self._shipped)

@@ -211,7 +211,6 @@ def profile(  # noqa: PLR0913, PLR0917 - one parameter per option
         scheduler_name=scheduler_name,
         percentage_of_nodes_to_score=percentage_of_nodes_to_score,
         usage_ratio=settings.usage_ratio,
-        nodes_may_sleep=settings.nodes_may_sleep,
         lease_name=lease_name,
         lease_namespace=lease_namespace,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import yaml
 from cluster.scheduling.profile import ENERGY_TIER_LABEL, ENERGY_TIERS
 from energy.errors import InputError
 from extender.tiers.profile import TierProfileOptions, profile_document
-from simulator.policy import Setting
 
 Configuration = dict[str, Any]
 
@@ -36,13 +35,11 @@ def most_allocated() -> Configuration:
     return plain_configuration({"pluginConfig": [_fit_most_allocated()]})
 
 
-def energy_tiers(setting: Setting | None = None) -> Configuration:
-    """What `negawatt extender tiers profile` writes, told of use and sleep or as it comes."""
+def energy_tiers(usage_ratio: float | None = None) -> Configuration:
+    """What `negawatt extender tiers profile` writes, told of use or as it comes."""
     options = TierProfileOptions()
-    if setting is not None:
-        options = TierProfileOptions(
-            usage_ratio=setting.usage_ratio, nodes_may_sleep=setting.nodes_may_sleep
-        )
+    if usage_ratio is not None:
+        options = replace(options, usage_ratio=usage_ratio)
     told: Configuration = yaml.safe_load(profile_document(options))
     return told
 

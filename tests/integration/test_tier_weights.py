@@ -209,12 +209,12 @@ def test_within_a_tier_pods_are_packed_and_replicas_are_spread(scene: Scene) -> 
 
 
 def test_nodes_are_filled_to_where_they_are_efficient(plane: ControlPlane) -> None:
-    """By the other profile: two nodes to 60 %, then the rest of both, then the next tier."""
+    """By the other profile: two nodes to 70 %, then the rest of both, then the next tier."""
     scene = Scene(plane, f"s{uuid.uuid4().hex[:8]}", FILLED.scheduler_name)
     scene.join(tiers(one=3, other=3, dear=4))
     core = {"cpu": "1", "memory": "10Mi"}
-    assert scene.place(12, core) == {"one": 6, "other": 6}
-    assert scene.place(9, core) == {"one": 4, "other": 4, "dear": 1}
+    assert scene.place(14, core) == {"one": 7, "other": 7}
+    assert scene.place(7, core) == {"one": 3, "other": 3, "dear": 1}
 
 
 def test_the_model_agrees_on_mixed_pods(scene: Scene) -> None:

@@ -37,11 +37,10 @@ SHIPPED = {
     scheduler_files.FOLDER / "tiers-default-scheduler.yaml": BESIDE_DEFAULT,
 }
 ALL_OPTIONS = [
-    TierProfileOptions(where=where, scheduler_name=name, usage_ratio=usage, nodes_may_sleep=sleep)
+    TierProfileOptions(where=where, scheduler_name=name, usage_ratio=usage)
     for where in Where
     for name in ("negawatt", "default-scheduler")
     for usage in (0.5, 1.0)
-    for sleep in (False, True)
 ]
 
 
@@ -201,13 +200,11 @@ def test_nodes_are_filled_to_where_they_are_efficient():
 
 
 @pytest.mark.parametrize(
-    ("usage_ratio", "nodes_may_sleep", "percent"),
-    [(1.0, False, 60), (1.0, True, 70), (0.8, False, 75), (0.8, True, 88), (0.5, False, 100)],
+    ("usage_ratio", "percent"), [(1.0, 70), (0.8, 88), (0.75, 100), (0.5, 100)]
 )
-def test_the_less_pods_use_the_fuller_nodes_may_be(usage_ratio, nodes_may_sleep, percent):
+def test_the_less_pods_use_the_fuller_nodes_may_be(usage_ratio, percent):
     """By requests, of which they use that part."""
-    found = efficient_fill_percent(usage_ratio=usage_ratio, nodes_may_sleep=nodes_may_sleep)
-    assert found == percent
+    assert efficient_fill_percent(usage_ratio) == percent
 
 
 def test_a_fill_without_room_above_it_is_packing():
