@@ -152,7 +152,7 @@ def run_policy(
     chooser = placed_by.build(scenario.fleet, scenario.setting, scenario.seed)
     chooser.foresee(scenario.stream)
     return run(
-        scenario.fleet.with_tiers().nodes,
+        placed_by.nodes(scenario.fleet, scenario.setting),
         scenario.stream,
         chooser,
         end_seconds=scenario.end_seconds,

@@ -13,7 +13,9 @@ import numpy as np
 
 from cluster.model import Pod
 from cluster.scheduling.profile import SchedulerProfile
+from cluster.scheduling.tier_profile import tier_profile
 from energy.errors import InputError
+from extender.tiers.profile import efficient_fill_percent
 from pricing.demand import ExpectedDemand
 from pricing.envelope import Envelope
 from pricing.grouping import group_nodes
@@ -41,6 +43,7 @@ from simulator.pod_file import BYTES_PER_MEBIBYTE
 from simulator.policy import MOVES, Policy, PolicyTable, Setting, fleet_power
 from simulator.prediction_chooser import ForestChooser, RegressorChooser
 from simulator.repacking import REPACK, Repacking
+from simulator.tier_labels import labelled
 
 BOUND = "bound"
 # The careful operator's placement, which the others are compared with.
@@ -136,6 +139,12 @@ def _label(fleet: Fleet, setting: Setting, _seed: int) -> Chooser:
     return SchedulerChooser(SchedulerProfile.energy_tiers(), rule)
 
 
+def _tiers(fleet: Fleet, setting: Setting, _seed: int) -> Chooser:
+    fill_percent = efficient_fill_percent(setting.usage_ratio)
+    rule = FillCost(fleet_power(fleet, setting))
+    return SchedulerChooser(tier_profile(fill_percent=fill_percent), rule)
+
+
 def _extender(fleet: Fleet, setting: Setting, seed: int) -> Chooser:
     return ExtenderChooser(fleet_power(fleet, setting), seed)
 
@@ -194,6 +203,8 @@ POLICIES = PolicyTable(
         Policy(name=REPACK, build=_label, mover=lambda *_: Repacking(), movable=False),
     ),
     variants=(
+        # Our labels under the profile that we write for them: kube-scheduler, and no extender.
+        Policy(name="tiers", build=_tiers, labelled=labelled, heeds_usage=True, heeds_sleep=True),
         # `negawatt` as kube-scheduler carries it out: eleven ranks, MostAllocated's whole points.
         Policy(name="extender", build=_extender, movable=False, heeds_usage=True, heeds_sleep=True),
         _variant("once", QueueOptions(solve_every_pods=NEVER)),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from typing_extensions import override
 
+from cluster.model import Node
 from energy.errors import InputError
 from pricing.power_table import PowerTable
 from pricing.rules import FleetPower
@@ -32,13 +33,19 @@ class Setting:
         return "empty" if self.nodes_may_sleep else "never"
 
 
+def operators_labels(fleet: Fleet, setting: Setting) -> Fleet:  # noqa: ARG001 - a labeller
+    """The fleet as a careful operator labels it, whatever the setting."""
+    return fleet.with_tiers()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """A policy by name: how to build it, and what its choices depend on.
 
     A policy that ignores usage and sleep places alike in every setting, so one run serves all.
     ``mover`` builds what moves pods, if anything does; ``movable`` says whether the policy knows
-    where a moved pod should go.
+    where a moved pod should go. ``labelled`` gives the fleet with the labels of tiers that the
+    policy's nodes carry.
     """
 
     name: str
@@ -47,6 +54,11 @@ class Policy:
     movable: bool = True
     heeds_usage: bool = False
     heeds_sleep: bool = False
+    labelled: Callable[[Fleet, Setting], Fleet] = operators_labels
+
+    def nodes(self, fleet: Fleet, setting: Setting) -> tuple[Node, ...]:
+        """The fleet's nodes as the policy finds them."""
+        return self.labelled(fleet, setting).nodes
 
     def setting_key(self, setting: Setting) -> tuple[float | None, bool | None]:
         """Equal for settings in which the policy places alike."""
@@ -71,7 +83,7 @@ class Policy:
                 )
             return BudgetedMover(fleet_power(fleet, setting), chooser, evictions_per_pod_day)
 
-        return Policy(name=name, build=self.build, mover=mover, heeds_usage=True, heeds_sleep=True)
+        return replace(self, name=name, mover=mover, heeds_usage=True, heeds_sleep=True)
 
 
 class PolicyTable(Mapping[str, Policy]):

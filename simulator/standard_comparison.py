@@ -110,13 +110,13 @@ def _grade(
     watts: dict[str, float] = {}
     nodes_used: dict[str, int] = {}
     pending: dict[str, int] = {}
-    nodes = fleet.with_tiers().nodes
     runs: dict[object, Run] = {}
     for column in COLUMNS:
         setting = _setting(column)
         key = POLICIES[policy].setting_key(setting)
         if key not in runs:
             chooser = POLICIES[policy].build(fleet, setting, seed)
+            nodes = POLICIES[policy].nodes(fleet, setting)
             runs[key] = run(nodes, stream, chooser, end_seconds=0.0, clock=clock)
         watts[column.name], nodes_used[column.name] = final_watts(runs[key], fleet, setting)
         pending[column.name] = runs[key].pending_pods

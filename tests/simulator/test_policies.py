@@ -48,7 +48,7 @@ def outcome(name, setting=SLEEP):
     chooser = POLICIES[name].build(fleet, setting, 1)
     chooser.foresee(stream)
     record = run(
-        fleet.with_tiers().nodes,
+        POLICIES[name].nodes(fleet, setting),
         stream,
         chooser,
         end_seconds=HOURS * 3600.0,
@@ -180,7 +180,7 @@ def test_every_policy_outlives_idle_hours_full_queues_and_empty_nodes(name, sett
     chooser = POLICIES[name].build(fleet, setting, 1)
     chooser.foresee(stream)
     record = run(
-        fleet.with_tiers().nodes,
+        POLICIES[name].nodes(fleet, setting),
         stream,
         chooser,
         end_seconds=30_000.0,
