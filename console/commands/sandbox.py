@@ -63,6 +63,10 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter per option
     tier_labels: Annotated[  # noqa: FBT002 - an option is never positional
         bool, typer.Option("--tier-labels", help="Label nodes with their energy tier.")
     ] = False,
+    tiers: Annotated[  # noqa: FBT002 - same
+        bool,
+        typer.Option("--tiers", help="Run the controller of energy tiers, and go by its labels."),
+    ] = False,
     act: Annotated[
         bool | None,
         typer.Option(
@@ -74,7 +78,8 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter per option
         bool, typer.Option("--no-extender", help="Start no extender.")
     ] = False,
     nodes_may_sleep: Annotated[  # noqa: FBT002 - same
-        bool, typer.Option("--nodes-may-sleep", help="Tell the extender that empty nodes may.")
+        bool,
+        typer.Option("--nodes-may-sleep", help="Tell extender and tiers that they may."),
     ] = False,
     state: State = None,
     output: Output = TABLE,
@@ -92,6 +97,7 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter per option
         scheduler_configuration=scheduler_config,
         usage_ratio=usage_ratio,
         tier_labels=tier_labels or None,
+        tiers=tiers or None,
         extender=_extender(act=act, left_out=no_extender),
         nodes_may_sleep=nodes_may_sleep or None,
     )

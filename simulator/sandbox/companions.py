@@ -27,6 +27,7 @@ from simulator.sandbox.record import (
     KAFKA,
     NO_EXTENDER,
     PROMETHEUS,
+    TIERS,
     Program,
     SandboxOptions,
 )
@@ -35,6 +36,7 @@ from simulator.sandbox.toolchain import Toolchain
 METER = "power-meter"
 METER_MODULE = "simulator.sandbox.meter"
 EXTENDER_MODULE = "extender"
+TIERS_MODULE = "extender.tiers"
 KAFKA_CLASS = "kafka.Kafka"
 FAULT_FILE = "meter-fault"
 LISTENS_SECONDS_MAX = 120.0  # 3 s on an idle machine
@@ -48,6 +50,7 @@ DETACHED = (
 PORTS: Mapping[str, tuple[str, ...]] = {
     METER: ("powerMeterPort",),
     EXTENDER: ("extenderPort",),
+    TIERS: ("tiersPort",),
     PROMETHEUS: ("prometheusPort",),
     KAFKA: ("kafkaPort", "kafkaControllerPort"),
 }
@@ -108,6 +111,8 @@ class Companion:
 def names_of(options: SandboxOptions) -> list[str]:
     """Name the companions of a sandbox; the meter is always there."""
     ours = [METER] if options.extender == NO_EXTENDER else [METER, EXTENDER]
+    if options.tiers:
+        ours.append(TIERS)
     return [*ours, *(name for name in (PROMETHEUS, KAFKA) if name in options.extras)]
 
 
@@ -121,6 +126,8 @@ def programs_of(options: SandboxOptions, toolchain: Toolchain) -> dict[str, Prog
     programs = {METER: Program(path=python, argument=METER_MODULE)}
     if options.extender != NO_EXTENDER:
         programs[EXTENDER] = Program(path=python, argument=EXTENDER_MODULE)
+    if options.tiers:
+        programs[TIERS] = Program(path=python, argument=TIERS_MODULE)
     if PROMETHEUS in options.extras:
         programs[PROMETHEUS] = Program(
             path=_installed("prometheus", "apt-get install --no-install-recommends prometheus")

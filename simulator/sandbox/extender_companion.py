@@ -37,13 +37,13 @@ def require_usable(options: SandboxOptions) -> None:
         InputError: options that contradict each other.
         UnavailableError: its libraries, or the scheduler's configuration, are not installed.
     """
-    if options.nodes_may_sleep and options.extender == NO_EXTENDER:
+    if options.nodes_may_sleep and options.extender == NO_EXTENDER and not options.tiers:
         raise InputError(
             "an extender that is left out cannot be told so",
             where="--nodes-may-sleep",
             mend="leave out --no-extender",
         )
-    if options.extender != NO_EXTENDER:
+    if options.extender != NO_EXTENDER or options.tiers:
         _require_libraries()
     if options.extender == ACT:
         if options.scheduler_configuration is not None:

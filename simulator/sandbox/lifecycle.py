@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from energy.errors import InputError, UnavailableError
-from simulator.sandbox import companions, extender_companion
+from simulator.sandbox import companions, extender_companion, tiers_companion
 from simulator.sandbox.fleet_nodes import drawn_servers
 from simulator.sandbox.kwok_cluster import StartError
 from simulator.sandbox.kwokctl_configuration import ControlPlaneOptions
@@ -39,6 +39,7 @@ WORDS = {
     "usage_ratio": "use of CPU (--usage-ratio)",
     "tier_labels": "labels (--tier-labels)",
     "extender": "mode of the extender (--act, --observe, --no-extender)",
+    "tiers": "tiers (--tiers)",
     "nodes_may_sleep": "sleep of nodes (--nodes-may-sleep)",
 }
 
@@ -66,6 +67,7 @@ def up(
     if options.scheduler_configuration:
         unlimited_client(options.scheduler_configuration)  # refused before anything is made
     extender_companion.require_usable(options)
+    tiers_companion.require_usable(options)
     require_ours_or_new(folder)
     toolchain = Toolchain.found(environ)
     with locked(folder):
@@ -178,6 +180,8 @@ def _prepared(options: SandboxOptions, folder: Path, toolchain: Toolchain) -> Sa
 def _scheduler_configuration(options: SandboxOptions, ports: Mapping[str, int]) -> str:
     if options.extender == ACT:
         return extender_companion.scheduler_configuration(ports["extenderPort"])
+    if options.tiers:
+        return tiers_companion.scheduler_configuration(options)
     if options.scheduler_configuration:
         return unlimited_client(options.scheduler_configuration)
     return ""

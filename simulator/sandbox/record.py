@@ -19,6 +19,7 @@ PROMETHEUS, METRICS_SERVER, KAFKA = "prometheus", "metrics-server", "kafka"
 EXTRAS: Final = (PROMETHEUS, METRICS_SERVER, KAFKA)
 USAGE_RATIO: Final = 0.5
 EXTENDER: Final = "extender"
+TIERS: Final = "tiers"
 OBSERVE: Final = "observe"
 ACT: Final = "act"
 NO_EXTENDER: Final = "none"
@@ -41,7 +42,9 @@ class SandboxOptions(_Strict):
         tier_labels: put on the labels of the energy tiers, as a careful operator would.
         extender: whether our extender runs beside it, and in which mode; where it acts, the
             scheduler is the shipped one.
-        nodes_may_sleep: what the extender is told of empty nodes.
+        tiers: whether the controller of energy tiers runs beside it; the scheduler is then the one
+            that goes by its labels.
+        nodes_may_sleep: what extender and controller are told of empty nodes.
     """
 
     fleet: str = "mixed"
@@ -51,6 +54,7 @@ class SandboxOptions(_Strict):
     usage_ratio: float = Field(default=USAGE_RATIO, ge=0, le=1)
     tier_labels: bool = False
     extender: Literal["observe", "act", "none"] = OBSERVE
+    tiers: bool = False
     nodes_may_sleep: bool = False
 
 

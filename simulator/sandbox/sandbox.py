@@ -10,7 +10,7 @@ from pathlib import Path
 
 from energy.catalogue import Catalogue
 from energy.errors import UnavailableError
-from simulator.sandbox import companions, extender_companion, population
+from simulator.sandbox import companions, extender_companion, population, tiers_companion
 from simulator.sandbox.exposition import Fault
 from simulator.sandbox.fleet_nodes import drawn_servers, sandbox_fleet
 from simulator.sandbox.kwok_cluster import KwokCluster
@@ -28,6 +28,7 @@ from simulator.sandbox.record import (
     KAFKA,
     METRICS_SERVER,
     PROMETHEUS,
+    TIERS,
     Program,
     SandboxOptions,
     SandboxRecord,
@@ -44,7 +45,8 @@ Report = Callable[[str], None]
 class ComponentStatus:
     """One component: whether its process is there, and where it listens (port name -> port).
 
-    `mode` is that of our extender, and `ready` what it says of itself; others say nothing.
+    `mode` is that of our extender, or of the controller of tiers, and `ready` what it says of
+    itself; others say nothing.
     """
 
     name: str
@@ -126,6 +128,7 @@ class Sandbox:
         named = {
             "power_meter": "powerMeterPort",
             "extender": "extenderPort",
+            "tiers": "tiersPort",
             "prometheus": "prometheusPort",
         }
         return {
@@ -287,10 +290,12 @@ class Sandbox:
             ports=ports,
             listens=all(accepts(port) for port in ports.values()),
         )
-        if name != EXTENDER:
+        if name not in {EXTENDER, TIERS}:
             return seen
-        ready = companions.is_ready(self.ports["extenderPort"], extender_companion.READY_PATH)
-        return replace(seen, mode=self.record.options.extender, ready=ready)
+        (port,) = ports.values()
+        ready = companions.is_ready(port, extender_companion.READY_PATH)
+        mode = self.record.options.extender if name == EXTENDER else ACT
+        return replace(seen, mode=mode, ready=ready)
 
     def _kafka(self) -> companions.Companion:
         ports = self.ports["kafkaPort"], self.ports["kafkaControllerPort"]
@@ -321,18 +326,20 @@ class Sandbox:
 
     def _after_the_profiles(self) -> list[companions.Companion]:
         # Had it been there before them, it would rank nodes by guessed curves for seconds.
-        if EXTENDER not in self.record.programs:
-            return []
-        program = self.record.programs[EXTENDER]
-        options = self.record.options
-        return [extender_companion.extender(program, self.folder, self.ports, options)]
+        makers = {EXTENDER: extender_companion.extender, TIERS: tiers_companion.tiers}
+        programs = self.record.programs
+        return [
+            make(programs[name], self.folder, self.ports, self.record.options)
+            for name, make in makers.items()
+            if name in programs
+        ]
 
 
 def control_plane_options(options: SandboxOptions, folder: Path) -> ControlPlaneOptions:
     """What of a sandbox is for kwokctl to start."""
     return ControlPlaneOptions(
         scheduler_configuration=folder / SCHEDULER_FILE
-        if options.scheduler_configuration or options.extender == ACT
+        if options.scheduler_configuration or options.extender == ACT or options.tiers
         else None,
         metrics_server=METRICS_SERVER in options.extras,
         usage_ratio=options.usage_ratio,

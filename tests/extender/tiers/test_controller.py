@@ -11,7 +11,8 @@ from random import Random
 import pytest
 from tiers_stage import TiersStage, until, write_account_kubeconfig
 
-from cluster.kube.client import KubeClient, connect
+from cluster.kube.client import JsonObject, KubeClient, connect
+from cluster.kube.errors import UnreachableError
 from cluster.kube.leader_election import LeaderElection, LeaseName
 from cluster.kube.leases import ElectionSettings
 from cluster.kube.node_labels import FIELD_MANAGER
@@ -154,19 +155,18 @@ def test_a_change_that_is_refused_is_said_once_and_tried_again(
 
 
 def test_of_two_replicas_one_changes_labels_and_the_other_takes_over(
-    stage: TiersStage, live: KubeClient
+    stage: TiersStage, live: KubeClient, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both look, so the second one needs no time to learn of the nodes."""
+    """A leader that cannot renew its lease changes nothing more, though it could."""
     lease = LeaseName(namespace="default", name=stage.prefix)
-
-    def candidate() -> LeaderElection:
-        return LeaderElection(live, lease, rng=Random(2), settings=ELECTION)
-
+    own = client_of(kubeconfig)
+    leader = LeaderElection(own, lease, rng=Random(2), settings=ELECTION)
+    other = LeaderElection(live, lease, rng=Random(3), settings=ELECTION)
     try:
-        with candidate() as one, candidate() as two:
-            until(lambda: one.leading() or two.leading(), "nobody leads")
-            leader, other = (one, two) if one.leading() else (two, one)
+        with leader:
+            until(leader.leading, "nobody leads")
             with (
+                other,
                 stage.controller(Elected(other)) as waits,
                 stage.controller(Elected(leader)) as leads,
             ):
@@ -176,14 +176,22 @@ def test_of_two_replicas_one_changes_labels_and_the_other_takes_over(
                 assert "standing by: another replica leads" in waits.readiness().lines
                 assert waits.readiness().ready
 
-                leader.stop()
-                stage.plane.kubectl(
-                    "label", "node", f"{stage.prefix}-dear-0", f"{ENERGY_TIER_LABEL}-"
-                )
+                monkeypatch.setattr(own, "ask", _cut_off)
+                until(other.leading, "nobody took over")
+                assert not leads.figures().leads
+                name = f"{stage.prefix}-dear-0"
+                stage.plane.kubectl("label", "node", name, f"{ENERGY_TIER_LABEL}-")
                 until(lambda: stage.labels() == AS_COSTS_SAY, "nobody took over")
                 assert waits.figures().results["set"] == 1
+                assert leads.figures().results["set"] == 3
+                assert "cut off" in str(leads.readiness().lines)
     finally:
+        own.close()
         stage.plane.kubectl("delete", "lease", "--namespace=default", stage.prefix)
+
+
+def _cut_off(*_: object, **__: object) -> JsonObject:
+    raise UnreachableError("cut off", where="api", mend="")
 
 
 def test_an_api_server_that_cannot_be_reached_is_said(stage: TiersStage, tmp_path: Path) -> None:
