@@ -27,6 +27,7 @@ from extender.readings import ReadingLoop
 from extender.service import Service
 from extender.serving import log_to_stderr, serve
 from extender.settings import MEASURED, NO_LEDGER, ExtenderSettings, read_settings
+from ledger.retention import Retention
 from ledger.store import Ledger
 from ledger.writer import LedgerWriter
 from telemetry.prometheus import Prometheus, PrometheusSettings
@@ -84,9 +85,8 @@ def run(settings: ExtenderSettings) -> None:
             ledger = opened.enter_context(
                 Ledger.open(settings.ledger_url, password_file=settings.ledger_password_file)
             )
-            bounded = LedgerWriter(
-                ledger, capacity=settings.ledger_capacity, rows_max=settings.ledger_rows_max
-            )
+            keep = Retention(rows_max=settings.ledger_rows_max, days_max=settings.ledger_days_max)
+            bounded = LedgerWriter(ledger, capacity=settings.ledger_capacity, retention=keep)
             writer = opened.enter_context(bounded)
             left_running = ledger.running_uids
         core = Core(

@@ -123,6 +123,11 @@ class ExtenderSettings(BaseSettings):
         description="Decisions that the ledger keeps; then the oldest are deleted, ended pods'"
         " first (some 2.2 kB each).",
     )
+    ledger_days_max: Annotated[float, Field(ge=1, le=36_525, allow_inf_nan=False)] | None = Field(
+        None,
+        description="Days that the ledger keeps the decisions of ended pods; sums of them stay"
+        " (default: as --ledger-rows-max says).",
+    )
     decisions_remembered: Count = Field(
         10_000, description="Decisions that `explain` can still tell."
     )

@@ -26,6 +26,9 @@ KEY_LENGTH_MAX: Final = NAMESPACE_LENGTH_MAX + WORD_LENGTH_MAX + NAME_LENGTH_MAX
 MOMENT_SECONDS_MAX: Final = 253_402_300_799.0
 #: Beyond any figure, and so small that differences, products with a lifetime and sums are finite.
 NUMBER_MAX: Final = 1e100
+#: Below any figure, and so large that products with shares of a lifetime do not underflow, which
+#: PostgreSQL refuses.
+NUMBER_MIN: Final = 1e-100
 _INTEGER_MAX: Final = 2**63 - 1
 _ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -57,13 +60,15 @@ def made_from(kind: Callable[..., T], checks: Mapping[str, Check], given: Any) -
 
 
 def number(value: Any) -> float:  # noqa: ANN401 - that is what is checked
-    """A finite float."""
+    """A finite float; what is no larger than 1e-100 is 0."""
     if value.__class__ is not float:
         if isinstance(value, bool | str | bytes):
             raise TypeError("must be a number")
         value = float(value)
     if not -NUMBER_MAX <= value <= NUMBER_MAX:
         raise ValueError("must be finite and no larger than 1e100")
+    if -NUMBER_MIN < value < NUMBER_MIN:
+        return 0.0
     return value  # type: ignore[no-any-return]  # a float by now
 
 

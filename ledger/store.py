@@ -1,72 +1,50 @@
-"""The ledger: decisions go in, come out again and are summed.
+"""The ledger: records go in, come out again, are summed and in time forgotten.
 
-Every time is an argument. Methods may be called from any thread; each is one transaction, so what
-fails has changed nothing. They raise `UnavailableError` where the database does not serve now, and
-`InputError` for what can never be kept or answered.
+Every time is an argument. Methods may be called from any thread; each is one transaction (`tidy`
+several), so what fails has changed nothing. They raise `UnavailableError` where the database does
+not serve now, and `InputError` for what can never be kept or answered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from math import isfinite
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 import sqlalchemy as sa
 
-from energy.errors import InputError
-from ledger import queries
+from ledger import queries, rows, saving, writing
 from ledger.database import Database
 from ledger.decision import PlacementDecision
 from ledger.dialect import Patience
-from ledger.queries import DecisionFilter, GroupBy
-from ledger.rows import decision_of, row_of
-from ledger.tables import DECISIONS
+from ledger.filters import (
+    ActionFilter,
+    DecisionFilter,
+    Filter,
+    ForecastErrorFilter,
+    PredictionFilter,
+)
+from ledger.pages import ActionPage, ForecastErrorPage, Page, PredictionPage
+from ledger.record import PodEnd, Record
+from ledger.retention import Retention, Tidied
+from ledger.saving import GroupBy, Saving
+from ledger.tidying import Tidying
 
 #: How long a transaction waits for another process's.
 BUSY_SECONDS: Final = 2.0
 #: How long a server may take for one statement.
 ANSWER_SECONDS: Final = 30.0
-_ANY: Final = DecisionFilter()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """Decisions, newest first; `cursor` asks for the next ones, None where there are none."""
-
-    decisions: tuple[PlacementDecision, ...]
-    cursor: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Saving:
-    """What the decisions for one namespace or workload forwent; negative where they gained.
-
-    `unknown` of the decisions carry no watts and count as 0 in the sums. `forgone_watts` is of the
-    pods that run at the end of the time asked for; `forgone_joules` of all, within that time.
-    The workload's kind and name are empty where the sum is of a namespace.
-    """
-
-    namespace: str
-    workload_kind: str
-    workload_name: str
-    decisions: int
-    unknown: int
-    running: int
-    forgone_watts: float
-    forgone_joules: float
+TIDIED_AT_ONCE: Final = 1000
 
 
 class Ledger:
-    """A database of placement decisions; a context manager that closes it."""
+    """A database of what was decided and predicted; a context manager that closes it."""
 
     def __init__(self, database: Database) -> None:
         """Take a database whose schema is the newest; `open` is how to get one."""
         self._database = database
-        self._insert = database.dialect.insert_missing(DECISIONS, "uid")
-        self._end = queries.end_of_pod()
+        self._statements = writing.Statements.of(database.dialect)
 
     @classmethod
     def open(
@@ -115,75 +93,112 @@ class Ledger:
         """Close all connections."""
         self._database.close()
 
+    def record(self, records: Iterable[Record]) -> None:
+        """Write all records or none.
+
+        Of a pod that is there already the first decision stays. Ends of pods are noted after the
+        decisions: a pod ends once, an end before its beginning counts as its beginning, and pods
+        without a decision are passed over. An error of forecasts takes the place of the one for the
+        same key, model, horizon and start of the window.
+        """
+        batch = writing.Batch.of(records)
+        self._database.change(lambda connection: batch.write(connection, self._statements))
+
     def write(self, batch: Iterable[PlacementDecision]) -> None:
-        """Write all decisions or none. Of a pod that is there already, the first decision stays."""
-        self.record(batch, ())
+        """Write all decisions or none: `record` for those who have nothing else."""
+        self.record(batch)
 
     def end_pods(self, ends: Iterable[tuple[str, float]]) -> None:
-        """Note when pods ended (uid, Unix seconds): all or none.
+        """Note when pods ended (uid, Unix seconds): all or none."""
+        self.record(PodEnd(uid, at_seconds) for uid, at_seconds in ends)
 
-        A pod ends once; an end before its beginning counts as its beginning. Pods without a
-        decision are passed over.
+    def tidy(
+        self, retention: Retention, *, now_seconds: float, batch: int = TIDIED_AT_ONCE
+    ) -> Tidied:
+        """Sum the pods that ended, then delete what is too old or too many: up to `batch` of each.
+
+        Every step is a transaction of its own; `batch` is some thousands at most, because others
+        wait as long as one takes. Sums over any time that spans the pods' lives stay what they
+        were; of pods that run, what they have lived so far goes into the sums.
         """
-        self.record((), ends)
+        add = self._statements.add_sums
+        work = Tidying(retention=retention, add=add, now_seconds=now_seconds, batch=batch)
+        done = {name: self._database.change(step) for name, step in work.steps().items()}
+        return work.tidied(done)
 
-    def record(
-        self, decisions: Iterable[PlacementDecision], ends: Iterable[tuple[str, float]]
-    ) -> None:
-        """Write decisions, then ends of pods, in one transaction."""
-        rows = [row_of(decision) for decision in decisions]
-        parameters = [_end(uid, at_seconds) for uid, at_seconds in ends]
-
-        def write(connection: sa.Connection) -> None:
-            if rows:
-                connection.execute(self._insert, rows)
-            if parameters:
-                connection.execute(self._end, parameters)
-
-        self._database.change(write)
-
-    def forget(self, rows_max: int, *, batch: int) -> int:
-        """Delete what is beyond `rows_max`, but up to `batch` rows; return how many these were.
-
-        Pods that ended go first, by when they did; where none are left, the oldest decisions.
-        `batch` is some thousands at most: others wait as long as the transaction takes.
-        """
-
-        def delete(connection: sa.Connection) -> int:
-            rows = connection.scalar(queries.row_count()) or 0
-            count = min(batch, rows - rows_max)
-            if count <= 0:
-                return 0
-            gone = 0
-            for choice in (queries.oldest_ended, queries.oldest):
-                numbers = connection.scalars(choice(count - gone)).all()
-                if numbers:
-                    connection.execute(queries.removal(numbers))
-                gone += len(numbers)
-                if gone == count:
-                    break
-            return gone
-
-        return self._database.change(delete)
+    def would_tidy(self, retention: Retention, *, now_seconds: float) -> Tidied:
+        """Count what rounds of `tidy` would do until there is no more to do; nothing changes."""
+        add = self._statements.add_sums
+        work = Tidying(retention=retention, add=add, now_seconds=now_seconds, batch=1)
+        found = {name: self._database.rows(each) for name, each in work.counts().items()}
+        return work.tidied({name: max(0, int(each[0][0])) for name, each in found.items()})
 
     def latest(self, namespace: str, pod: str) -> PlacementDecision | None:
         """Return the newest decision for a pod of this name, None where there is none."""
         found = self._database.rows(queries.latest(namespace, pod))
-        return decision_of(found[0]) if found else None
+        return rows.decision_of(found[0]) if found else None
 
     def decisions(
-        self, chosen: DecisionFilter = _ANY, *, limit: int = 100, cursor: str | None = None
+        self,
+        chosen: DecisionFilter | None = None,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+        oldest_first: bool = False,
     ) -> Page:
-        """Return up to `limit` (at most 1000) decisions, newest first.
+        """Return up to `limit` (at most 1000) placement decisions, newest first.
 
-        Going from cursor to cursor shows every decision that was there at the start exactly once,
+        Going from cursor to cursor shows every record that was there at the start exactly once,
         whatever is written meanwhile.
         """
-        found = self._database.rows(queries.page(chosen, limit, cursor))
-        return Page(
-            decisions=tuple(decision_of(row) for row in found),
-            cursor=queries.cursor_after(found[-1]) if len(found) == limit else None,
-        )
+        chosen = chosen or DecisionFilter()
+        found, after = self._page(chosen, limit, cursor, oldest_first=oldest_first)
+        return Page(decisions=tuple(map(rows.decision_of, found)), cursor=after)
+
+    def predictions(
+        self,
+        chosen: PredictionFilter | None = None,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+        oldest_first: bool = False,
+    ) -> PredictionPage:
+        """Return up to `limit` predictions, newest first; see `decisions`."""
+        chosen = chosen or PredictionFilter()
+        found, after = self._page(chosen, limit, cursor, oldest_first=oldest_first)
+        return PredictionPage(predictions=tuple(map(rows.prediction_of, found)), cursor=after)
+
+    def actions(
+        self,
+        chosen: ActionFilter | None = None,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+        oldest_first: bool = False,
+    ) -> ActionPage:
+        """Return up to `limit` actions, newest first; see `decisions`."""
+        chosen = chosen or ActionFilter()
+        found, after = self._page(chosen, limit, cursor, oldest_first=oldest_first)
+        return ActionPage(actions=tuple(map(rows.action_of, found)), cursor=after)
+
+    def forecast_errors(
+        self,
+        chosen: ForecastErrorFilter | None = None,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+        oldest_first: bool = False,
+    ) -> ForecastErrorPage:
+        """Return up to `limit` errors of forecasts, the newest windows first; see `decisions`."""
+        chosen = chosen or ForecastErrorFilter()
+        found, after = self._page(chosen, limit, cursor, oldest_first=oldest_first)
+        errors = tuple(map(rows.forecast_error_of, found))
+        return ForecastErrorPage(forecast_errors=errors, cursor=after)
+
+    def count(self, chosen: Filter) -> int:
+        """Count the records that a filter keeps; on many million rows that takes seconds."""
+        (row,) = self._database.rows(queries.count(chosen))
+        return int(row[0])
 
     def running_uids(self) -> frozenset[str]:
         """Return the uids of pods whose end nobody noted: after a restart, end the absent ones."""
@@ -194,36 +209,19 @@ class Ledger:
     ) -> tuple[Saving, ...]:
         """Sum what was forgone from one time to another, by namespace or workload, in their order.
 
-        What counts is said at `queries.savings` and in docs/reference/ledger.md.
+        What counts is said at `saving.sums` and in docs/reference/ledger.md.
         """
-        for seconds in (since_seconds, now_seconds):
-            if not isfinite(seconds):
-                raise InputError(f"a time must be finite, not {seconds}")
-        rows = self._database.rows(queries.savings(group_by, since_seconds, now_seconds))
-        # By the signs' numbers: a server sorts as its locale does.
-        savings = (_saving(row) for row in rows)
-        return tuple(
-            sorted(
-                savings, key=lambda each: (each.namespace, each.workload_kind, each.workload_name)
-            )
-        )
+        found = self._database.rows(saving.sums(group_by, since_seconds, now_seconds))
+        return saving.savings_of(found)
 
+    def began_at_seconds(self) -> float | None:
+        """When the first pod was placed that the ledger knows of; None where it knows of none."""
+        found = self._database.rows(saving.beginning())
+        return min((float(row[0]) for row in found if row[0] is not None), default=None)
 
-def _end(uid: str, at_seconds: float) -> dict[str, Any]:
-    if not isinstance(uid, str) or not uid or not isfinite(at_seconds):
-        raise InputError(f"no end of a pod: {uid!r:.80} at {at_seconds!r:.40}")
-    return {"ended_uid": uid, "ended_seconds": float(at_seconds)}
-
-
-def _saving(row: sa.Row[Any]) -> Saving:
-    found = row._asdict()
-    return Saving(
-        namespace=row.namespace,
-        workload_kind=found.get("workload_kind", ""),
-        workload_name=found.get("workload_name", ""),
-        decisions=int(row.decisions),
-        unknown=int(row.unknown),
-        running=int(row.running),
-        forgone_watts=float(row.forgone_watts),
-        forgone_joules=float(row.forgone_joules),
-    )
+    def _page(
+        self, chosen: Filter, limit: int, cursor: str | None, *, oldest_first: bool
+    ) -> tuple[Sequence[sa.Row[Any]], str | None]:
+        statement = queries.page(chosen, limit, cursor, oldest_first=oldest_first)
+        found = self._database.rows(statement)
+        return found, queries.cursor_after(chosen, found[-1]) if len(found) == limit else None

@@ -7,8 +7,9 @@ the database refuses while it takes others is dropped alone. When nothing is on 
 
     offered = written + dropped + pending
 
-The thread also keeps the ledger within its bound: every so many records it has the oldest deleted,
-a batch of deletions for a batch of records, so that neither holds the other up.
+The thread also keeps the ledger tidy (`Ledger.tidy`): every so many records, and every ten minutes,
+it has pods that ended summed and what is too old or too many deleted, a round of that for a batch
+of records, so that neither holds the other up.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Final, Protocol, Self
 
 from energy.errors import UnavailableError
-from ledger.decision import PlacementDecision
+from ledger.record import PodEnd, Record
+from ledger.retention import Retention, Tidied
 
 _log = logging.getLogger(__name__)
 
@@ -34,32 +35,22 @@ PAUSE_MAX_SECONDS: Final = 5.0
 #: How much longer than `flush_seconds` leaving waits for an attempt that has begun.
 ATTEMPT_MAX_SECONDS: Final = 10.0
 LINE_MAX: Final = 300
-#: How many records are written between two looks at how many rows there are.
+#: How many records are written between two looks at how many rows there are, or a hundredth of the
+#: rows that may be there if that is more: to count them takes time.
 ROWS_COUNTED_EVERY: Final = 2000
-FORGOTTEN_AT_ONCE: Final = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class PodEnd:
-    """When a pod ended, Unix seconds."""
-
-    uid: str
-    at_seconds: float
-
-
-Record = PlacementDecision | PodEnd
+ROWS_COUNTED_PARTS: Final = 100
+TIDIED_EVERY_SECONDS: Final = 600.0
+TIDIED_AT_ONCE: Final = 1000
 
 
 class Store(Protocol):
     """What the writer asks of a ledger."""
 
-    def record(
-        self, decisions: Sequence[PlacementDecision], ends: Sequence[tuple[str, float]]
-    ) -> None:
+    def record(self, records: Sequence[Record]) -> None:
         """Write all or nothing; `UnavailableError` means that it may work later."""
 
-    def forget(self, rows_max: int, *, batch: int) -> int:
-        """Delete up to `batch` of the rows beyond `rows_max`, and return how many."""
+    def tidy(self, retention: Retention, *, now_seconds: float, batch: int) -> Tidied:
+        """Sum and delete up to `batch` rows of each kind, and say what was done."""
 
 
 class LedgerWriter:
@@ -69,24 +60,28 @@ class LedgerWriter:
     that has begun finish (on a locked database that takes as long as the ledger waits for locks);
     what is left then counts as dropped. It does not close the ledger.
 
-    With `rows_max` the ledger is kept at so many rows, and up to `ROWS_COUNTED_EVERY` more.
+    With a `retention` the ledger is kept tidy. It holds up to `ROWS_COUNTED_EVERY` rows more than
+    `rows_max` says, or up to a hundredth more.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but the ledger have defaults
         self,
         ledger: Store,
         *,
-        rows_max: int | None = None,
+        retention: Retention | None = None,
         capacity: int = 10_000,
         batch: int = 500,
         gather_seconds: float = GATHER_SECONDS,
         flush_seconds: float = 5.0,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        """Nothing starts before the with-block. `capacity` and `batch` count records."""
+        """Nothing starts before the with-block. `capacity` and `batch` count records.
+
+        `now` gives Unix seconds.
+        """
         self._ledger = ledger
-        self._rows_max = rows_max
-        # Counted at once: the file may be of another time, with another bound.
-        self._uncounted = ROWS_COUNTED_EVERY
+        self._turns = None if retention is None else _Turns(retention)
+        self._now = now
         self._capacity, self._batch = capacity, batch
         self._gather_seconds = gather_seconds
         self._flush_seconds = flush_seconds
@@ -133,7 +128,7 @@ class LedgerWriter:
 
     @property
     def forgotten(self) -> int:
-        """Rows that were deleted because the ledger held more than `rows_max`."""
+        """Decisions that were deleted because they were too old or too many."""
         return self._forgotten
 
     @property
@@ -151,8 +146,8 @@ class LedgerWriter:
         """Why the last attempt that failed did, in one line; "" where none ever did."""
         return self._last_error
 
-    def offer(self, record: PlacementDecision) -> bool:
-        """Take a decision if there is room; never waits and never raises."""
+    def offer(self, record: Record) -> bool:
+        """Take a record if there is room; never waits and never raises."""
         return self._take(record)
 
     def offer_end(self, uid: str, ended_at_seconds: float) -> bool:
@@ -190,8 +185,9 @@ class LedgerWriter:
             try:
                 while self._waiting and not self._is_over():
                     self._write_batch()
-                    self._forget_some()
+                    self._tidy()
                     pause_seconds = PAUSE_MIN_SECONDS
+                self._tidy()
             except UnavailableError as error:
                 self._note_failure(str(error))
                 self._pause(pause_seconds)
@@ -236,24 +232,25 @@ class LedgerWriter:
                 self._settle_first(written=1)
                 self._note_success()
 
-    def _forget_some(self) -> None:
-        if self._rows_max is None or self._uncounted < ROWS_COUNTED_EVERY:
+    def _tidy(self) -> None:
+        turns = self._turns
+        if turns is None or self._closing.is_set() or not turns.is_due():
             return
         try:
-            gone = self._ledger.forget(self._rows_max, batch=FORGOTTEN_AT_ONCE)
+            done = self._ledger.tidy(turns.retention, now_seconds=self._now(), batch=TIDIED_AT_ONCE)
         except UnavailableError:
             raise
         except Exception as error:  # noqa: BLE001 - a ledger that grows is better than none
-            gone = 0
+            done = Tidied()
             self._note_failure(f"old records stay: {error}")
-        self._forgotten += gone
-        if gone < FORGOTTEN_AT_ONCE:
-            self._uncounted = 0
+        self._forgotten += done.decisions
+        if not done.more:
+            turns.is_done()
 
     def _store(self, records: list[Record]) -> None:
-        self._uncounted += len(records)
-        ends = [(each.uid, each.at_seconds) for each in records if isinstance(each, PodEnd)]
-        self._ledger.record([each for each in records if not isinstance(each, PodEnd)], ends)
+        if self._turns is not None:
+            self._turns.written += len(records)
+        self._ledger.record(records)
 
     def _note_failure(self, line: str) -> None:
         self._last_error = " ".join(line.split())[:LINE_MAX]
@@ -265,3 +262,24 @@ class LedgerWriter:
         if self._failing:
             _log.info("the ledger is written again; %d records were dropped so far", self._dropped)
         self._failing = False
+
+
+class _Turns:
+    """When it is time to tidy."""
+
+    def __init__(self, retention: Retention) -> None:
+        self.retention = retention
+        rows_max = retention.rows_max or 0
+        self._written_max = max(ROWS_COUNTED_EVERY, rows_max // ROWS_COUNTED_PARTS)
+        # At once: the database may be of another time, with other bounds.
+        self.written = self._written_max
+        self._next_seconds = 0.0
+
+    def is_due(self) -> bool:
+        """Whether enough was written, or time has passed."""
+        return self.written >= self._written_max or time.monotonic() >= self._next_seconds
+
+    def is_done(self) -> None:
+        """Begin to count anew."""
+        self.written = 0
+        self._next_seconds = time.monotonic() + TIDIED_EVERY_SECONDS

@@ -11,7 +11,7 @@ from extender_process import ExtenderProcess
 from extender_stage import KINDS, NAMESPACE, Stage
 
 from ledger.decision import PlacementDecision
-from ledger.queries import DecisionFilter
+from ledger.filters import DecisionFilter
 from ledger.store import Ledger
 from simulator.sandbox.ports import free_ports
 

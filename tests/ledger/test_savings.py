@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from energy.errors import InputError
-from ledger.store import Saving
+from ledger.saving import Saving
 
 FEW_NAMES = st.sampled_from(["a", "b", "c"])
 #: Small enough that what is lost in a sum is far below the tolerance.

@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from energy.errors import InputError
-from ledger.queries import DecisionFilter
+from ledger.filters import DecisionFilter
+from ledger.record import PodEnd
+from ledger.retention import Retention
 from ledger.store import Ledger
 
 BATCH = 50
@@ -149,7 +151,7 @@ def test_a_page_has_a_length(ledger, limit) -> None:
 def test_a_batch_is_written_whole_or_not_at_all(ledger) -> None:
     """The bad record comes last, after the good one had its row."""
     with pytest.raises(InputError, match="no end of a pod"):
-        ledger.record([made()], [("0", float("nan"))])
+        ledger.record([made(), PodEnd("0", float("nan"))])
     with pytest.raises(Exception, match="refuses"):
         ledger.write(_broken())
 
@@ -185,6 +187,12 @@ def test_a_reader_sees_whole_batches_while_another_writes(ledger_url, ledger) ->
     assert len(seen) > 1
 
 
+def forgotten(ledger: Ledger, rows_max: int, batch: int) -> int:
+    """Return how many decisions one round deletes."""
+    keep = Retention(rows_max=rows_max)
+    return ledger.tidy(keep, now_seconds=NOON + 100, batch=batch).decisions
+
+
 def test_what_ended_longest_ago_is_forgotten_first_and_then_the_oldest(ledger) -> None:
     """Running pods' records stay as long as there are others, whatever their age."""
     ledger.write(islice(many(), 10))
@@ -192,7 +200,7 @@ def test_what_ended_longest_ago_is_forgotten_first_and_then_the_oldest(ledger) -
 
     left = []
     for rows_max in (10, 9, 8, 5):
-        gone = ledger.forget(rows_max, batch=1000)
+        gone = forgotten(ledger, rows_max, batch=1000)
         left.append((gone, sorted(each.uid[4:] for each in listed(ledger, DecisionFilter(), 4))))
 
     assert left == [
@@ -207,5 +215,5 @@ def test_a_ledger_far_beyond_its_bound_forgets_batch_by_batch(ledger) -> None:
     """No transaction is longer than others may wait."""
     ledger.write(islice(many(), 25))
 
-    assert [ledger.forget(4, batch=10) for _ in range(4)] == [10, 10, 1, 0]
+    assert [forgotten(ledger, 4, batch=10) for _ in range(4)] == [10, 10, 1, 0]
     assert len(ledger.running_uids()) == 4

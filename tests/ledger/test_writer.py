@@ -17,10 +17,13 @@ from pathlib import Path
 import pytest
 from decisions import NOON, made, many
 
+from ledger.filters import DecisionFilter
+from ledger.retention import Retention, Tidied
 from ledger.store import Ledger
 from ledger.writer import LedgerWriter
 
 PATIENCE_SECONDS = 60
+FORTY = Retention(rows_max=40)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -33,9 +36,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 def rows_of(ledger: Ledger) -> int:
     """Return how many decisions are in the ledger."""
-    return sum(
-        row.decisions for row in ledger.savings("namespace", since_seconds=0, now_seconds=2 * NOON)
-    )
+    return ledger.count(DecisionFilter())
 
 
 @pytest.fixture
@@ -167,10 +168,11 @@ def test_many_threads_offer_and_nothing_is_miscounted(ledger) -> None:
 def test_a_ledger_that_is_full_forgets_its_oldest(ledger, monkeypatch) -> None:
     """Bounded while it is written, and brought to its bound where it was larger; all is counted."""
     monkeypatch.setattr("ledger.writer.ROWS_COUNTED_EVERY", 10)
-    monkeypatch.setattr("ledger.writer.FORGOTTEN_AT_ONCE", 15)
+    monkeypatch.setattr("ledger.writer.TIDIED_AT_ONCE", 15)
     source = many()
     ledger.write(islice(source, 100))
-    with LedgerWriter(ledger, rows_max=40, batch=5, gather_seconds=0.01) as writer:
+    keep = {"retention": FORTY, "now": lambda: NOON + 200}
+    with LedgerWriter(ledger, batch=5, gather_seconds=0.01, **keep) as writer:
         for decision in islice(source, 100):
             writer.offer(decision)
         wait_until(lambda: writer.written == 100)
@@ -188,20 +190,21 @@ class Unforgetting:
     def __init__(self, ledger: Ledger) -> None:
         self.record = ledger.record
 
-    def forget(self, rows_max: int, *, batch: int) -> int:
+    def tidy(self, retention: Retention, *, now_seconds: float, batch: int) -> Tidied:
         """Refuse."""
-        raise RuntimeError(f"neither {batch} nor down to {rows_max}")
+        raise RuntimeError(f"neither {batch} nor down to {retention.rows_max}")
 
 
 def test_where_nothing_can_be_forgotten_all_is_still_written(ledger, monkeypatch) -> None:
     """What keeps the ledger small must not end it."""
     monkeypatch.setattr("ledger.writer.ROWS_COUNTED_EVERY", 10)
-    with LedgerWriter(Unforgetting(ledger), rows_max=5, batch=5, gather_seconds=0.01) as writer:
+    store = Unforgetting(ledger)
+    with LedgerWriter(store, retention=FORTY, batch=5, gather_seconds=0.01) as writer:
         for decision in islice(many(), 50):
             writer.offer(decision)
 
     assert (writer.written, writer.dropped, writer.forgotten) == (50, 0, 0)
-    assert "old records stay: neither 1000 nor down to 5" in writer.last_error
+    assert "old records stay: neither 1000 nor down to 40" in writer.last_error
     assert rows_of(ledger) == 50
 
 
@@ -211,10 +214,10 @@ class Announced:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger, self.asked = ledger, threading.Event()
 
-    def record(self, decisions, ends) -> None:
+    def record(self, records) -> None:
         """Say so, and write."""
         self.asked.set()
-        self.ledger.record(decisions, ends)
+        self.ledger.record(records)
 
 
 def test_an_attempt_that_hangs_does_not_keep_the_process(file, monkeypatch) -> None:
@@ -237,6 +240,8 @@ def test_an_attempt_that_hangs_does_not_keep_the_process(file, monkeypatch) -> N
 WRITES_FOR_EVER = """
 import sys, time
 from decisions import many
+from ledger.filters import DecisionFilter
+from ledger.retention import Retention, Tidied
 from ledger.store import Ledger
 from ledger.writer import LedgerWriter
 
