@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +12,7 @@ from random import Random
 import pytest
 from tiers_stage import TiersStage, until, write_account_kubeconfig
 
-from cluster.kube.client import JsonObject, KubeClient, connect
-from cluster.kube.errors import UnreachableError
+from cluster.kube.client import KubeClient, connect
 from cluster.kube.leader_election import LeaderElection, LeaseName
 from cluster.kube.leases import ElectionSettings
 from cluster.kube.node_labels import FIELD_MANAGER
@@ -176,7 +176,7 @@ def test_of_two_replicas_one_changes_labels_and_the_other_takes_over(
                 assert "standing by: another replica leads" in waits.readiness().lines
                 assert waits.readiness().ready
 
-                monkeypatch.setattr(own, "ask", _cut_off)
+                monkeypatch.setattr(own.api, "call_api", _cut_off)
                 until(other.leading, "nobody took over")
                 assert not leads.figures().leads
                 name = f"{stage.prefix}-dear-0"
@@ -184,14 +184,14 @@ def test_of_two_replicas_one_changes_labels_and_the_other_takes_over(
                 until(lambda: stage.labels() == AS_COSTS_SAY, "nobody took over")
                 assert waits.figures().results["set"] == 1
                 assert leads.figures().results["set"] == 3
-                assert "cut off" in str(leads.readiness().lines)
+                assert "connection reset" in str(leads.readiness().lines)
     finally:
         own.close()
         stage.plane.kubectl("delete", "lease", "--namespace=default", stage.prefix)
 
 
-def _cut_off(*_: object, **__: object) -> JsonObject:
-    raise UnreachableError("cut off", where="api", mend="")
+def _cut_off(*_: object, **__: object) -> None:
+    raise ConnectionResetError(errno.ECONNRESET, "cut off")
 
 
 def test_an_api_server_that_cannot_be_reached_is_said(stage: TiersStage, tmp_path: Path) -> None:
