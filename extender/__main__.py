@@ -22,8 +22,14 @@ from extender.access import require_guarded
 from extender.app import ExtenderApp, create_app
 from extender.core import Core, CoreOptions
 from extender.expected_demand import read_expected_demand
+from extender.prediction.cluster import ClusterServers
+from extender.prediction.live_nodes import cluster_servers
+from extender.prediction.recording import Recording
+from extender.prediction.routes import add_prediction
+from extender.prediction.service import PredictionService
 from extender.rankings import RULES
 from extender.readings import ReadingLoop
+from extender.scorer import Readiness
 from extender.service import Service
 from extender.serving import log_to_stderr, serve
 from extender.settings import MEASURED, NO_LEDGER, ExtenderSettings, read_settings
@@ -80,6 +86,7 @@ def run(settings: ExtenderSettings) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     with ExitStack() as opened:
         writer: LedgerWriter | None = None
+        ledger: Ledger | None = None
         left_running: Callable[[], Iterable[str]] = tuple
         if settings.ledger_url != NO_LEDGER:
             ledger = opened.enter_context(
@@ -106,7 +113,27 @@ def run(settings: ExtenderSettings) -> None:
             left_running=left_running,
         )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(create_app(service, settings), service, settings))
+            prediction = PredictionService(
+                offer=Recording(writer).offer if writer else lambda _: False,
+                ledger=ledger,
+                cluster=partial(nodes_of, core, service.readiness),
+            )
+            opened.callback(prediction.close)
+            add = partial(add_prediction, service=prediction, settings=settings)
+            runner.run(_serve(create_app(service, settings, add=add), service, settings))
+
+
+def nodes_of(
+    core: Core, readiness: Callable[[], Readiness], task_cores: float
+) -> ClusterServers | str:
+    """The cluster's nodes for a prediction, or why they are not known.
+
+    On the event loop's thread.
+    """
+    scene = core.scene()
+    if scene is None:
+        return f"the cluster is not known: {'; '.join(readiness().lines) or 'no rule yet'}"
+    return cluster_servers(scene, task_cores)
 
 
 def reading_loop(

@@ -22,12 +22,13 @@ Place = tuple[str | int, ...]
 
 _PRINTABLE: Final = r"^[^\x00-\x1f\x7f]+$"
 Id = Annotated[str, StringConstraints(min_length=1, max_length=ID_LENGTH_MAX, pattern=_PRINTABLE)]
-Cores = Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)]
-Gigabytes = Annotated[float, Field(gt=0, le=10_000_000, allow_inf_nan=False)]
-WattsPerCore = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
+# A thousandth of anything is the least that means something; less only breaks arithmetic.
+Cores = Annotated[float, Field(ge=0.001, le=100_000, allow_inf_nan=False)]
+Gigabytes = Annotated[float, Field(ge=0.001, le=10_000_000, allow_inf_nan=False)]
+WattsPerCore = Annotated[float, Field(ge=0.001, le=10_000, allow_inf_nan=False)]
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
-Watts = Annotated[float, Field(gt=0, le=10_000_000, allow_inf_nan=False)]
-TaskLoad = Annotated[float, Field(gt=0, le=10_000_000, allow_inf_nan=False)]
+Watts = Annotated[float, Field(ge=0.0001, le=10_000_000, allow_inf_nan=False)]
+TaskLoad = Annotated[float, Field(ge=0.001, le=10_000_000, allow_inf_nan=False)]
 
 
 class GivenServer(BaseModel):

@@ -9,7 +9,7 @@ import orjson
 from fastapi import FastAPI, Header, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
-from extender.app import ExtenderApp
+from extender.app import NOT_ALLOWED, ExtenderApp
 from extender.prediction import history, pages
 from extender.prediction.answer import Answer
 from extender.prediction.guard import FORBIDDEN, PAGE_HEADERS, Guard
@@ -27,13 +27,14 @@ from extender.prediction.replies import (
 from extender.prediction.request import ID_LENGTH_MAX, PredictRequest, read_json
 from extender.prediction.service import PredictionService
 from extender.settings import ExtenderSettings
-from extender.verbs import BAD_REQUEST, TOO_LARGE, read_body
+from extender.verbs import BAD_REQUEST, TOO_LARGE, error_body, read_body
 from ledger.filters import PredictionFilter
 from ledger.prediction import PredictionSource
 
 MEBIBYTE: Final = 1024 * 1024
 #: Ten thousand servers with long names are some two of them.
 BODY_LIMIT_BYTES: Final = 4 * MEBIBYTE
+OTHERS: Final = ["DELETE", "HEAD", "OPTIONS", "PATCH", "PUT", "TRACE"]
 _REF: Final = "#/components/schemas/{model}"
 #: Answers are encoded in slices: encoding holds Python's lock, and pods are scored meanwhile.
 SLICE: Final = 500
@@ -51,7 +52,15 @@ def add_prediction(
     limit_bytes = min(settings.body_limit_bytes, BODY_LIMIT_BYTES)
     _add_predict(app, service, limit_bytes)
     add_pages(app, service, limit_bytes)
+    app.add_api_route("/predict", _not_allowed, methods=OTHERS, include_in_schema=False)
     _add_history(app, service)
+
+
+async def _not_allowed() -> Response:
+    # Two routes share the path, and the router's own answer knows of one of them only.
+    return Response(
+        error_body("Method Not Allowed"), NOT_ALLOWED, {"Allow": "GET, POST"}, media_type=JSON
+    )
 
 
 def _add_predict(app: FastAPI, service: PredictionService, limit_bytes: int) -> None:

@@ -159,7 +159,7 @@ ONE = {"id": "a", "cpus": 4, "memory": 8, "energy_rate": 5}
     [
         ([], "the body is no object"),
         ({}, "task_load: is missing"),
-        ({"task_load": 0, "servers": [ONE]}, "task_load: should be greater than 0"),
+        ({"task_load": 0, "servers": [ONE]}, "task_load: should be greater than or equal to 0.001"),
         ({"task_load": "15", "servers": [ONE]}, "task_load: should be a number"),
         ({"task_load": 15, "servers": []}, "servers: give at least one server"),
         ({"task_load": 15, "servers": "clusters"}, "the word cluster"),
@@ -200,7 +200,7 @@ def test_6_error_handling_and_validations_stand_beside_the_fields(app):
     assert reply.status == 400
     assert 'value="eight" aria-invalid="true" aria-describedby="servers-0-memory-error"' in page
     assert 'id="servers-1-cpus-error">is missing' in page
-    assert 'id="task_load-error">should be greater than 0' in page
+    assert 'id="task_load-error">should be greater than or equal to 0.001' in page
     assert "Best server" not in page
 
 
