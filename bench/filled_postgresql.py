@@ -94,15 +94,16 @@ FROM (SELECT *, greatest(decided_at_seconds, start) AS since,
 GROUP BY start, namespace, workload_kind, workload_name
 """
 
+_JOULES = "SELECT sum(coalesce(forgone_watts, 0) * (until - decided_at_seconds)) FROM (SELECT *,"
+_JOULES += f" coalesce(ended_at_seconds, {END}) AS until FROM placement_decisions) AS pods"
+
 
 @contextmanager
 def server(folder: Path) -> Iterator[str]:
     """Run PostgreSQL with its data in a folder until the block ends; give a URL."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not programs:
-        raise SystemExit(
-            "no PostgreSQL in /usr/lib/postgresql; on Debian: apt-get install postgresql"
-        )
+        raise SystemExit("no PostgreSQL; on Debian: apt-get install postgresql")
     user = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
     folder.mkdir(parents=True, exist_ok=True)
     if user:
@@ -119,7 +120,7 @@ def server(folder: Path) -> Iterator[str]:
         "port": port,
         "unix_socket_directories": folder,
         "shared_buffers": SHARED_BUFFERS,
-        "max_wal_size": "4GB",
+        "max_wal_size": "2GB",
         "maintenance_work_mem": "512MB",
     }
     command = [programs[-1] / "postgres", "-D", data]
@@ -211,9 +212,5 @@ def facts(engine: sa.Engine) -> dict[str, object]:
 
 def joules_of_rows(engine: sa.Engine) -> float:
     """Sum energy over all rows, as if there were no sums: what these must agree with."""
-    text = (
-        "SELECT sum(coalesce(forgone_watts, 0)"
-        f" * (coalesce(ended_at_seconds, {END}) - decided_at_seconds)) FROM placement_decisions"  # noqa: S608
-    )
     with engine.connect() as connection:
-        return float(connection.exec_driver_sql(text).scalar() or 0.0)
+        return float(connection.exec_driver_sql(_JOULES).scalar() or 0.0)

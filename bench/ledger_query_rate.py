@@ -4,13 +4,13 @@
                                                 [--output table|json|markdown]
 
 Starts a PostgreSQL of its own (`filled_postgresql`), fills it with 30 days of decisions of 50
-namespaces, 2,000 workloads and 1,000 nodes (some 1.1 GB a million rows, indices included), and asks
+namespaces, 2,000 workloads and 1,000 nodes (some 1.5 GB a million rows, indices included), and asks
 every question `--asked` times, each time with other parameters. A *page* is 100 records; *deep* is
 one from a random moment on, as the cursor of a page there would ask for it; *rare* means that few
 rows match. *Savings* are sums by group: a *day* and a *month* (30 days) that begin at midnight UTC
 come from the sums by day, the *last 24 hours* before a random moment from those by hour. Times are
-those of the caller, milliseconds, records made of the rows included: median, 95th percentile, worst.
-The project's bar: 200 ms (95th percentile).
+those of the caller in milliseconds, making records of the rows included: median, 95th percentile,
+worst. The project's bar: 200 ms (95th percentile).
 
 With `--keep` the data stay in a folder and are taken up again.
 """
@@ -221,7 +221,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
     if keep is not None:
         yield keep.absolute()
         return
-    with tempfile.TemporaryDirectory(prefix="negawatt-", dir="/var/tmp") as made:  # noqa: S108 - made anew, on a disk
+    with tempfile.TemporaryDirectory(prefix="negawatt-", dir="/var/tmp") as made:
         yield Path(made)
 
 
