@@ -68,7 +68,8 @@ def _leadership(
     lease = LeaseName(namespace=settings.lease_namespace, name=settings.lease_name)
     client = connect(kube)  # one of its own: a renewal must not queue behind labels
     opened.callback(client.close)
-    return Elected(opened.enter_context(LeaderElection(client, lease, rng=rng)))
+    election = opened.enter_context(LeaderElection(client, lease, rng=rng))
+    return Elected(election, settings.lease_namespace)
 
 
 def _recorder(settings: TiersSettings, opened: ExitStack) -> Callable[[LabelChange, float], object]:

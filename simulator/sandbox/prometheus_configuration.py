@@ -21,6 +21,7 @@ TARGETS = "targets"
 EXTENDER_PORT = 10380  # `negawatt extender run` listens there unless told otherwise
 #: The fake nodes' kubelets, by the name that kube-prometheus gives to real ones.
 NODES_JOB, METER_JOB, EXTENDER_JOB = "kubelet", "kepler", "negawatt-extender"
+TIERS_JOB = "negawatt-tiers"
 SERVED_BY_CONTROL_PLANE = {
     "kube-apiserver": "kubeApiserverPort",
     "kube-controller-manager": "kubeControllerManagerPort",
@@ -55,6 +56,11 @@ def prometheus_configuration(
                 for job, port in SERVED_BY_CONTROL_PLANE.items()
             ),
             {"job_name": EXTENDER_JOB, "scrape_timeout": "2s", **_target(extender)},
+            *(
+                [{"job_name": TIERS_JOB, **_target(ports["tiersPort"])}]
+                if "tiersPort" in ports
+                else []
+            ),
             {
                 "job_name": "others",
                 "scrape_interval": "1s",
