@@ -25,10 +25,11 @@ SCHEME: Final = "mariadb"
 _QUERY: Final = frozenset(
     {"ssl_ca", "ssl_capath", "ssl_cert", "ssl_check_hostname", "ssl_key", "unix_socket"}
 )
-#: What does not fit is refused, and so is another engine than the one that is asked for.
+#: What does not fit is refused, and so is another engine than the one that is asked for. Backslashes
+#: in texts are themselves, as in the SQL standard: quoting JSON then takes a third of the time.
 _SQL_MODE: Final = (
     "STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,"
-    "NO_ENGINE_SUBSTITUTION"
+    "NO_ENGINE_SUBSTITUTION,NO_BACKSLASH_ESCAPES"
 )
 #: Numbers of MariaDB's and MySQL's that PyMySQL has no name for.
 _STATEMENT_TIMEOUT, _MYSQL_TIMEOUT, _KILLED, _READ_ONLY_MODE = 1969, 3024, 1927, 1836
@@ -146,6 +147,20 @@ class MariaDB:
         """Return INSERT … ON DUPLICATE KEY UPDATE."""
         new = insert(table)
         return new.on_duplicate_key_update(dict(values(new.inserted)))
+
+    def compact(self, engine: sa.Engine, tables: Sequence[str]) -> None:
+        """Make the tables anew without what is free; writers wait for a moment."""
+        with engine.begin() as connection:
+            for table in tables:
+                connection.exec_driver_sql(f"OPTIMIZE TABLE {table}").all()
+
+    def size_bytes(self, connection: sa.Connection, tables: Sequence[str]) -> int:
+        """Return what the server estimates."""
+        columns = ("table_schema", "table_name", "data_length", "index_length", "data_free")
+        about = sa.table("tables", *map(sa.column, columns), schema="information_schema")
+        size = sa.func.sum(about.c.data_length + about.c.index_length + about.c.data_free)
+        ours = (about.c.table_schema == sa.func.database(), about.c.table_name.in_(tables))
+        return int(connection.scalar(sa.select(size).where(*ours)) or 0)
 
     def explained(
         self, error: Exception, where: str, *, opening: bool = False
