@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cluster.kube.client import connect
 from cluster.kube.errors import KubeError, NotFoundError
-from cluster.kube.node_labels import NodeLabel, NodeLabels
+from cluster.kube.node_labels import LabelOwnedError, NodeLabel, NodeLabels
 from cluster.kube.settings import KubeSettings
 from console.progress import live_steps
 
@@ -52,6 +52,8 @@ def removed(
                 labels.remove(label.node, uid=label.uid, force=everybody, dry_run=dry_run)
             except NotFoundError:
                 pass  # the node went, and its label with it
+            except LabelOwnedError:
+                pass  # somebody else set it as well: ours is gone, and it is among those kept
             except KubeError as error:
                 failures[label.node] = str(error)
             else:
