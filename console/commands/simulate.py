@@ -50,10 +50,7 @@ def place(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = None,
     scenario: Annotated[
         str | None,
-        typer.Option(
-            help="`stream` (the default); `standard`: the burst of 600 pods; `paper`: the"
-            " prediction service on that burst, against round robin and random."
-        ),
+        typer.Option(help="`stream` (the default), `standard`: 600 pods at once, or `paper`."),
     ] = None,
     fleet: Annotated[
         str | None,
