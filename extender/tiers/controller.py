@@ -33,6 +33,8 @@ LOOKING_RATIO_MAX: Final = 0.1
 #: A turn may wait for the API server; one that takes longer hangs.
 HANGING_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 5.0
+#: A plan that takes longer is made anew: costs may have changed meanwhile.
+MAKING_SECONDS_MAX: Final = 10.0
 #: What lasts no longer is not worth a line in the log: the first lists take a moment.
 PASSING_SECONDS: Final = 5.0
 
@@ -283,8 +285,12 @@ class Controller:
     def _make(self, found: Survey) -> None:
         """Make the plan's changes while nothing speaks against it, then look again."""
         uids = {each.name: each.label.uid for each in found.nodes}
+        stale_at = time.monotonic() + MAKING_SECONDS_MAX
         for change in found.plan.changes:
             if self._stopping.is_set() or not self._leadership.leading() or self._watch.troubles():
+                break
+            if time.monotonic() > stale_at:
+                self._wake()
                 break
             self._turned_at = time.monotonic()
             if self._relabelling.make(change, uids[change.node]):
