@@ -1,14 +1,14 @@
 """Throughput of a real kube-scheduler: with tiers, with our extender, and without either.
 
-    .venv/bin/python bench/scheduler_throughput.py [--arms none,go,ours | --arms untiered,tiers,…]
+    .venv/bin/python bench/scheduler_throughput.py [--arms none,tiers,default,ours]
         [--pairs 10] [--pods 1500] [--nodes 500] [--no-ledger] [--commit HASH]
         [--runs out/scheduler-throughput.jsonl] [--report] [--output table|json|markdown]
 
 - `default`: kube-scheduler as it comes.
 - `tiers`: the profile that `negawatt extender tiers profile` writes, on nodes with tiers.
-- `untiered`: the same profile without its terms, so that NodeAffinity is skipped.
-- `none`, `go`, `ours`: the extender's profile without an extender, with one that answers 0 for
-  every node (Go, `bench/null_extender`), and with ours as it ships, its ledger in a SQLite file.
+- `none`: the same profile without its terms, so that NodeAffinity is skipped.
+- `no-extender`, `go`, `ours`: the extender's profile without an extender, with one that answers 0
+  for every node (Go, `bench/null_extender`), and with ours as it ships, its ledger in SQLite.
 
 All see the same pods on the same nodes. The scheduler is stopped (SIGSTOP), the pods are created,
 it goes on, and binds are followed by a watch: pods/s between the tenth and the ninetieth of a
@@ -60,16 +60,16 @@ from simulator.sandbox.trial_pods import shipped_pods
 from simulator.tier_labels import labelled
 
 SHIPPED = Path(__file__).parents[1] / "deploy" / "scheduler" / "second-scheduler.yaml"
-NONE, GO, OURS = "none", "go", "ours"
+NO_EXTENDER, GO, OURS = "no-extender", "go", "ours"
 PLAIN = {
     "default": plain_configuration,
-    "untiered": lambda: without_tiers(energy_tiers()),
+    "none": lambda: without_tiers(energy_tiers()),
     "tiers": energy_tiers,
 }
-ARMS = (*PLAIN, NONE, GO, OURS)
-EXTENDERS = (NONE, GO, OURS)
-# What lines of earlier commits call it.
-EARLIER_NAMES = {"empty (Go)": GO}
+EXTENDERS = (NO_EXTENDER, GO, OURS)
+ARMS = (*PLAIN, *EXTENDERS)
+# What lines of earlier commits call them; those do not say with which arms they were made.
+EARLIER_NAMES = {"none": NO_EXTENDER, "empty (Go)": GO}
 STANDARD = "20/30/10"
 SETTING = Setting(usage_ratio=0.5, nodes_may_sleep=False)
 SEED = 1
@@ -128,7 +128,7 @@ class Bench:
         return with_extender(self._shipped, extender.url)
 
     def _extender(self, arm: str) -> AbstractContextManager[RunningExtender | None]:
-        if arm in PLAIN or arm == NONE:
+        if arm in PLAIN or arm == NO_EXTENDER:
             return nullcontext()
         log = self._folder / "extender.log"
         if arm == GO:
@@ -149,8 +149,9 @@ def read_runs(file: Path) -> list[Line]:
         return []
     lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line]
     for line in lines:
-        line["arm"] = EARLIER_NAMES.get(line["arm"], line["arm"])
-        line.setdefault("arms", list(EXTENDERS))
+        if "arms" not in line:
+            line["arm"] = EARLIER_NAMES.get(line["arm"], line["arm"])
+            line["arms"] = list(EXTENDERS)
     return lines
 
 

@@ -18,11 +18,11 @@ BAR_RATIO, AIM_RATIO = 0.90, 0.95
 # Numerator, denominator, and what is said of the ratio.
 RATIOS = (
     ("ours", "go", f"bar {BAR_RATIO}, aim {AIM_RATIO}"),
-    ("go", "none", ""),
-    ("tiers", "untiered", "bar: lower end 0.95"),
+    ("go", "no-extender", ""),
+    ("tiers", "none", "bar: lower end 0.95"),
     ("tiers", "default", ""),
-    ("tiers", "none", ""),
     ("tiers", "ours", ""),
+    ("ours", "none", ""),
 )
 RATE, DURATION = "pods_per_second", "algorithm_milliseconds"
 HEADINGS = ("arm", "pods/s", "algorithm ms/pod", "scheduler CPU ms/pod", "extender CPU ms/pod")
