@@ -1,4 +1,4 @@
-"""Real databases, empty ones: what every test of the ledger's behaviour runs on."""
+"""Real databases, ledgers without a record: what every test of the ledger's behaviour runs on."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ledger.store import Ledger
 
 
 @pytest.fixture(params=DATABASES)
-def ledger_url(request: pytest.FixtureRequest, empty_database: Callable[[str], str]) -> str:
-    """Return the URL of an empty database, one of each kind."""
-    return empty_database(request.param)
+def ledger_url(request: pytest.FixtureRequest, empty_ledger: Callable[[str], str]) -> str:
+    """Return the URL of a ledger without a record, one of each kind."""
+    return empty_ledger(request.param)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from database_fixtures import DATABASES
 from decisions import made
 
 from energy.errors import InputError
@@ -19,6 +20,12 @@ from ledger.database import Database
 from ledger.dialect import Patience
 from ledger.store import Ledger
 from ledger.tables import DECISIONS, METADATA, VERSION_TABLE
+
+
+@pytest.fixture(params=DATABASES)
+def ledger_url(request, empty_database) -> str:
+    """Return the URL of a database without tables, one of each kind."""
+    return empty_database(request.param)
 
 
 @pytest.fixture

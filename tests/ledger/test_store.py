@@ -217,3 +217,16 @@ def test_a_ledger_far_beyond_its_bound_forgets_batch_by_batch(ledger) -> None:
 
     assert [forgotten(ledger, 4, batch=10) for _ in range(4)] == [10, 10, 1, 0]
     assert len(ledger.running_uids()) == 4
+
+
+def test_names_are_compared_sign_by_sign(ledger) -> None:
+    """Neither a capital, an accent nor a space at the end may join two namespaces."""
+    names = ("shop", "Shop", "shop ", "shöp", "sho\u0301p", "shóp", "ſhop", "日本", "😀", "😁")
+    ledger.write(made(uid=f"{row}", namespace=name) for row, name in enumerate(names))
+
+    for row, name in enumerate(names):
+        found = ledger.decisions(DecisionFilter(namespace=name)).decisions
+        assert [each.uid for each in found] == [f"{row}"]
+    sums = ledger.savings("namespace", since_seconds=0, now_seconds=2 * NOON)
+    assert [each.namespace for each in sums] == sorted(names)
+    assert {each.decisions for each in sums} == {1}

@@ -6,14 +6,19 @@ each test gets an empty database.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import database_servers
 import pytest
+import sqlalchemy as sa
 from certificates import Authority
 from database_servers import DatabaseServer
+
+from ledger.store import Ledger
+from ledger.tables import METADATA
 
 
 @pytest.fixture(scope="session")
@@ -58,3 +63,51 @@ def empty_database(
             return server.url(stack.enter_context(server.database()))
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def kept_ledgers(tmp_path_factory: pytest.TempPathFactory) -> _KeptLedgers:
+    """Give the ledger that all tests of a session share, by kind of database."""
+    return _KeptLedgers(tmp_path_factory.mktemp("ledgers"))
+
+
+class _KeptLedgers(dict[str, str]):
+    """URLs of ledgers that were made once; a server's database ends with the server."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def of(self, kind: str, server: DatabaseServer | None) -> str:
+        """Return the URL of this kind's ledger."""
+        if kind not in self:
+            if server is None:
+                self[kind] = f"sqlite:///{self._folder / 'ledger.db'}"
+            else:
+                self[kind] = server.url(server.create_database())
+            Ledger.open(self[kind]).close()
+        return self[kind]
+
+
+@pytest.fixture
+def empty_ledger(
+    request: pytest.FixtureRequest, tmp_path: Path, kept_ledgers: _KeptLedgers
+) -> Callable[[str], str]:
+    """Give a function that returns the URL of a ledger without a record, for one test.
+
+    Its tables were made before, which on MariaDB takes longer than most tests.
+    """
+
+    def give(kind: str) -> str:
+        if kind == "sqlite":
+            made = Path(kept_ledgers.of(kind, None).removeprefix("sqlite:///"))
+            copied = shutil.copy(made, tmp_path / "ledger.db")
+            return f"sqlite:///{copied}"
+        server: DatabaseServer = request.getfixturevalue(f"{kind}_server")
+        url = kept_ledgers.of(kind, server)
+        server.empty(
+            sa.make_url(url).database or "", [table.name for table in METADATA.sorted_tables]
+        )
+        return url
+
+    return give

@@ -94,16 +94,28 @@ class DatabaseServer:
                 rows = list(result.all()) if result.returns_rows else []
         return rows
 
+    def create_database(self) -> str:
+        """Make an empty database of the ledger's user, and return its name."""
+        name = f"ledger_{next(_NUMBERS)}"
+        self.run(*self._creation(name))
+        return name
+
     @contextmanager
     def database(self) -> Iterator[str]:
         """Give the name of an empty database of the ledger's user, until the block ends."""
-        name = f"ledger_{next(_NUMBERS)}"
-        self.run(*self._creation(name))
+        name = self.create_database()
         try:
             yield name
         finally:
             force = " WITH (FORCE)" if self.kind == "postgresql" else ""
             self.run(f"DROP DATABASE IF EXISTS {name}{force}")
+
+    def empty(self, database: str, tables: list[str]) -> None:
+        """Take all rows out of tables."""
+        if self.kind == "postgresql":
+            self.run(f"TRUNCATE {', '.join(tables)}", database=database)
+        else:
+            self.run(*(f"DELETE FROM {table}" for table in tables), database=database)  # noqa: S608
 
     def _creation(self, name: str) -> tuple[str, ...]:
         if self.kind == "postgresql":
