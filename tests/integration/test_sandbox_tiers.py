@@ -24,8 +24,10 @@ NODES, PODS = 12, 12
 
 @pytest.fixture(scope="module")
 def tiered(sandbox_factory: SandboxFactory) -> Sandbox:
-    """Give a sandbox whose scheduler goes by tiers."""
-    return sandbox_factory(nodes=NODES, tiers=True)
+    """Give a sandbox whose scheduler goes by tiers, once every node has one."""
+    started = sandbox_factory(nodes=NODES, tiers=True)
+    until(lambda: None not in tier_of_node(started).values(), "not every node has a tier")
+    return started
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
@@ -53,7 +55,6 @@ def nodes_of_pods(sandbox: Sandbox) -> list[str]:
 
 def test_pods_go_to_the_best_tier_that_the_controller_has_found(tiered: Sandbox) -> None:
     """Though nodes of the others are empty."""
-    until(lambda: None not in tier_of_node(tiered).values(), "not every node has a tier")
     tiers = tier_of_node(tiered)
     assert len(set(tiers.values())) > 2
     best = {name for name, tier in tiers.items() if tier == min(filter(None, tiers.values()))}
