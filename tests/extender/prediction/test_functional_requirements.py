@@ -71,6 +71,16 @@ def test_2_prediction_api_predicts_the_cost_of_each_server(app, model, given, or
     assert all(each["clamped"] == ["energy_rate"] for each in answer["servers"])
 
 
+@pytest.mark.parametrize(("given", "best"), [(FIGURE_2, "103"), (RESULT, "1")])
+def test_2_prediction_api_reads_energy_rate_as_watts_per_core(app, given, best):
+    """Functional 2, Prediction API: the whole server's watts would give another order."""
+    whole = {name: (cpus, memory, rate / cpus) for name, (cpus, memory, rate) in given.items()}
+
+    answer = predict(app, document(whole, model="paper-random-forest")).json()
+
+    assert answer["best_server"] == best
+
+
 def test_3_best_server_selection_takes_the_least_cost_among_those_that_fit(app):
     """Functional 3, Best Server Selection: the lowest cost, with the sentence that says why."""
     given = servers(FIGURE_2)
