@@ -92,6 +92,7 @@ FROM (SELECT *, greatest(decided_at_seconds, start) AS since,
                         {period}) AS start
     WHERE summed_at_seconds IS NOT NULL) AS pieces
 GROUP BY start, namespace, workload_kind, workload_name
+ORDER BY start
 """
 
 _JOULES = "SELECT sum(coalesce(forgone_watts, 0) * (until - decided_at_seconds)) FROM (SELECT *,"

@@ -19,6 +19,7 @@ from energy.errors import InputError, NegawattError, UnavailableError
 from ledger import migration
 from ledger.address import address
 from ledger.dialect import WRITES, Dialect, Patience
+from ledger.tables import METADATA
 
 #: How often a transaction is tried that fails for another's sake.
 TRIES: Final = 4
@@ -102,6 +103,12 @@ class Database:
             migration.check_known(connection, self.where)
             migration.upgrade(connection)
 
+    def lost_by(self, revision: str) -> tuple[str, ...]:
+        """Return what `downgrade` to a revision drops."""
+        with self.explaining(opening=True), self._engine.begin() as connection:
+            migration.check_known(connection, self.where)
+            return migration.lost_by(connection, revision)
+
     def downgrade(self, revision: str) -> None:
         """Go back to a revision; `migration.NOTHING` drops the tables with all they hold."""
         with self._schema_turn() as connection:
@@ -121,6 +128,21 @@ class Database:
             where=self.where,
             mend="run `negawatt ledger migrate`",
         )
+
+    def compact(self) -> None:
+        """Give back or make usable again the space of rows that were deleted."""
+        patience = replace(self._patience, answer_seconds=SCHEMA_SECONDS)
+        engine = self.dialect.engine(self._url, patience)
+        try:
+            with self.explaining():
+                self.dialect.compact(engine, list(METADATA.tables))
+        finally:
+            engine.dispose()
+
+    def size_bytes(self) -> int:
+        """What the tables and their indices take."""
+        with self.explaining(), self._engine.begin() as connection:
+            return self.dialect.size_bytes(connection, list(METADATA.tables))
 
     @contextmanager
     def _schema_turn(self) -> Iterator[sa.Connection]:

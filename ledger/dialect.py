@@ -79,6 +79,12 @@ class Dialect(Protocol):
         speak of the same column of the old row and no other.
         """
 
+    def compact(self, engine: sa.Engine, tables: Sequence[str]) -> None:
+        """Give back or make usable again the space of rows that were deleted."""
+
+    def size_bytes(self, connection: sa.Connection, tables: Sequence[str]) -> int:
+        """Return what the tables and their indices take."""
+
     def explained(
         self, error: Exception, where: str, *, opening: bool = False
     ) -> NegawattError | None:

@@ -84,6 +84,23 @@ def downgrade(connection: Connection, revision: str = NOTHING) -> None:
     _change(connection, Change("downgrade", revision))
 
 
+def lost_by(connection: Connection, revision: str) -> tuple[str, ...]:
+    """Return what going back to a revision drops, newest first: from the migrations' `LOSES`.
+
+    Raises `InputError` where no such revision lies behind the schema.
+    """
+    present_now = present(connection)
+    found: list[str] = []
+    if present_now is not None:
+        for script in ScriptDirectory.from_config(_config()).walk_revisions(head=present_now):
+            if script.revision == revision:
+                return tuple(found)
+            found.append(script.module.LOSES)
+    if revision != NOTHING:
+        raise InputError(f"no revision {revision:.40} lies behind this ledger's")
+    return tuple(found)
+
+
 def _change(connection: Connection, change: Change) -> None:
     begun = _unfinished(connection)
     if begun is not None:

@@ -96,7 +96,7 @@ class LifeSums:
     def _add_piece(self, place: Place, life: Life, begin: float, end: float) -> None:
         total = self._sums.get(place)
         if total is None:
-            total = PeriodSum(first_seconds=begin, last_seconds=end)
+            total = PeriodSum(first_seconds=begin, last_seconds=begin)
             self._sums[place] = total
         is_unknown = life.forgone_watts is None
         if life.begin_seconds < place.period_start_seconds:
@@ -109,7 +109,8 @@ class LifeSums:
         joules = (life.forgone_watts or 0.0) * (end - begin)
         total.forgone_joules += joules if abs(joules) >= NUMBER_MIN else 0.0
         total.first_seconds = min(total.first_seconds, begin)
-        total.last_seconds = max(total.last_seconds, end)
+        period_end = place.period_start_seconds + place.period_seconds
+        total.last_seconds = max(total.last_seconds, min(end, period_end))
 
 
 def _pieces(life: Life, period_seconds: int) -> Iterator[tuple[int, float, float]]:

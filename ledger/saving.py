@@ -52,10 +52,11 @@ def savings_of(rows: Iterable[sa.Row[Any]]) -> tuple[Saving, ...]:
     """Add up the rows that `sums` selects; by the signs' numbers: servers sort by their locale."""
     totals: dict[tuple[str, str, str], list[float]] = {}
     for row in rows:
-        kind, name = summed_as(row.workload_kind, row.workload_name)
-        total = totals.setdefault((row.namespace, kind, name), [0.0] * len(_SUMS))
-        for place, column in enumerate(_SUMS):
-            total[place] += float(getattr(row, column))
+        namespace, workload_kind, workload_name, *sums_of_row = tuple(row)
+        kind, name = summed_as(workload_kind, workload_name)
+        total = totals.setdefault((namespace, kind, name), [0.0] * len(_SUMS))
+        for place, value in enumerate(sums_of_row):
+            total[place] += value
     return tuple(_saving(key, totals[key]) for key in sorted(totals))
 
 
@@ -72,7 +73,7 @@ def _saving(key: tuple[str, str, str], total: list[float]) -> Saving:
 
 
 def sums(group_by: GroupBy, since_seconds: float, now_seconds: float) -> sa.Select[Any]:
-    """Sum what was forgone from `since_seconds` to `now_seconds`, by group, in several rows each.
+    """Sum what was forgone from `since_seconds` to `now_seconds`, by group.
 
     A decision counts where its pod lived for any of that time, or began in it. Its energy is
     `forgone_watts` times the seconds of its life within. One statement, so that a row that goes
@@ -88,7 +89,15 @@ def sums(group_by: GroupBy, since_seconds: float, now_seconds: float) -> sa.Sele
     since, now = (min(max(s, 0.0), MOMENT_SECONDS_MAX) for s in (since_seconds, now_seconds))
     if since < now:
         parts += _parts_of_savings(keys, since, now)
-    return sa.select(sa.union_all(*parts).subquery())
+    together = sa.union_all(*parts).subquery().c
+    whole, real = sa.BigInteger(), sa.Double[float]()
+    kinds: tuple[sa.types.TypeEngine[Any], ...] = (whole, whole, whole, real, real)
+    found: list[sa.ColumnElement[Any]] = [together[name] for name in _KEY]
+    found += [
+        sa.cast(sa.func.sum(together[name]), kind).label(name)
+        for name, kind in zip(_SUMS, kinds, strict=True)
+    ]
+    return sa.select(*found).group_by(*found[: len(_KEY)])
 
 
 def beginning() -> sa.Select[Any]:
@@ -157,7 +166,6 @@ def _periods(
     start = columns.period_start_seconds
     first_period = day_of(since) if period_seconds == DAY_SECONDS else hour_of(since)
     carries = start == first_period
-    share = _share(since, now)
     found: list[sa.ColumnElement[Any]] = [
         *_labels(SAVINGS, keys),
         sa.func.sum(
@@ -168,18 +176,23 @@ def _periods(
         ).label("unknown"),
         sa.func.sum(_NONE).label("running"),
         sa.func.sum(_NOTHING).label("forgone_watts"),
-        sa.func.sum(columns.forgone_joules * share).label("forgone_joules"),
+        sa.func.sum(_joules(since, now)).label("forgone_joules"),
     ]
     chosen = (columns.period_seconds == period_seconds, start >= begin, start < ceil(end))
     return sa.select(*found).where(*chosen).group_by(*_groups(SAVINGS, keys))
 
 
-def _share(since: float, now: float) -> sa.ColumnElement[float]:
-    """Which part of what a period sums lies in the time, by seconds."""
-    first, last = SAVINGS.c.first_seconds, SAVINGS.c.last_seconds
+def _joules(since: float, now: float) -> sa.ColumnElement[float]:
+    """What a period sums, or the part of it that lies in the time, by seconds."""
+    columns = SAVINGS.c
+    first, last, joules = columns.first_seconds, columns.last_seconds, columns.forgone_joules
     begin = sa.case((first < _seconds(since), _seconds(since)), else_=first)
     end = sa.case((last > _seconds(now), _seconds(now)), else_=last)
-    return sa.case((end - begin > _MOMENT, (end - begin) / (last - first)), else_=_NOTHING)
+    return sa.case(
+        (sa.and_(first >= _seconds(since), last <= _seconds(now)), joules),
+        (end - begin > _MOMENT, joules * ((end - begin) / (last - first))),
+        else_=_NOTHING,
+    )
 
 
 def _labels(table: sa.Table, keys: int) -> list[sa.ColumnElement[str]]:

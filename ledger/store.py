@@ -133,6 +133,14 @@ class Ledger:
         found = {name: self._database.rows(each) for name, each in work.counts().items()}
         return work.tidied({name: max(0, int(each[0][0])) for name, each in found.items()})
 
+    def compact(self) -> None:
+        """Give back the space of rows that were deleted, or make it usable again."""
+        self._database.compact()
+
+    def size_bytes(self) -> int:
+        """What the tables and their indices take."""
+        return self._database.size_bytes()
+
     def latest(self, namespace: str, pod: str) -> PlacementDecision | None:
         """Return the newest decision for a pod of this name, None where there is none."""
         found = self._database.rows(queries.latest(namespace, pod))

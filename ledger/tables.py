@@ -26,6 +26,7 @@ from ledger.columns import (
 #: An unlikely name, because a server's database may hold other tables and other Alembic's versions.
 VERSION_TABLE: Final = "negawatt_ledger_version"
 METADATA: Final = sa.MetaData()
+_UNSUMMED: Final = sa.text("summed_at_seconds IS NULL")
 
 
 DECISIONS: Final = sa.Table(
@@ -106,7 +107,20 @@ DECISIONS: Final = sa.Table(
     sa.Index("ix_placement_decisions_rule", "rule", "decided_at_seconds", "id"),
     sa.Index("ix_placement_decisions_pod", "namespace", "pod"),
     sa.Index("ix_placement_decisions_ended", "ended_at_seconds"),
-    sa.Index("ix_placement_decisions_summed", "summed_at_seconds", "ended_at_seconds"),
+    # All that sums need of the rows that are in none yet: they are read from the index alone, which
+    # holds no others where a database can leave rows out.
+    sa.Index(
+        "ix_placement_decisions_unsummed",
+        "summed_at_seconds",
+        "ended_at_seconds",
+        "decided_at_seconds",
+        "namespace",
+        "workload_kind",
+        "workload_name",
+        "forgone_watts",
+        postgresql_where=_UNSUMMED,
+        sqlite_where=_UNSUMMED,
+    ),
 )
 
 PREDICTIONS: Final = sa.Table(

@@ -114,7 +114,8 @@ class Tidying:
                 _COLUMNS.summed_at_seconds.is_(None),
                 _COLUMNS.ended_at_seconds < float(hour_of(self.now_seconds)),
             )
-            .order_by(_COLUMNS.ended_at_seconds)
+            # As the index is ordered: to PostgreSQL NULLs are not all alike.
+            .order_by(_COLUMNS.summed_at_seconds, _COLUMNS.ended_at_seconds)
             .limit(self.batch)
             .with_for_update()
         ).all()

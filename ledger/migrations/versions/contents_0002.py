@@ -9,6 +9,8 @@ revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
+#: What going back behind this revision drops.
+LOSES = "all predictions, actions and errors of forecasts, and the sums of decisions that are gone"
 
 DECISIONS = "placement_decisions"
 OLD_INDEX = ("ix_placement_decisions_decided", DECISIONS, ["decided_at_seconds"])
@@ -27,8 +29,8 @@ INDICES_OF_DECISIONS = (
     ("ix_placement_decisions_node", DECISIONS, ["node_chosen", *_DECIDED]),
     ("ix_placement_decisions_reason", DECISIONS, ["reason_kind", *_DECIDED]),
     ("ix_placement_decisions_rule", DECISIONS, ["rule", *_DECIDED]),
-    ("ix_placement_decisions_summed", DECISIONS, ["summed_at_seconds", "ended_at_seconds"]),
 )
+UNSUMMED = "ix_placement_decisions_unsummed"
 INDICES_OF_NEW_TABLES = (
     ("ix_predictions_predicted", "predictions", _PREDICTED),
     ("ix_predictions_model", "predictions", ["model", *_PREDICTED]),
@@ -54,12 +56,14 @@ def upgrade() -> None:
         create()
     for name, table, columns in (*INDICES_OF_DECISIONS, *INDICES_OF_NEW_TABLES):
         op.create_index(name, table, columns)
+    _create_unsummed()
 
 
 def downgrade() -> None:
     """Drop the new tables with all they hold; the decisions keep their rows."""
     for table in NEW_TABLES:
         op.drop_table(table)
+    op.drop_index(UNSUMMED, table_name=DECISIONS)
     for name, table, _ in INDICES_OF_DECISIONS:
         op.drop_index(name, table_name=table)
     for column in ("reason_kind", "summed_at_seconds"):
@@ -81,6 +85,13 @@ def _reasons_in_a_word() -> sa.Update:
             else_="equal",
         )
     )
+
+
+def _create_unsummed() -> None:
+    columns = ["summed_at_seconds", "ended_at_seconds", "decided_at_seconds", "namespace"]
+    columns += ["workload_kind", "workload_name", "forgone_watts"]
+    unsummed = sa.text("summed_at_seconds IS NULL")
+    op.create_index(UNSUMMED, DECISIONS, columns, postgresql_where=unsummed, sqlite_where=unsummed)
 
 
 def _row_number() -> sa.Column[int]:

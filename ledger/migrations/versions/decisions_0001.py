@@ -9,6 +9,8 @@ revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+#: What going back behind this revision drops.
+LOSES = "all placement decisions"
 
 TABLE = "placement_decisions"
 
