@@ -78,6 +78,7 @@ def show_removal(found: Removal, console: Console) -> None:
         lines += [f"  {name}" for name in found.removed[:SHOWN_MAX]]
         if (more := len(found.removed) - SHOWN_MAX) > 0:
             lines.append(f"  and {more} more")
+        lines.append("nothing was removed; --yes does that")
     for label in found.kept[:SHOWN_MAX]:
         owners = ", ".join(label.foreign_owners) or "unknown"
         lines.append(f"kept: node {label.node}, tier {label.value}, set by {owners}; see --all")

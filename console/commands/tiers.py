@@ -130,7 +130,7 @@ def remove(
         bool, typer.Option("--yes", help="Really remove them.")
     ] = False,
     dry_run: Annotated[  # noqa: FBT002 - same
-        bool, typer.Option("--dry-run", help="Only say which.")
+        bool, typer.Option("--dry-run", help="Only say which, as without --yes.")
     ] = False,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
@@ -138,17 +138,16 @@ def remove(
 ) -> None:
     """Remove the tier labels that we set, and look whether anything of them is left.
 
-    A controller that runs in `act` would set them again: stop it first.
+    Without `--yes` it only names them. A controller that runs in `act` would set them again: stop
+    it first.
     """
     form = require_format(output, (TABLE, JSON))
-    if yes == dry_run:
-        raise InputError(
-            "labels of nodes are removed only on purpose", mend="give --dry-run, or --yes"
-        )
+    if yes and dry_run:
+        raise InputError("--yes removes labels, --dry-run does not", mend="give one of them")
     with extender_installed():
         from console.tier_removal import removed
         from console.tier_tables import removal_document, show_removal
-    found = removed(kubeconfig, context, everybody=everybody, dry_run=dry_run)
+    found = removed(kubeconfig, context, everybody=everybody, dry_run=not yes)
     if form == JSON:
         typer.echo(json_text(removal_document(found)))
     else:

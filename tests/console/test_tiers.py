@@ -116,11 +116,12 @@ def test_removing_leaves_nodes_as_they_were(stage: TiersStage, live: KubeClient)
     foreign = sorted(before)[2]
     stage.plane.kubectl("label", "node", foreign, f"{ENERGY_TIER_LABEL}=5")
 
-    shown = tiers("remove", *reach, "--dry-run")
+    shown = tiers("remove", *reach)
     assert shown.returncode == 0, shown.stderr
     assert "tier labels would be removed from 2 of 4 nodes" in shown.stdout
     assert sum(label.value is not None for label in labels.read_all()) == 3
-    refused = tiers("remove", *reach)
+    assert "nothing was removed; --yes does that" in shown.stdout
+    refused = tiers("remove", *reach, "--yes", "--dry-run")
     assert (refused.returncode, refused.stdout) == (2, "")
 
     done = tiers("remove", *reach, "--yes")
