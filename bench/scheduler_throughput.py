@@ -4,7 +4,7 @@
         [--pairs 10] [--pods 1500] [--nodes 500] [--no-ledger] [--commit HASH]
         [--runs out/scheduler-throughput.jsonl] [--report] [--output table|json|markdown]
 
-- `default`: kube-scheduler as it comes.
+- `default`: kube-scheduler as it comes; `default-all`: the same, every node scored as by tiers.
 - `tiers`: the profile that `negawatt extender tiers profile` writes, on nodes with tiers.
 - `none`: the same profile without its terms, so that NodeAffinity is skipped.
 - `no-extender`, `go`, `ours`: the extender's profile without an extender, with one that answers 0
@@ -63,6 +63,7 @@ SHIPPED = Path(__file__).parents[1] / "deploy" / "scheduler" / "second-scheduler
 NO_EXTENDER, GO, OURS = "no-extender", "go", "ours"
 PLAIN = {
     "default": plain_configuration,
+    "default-all": lambda: plain_configuration() | {"percentageOfNodesToScore": 100},
     "none": lambda: without_tiers(energy_tiers()),
     "tiers": energy_tiers,
 }

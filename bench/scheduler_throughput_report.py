@@ -21,6 +21,7 @@ RATIOS = (
     ("go", "no-extender", ""),
     ("tiers", "none", "bar: lower end 0.95"),
     ("tiers", "default", ""),
+    ("tiers", "default-all", ""),
     ("tiers", "ours", ""),
     ("ours", "none", ""),
 )
