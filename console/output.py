@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from errno import EISDIR
 from pathlib import Path
+from typing import TextIO
 
 import typer
 from rich.console import Console
@@ -92,6 +93,21 @@ def write_whole(file: Path, text: str) -> None:
             file.write_text(text, encoding="utf-8")  # a pipe or a device has no halves
         else:
             temporary.write_text(text, encoding="utf-8")
+            temporary.replace(file.resolve())
+
+
+@contextmanager
+def writing_whole(file: Path) -> Iterator[TextIO]:
+    """Give a stream whose text is the file's once the block ends well; else all stays as it was.
+
+    Raises:
+        InputError: the place cannot be written to.
+    """
+    with _placed_whole(file) as temporary:
+        is_special = _is_special(file.resolve())
+        with (file if is_special else temporary).open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+        if not is_special:
             temporary.replace(file.resolve())
 
 
