@@ -61,8 +61,9 @@ _SAID: Final = {
     "too many c": "53300",
     "remaining connection slots": "53300",
     "the database system is": "57P03",
-    "database ": "3D000",
+    "does not exist": "3D000",
 }
+_OF_THE_CONNECTION: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 _RACES: Final = {"40001", "40P01"}
 
 
@@ -193,11 +194,11 @@ class PostgreSQL:
         if code in _LACK:
             what, mend = _LACK[code]
             return UnavailableError(what, where=where, mend=mend)
-        if cause.sqlstate is None and isinstance(cause, psycopg.OperationalError):
+        if cause.sqlstate is None and isinstance(cause, _OF_THE_CONNECTION):
             return _without_code(said, where)
-        if isinstance(cause, psycopg.OperationalError | psycopg.ProgrammingError):
-            return kind(said, where=where)
-        return None
+        if isinstance(cause, psycopg.OperationalError):
+            return UnavailableError(said, where=where)
+        return kind(said, where=where) if isinstance(cause, psycopg.ProgrammingError) else None
 
     def lost_a_race(self, error: BaseException | None) -> bool:
         """Whether it is a deadlock or a failed serialisation."""

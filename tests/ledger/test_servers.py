@@ -335,9 +335,29 @@ def test_a_full_disk_is_an_outage(dialect, error) -> None:
     ("dialect", "error"),
     [
         (MariaDB(), pymysql.DataError(1406, "Data too long for column 'pod'")),
+        (MariaDB(), pymysql.OperationalError(4025, "CONSTRAINT `servers` failed")),
+        (MariaDB(), pymysql.OperationalError(1366, "Incorrect string value")),
         (PostgreSQL(), psycopg.errors.StringDataRightTruncation("value too long")),
     ],
 )
 def test_a_row_that_does_not_fit_is_not_the_servers_fault(dialect, error) -> None:
     """Trying again would stop all others' records."""
     assert dialect.explained(error, "there") is None
+
+
+@pytest.mark.parametrize(
+    ("dialect", "error"),
+    [
+        (MariaDB(), pymysql.InterfaceError(0, "")),
+        (MariaDB(), pymysql.InternalError("Packet sequence number wrong - got 1 expected 2")),
+        (MariaDB(), pymysql.OperationalError(2013, "Lost connection to MySQL server")),
+        (PostgreSQL(), psycopg.InterfaceError("the connection is closed")),
+        (PostgreSQL(), psycopg.OperationalError("server closed the connection unexpectedly")),
+    ],
+)
+def test_a_lost_connection_is_an_outage_whatever_the_driver_calls_it(dialect, error) -> None:
+    """Taken for a bad record it would cost the record."""
+    explained = dialect.explained(error, "there")
+
+    assert isinstance(explained, UnavailableError)
+    assert str(explained) == "there: the connection was lost; try again"
