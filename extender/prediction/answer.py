@@ -9,6 +9,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from extender.prediction.servers import Bools, Floats
 
@@ -17,18 +18,18 @@ PROFILES: Final = "power-profiles"
 ANSWERED_BY: Final = "regressor, paper-random-forest, or power-profiles for the cluster's nodes"
 
 
-class AnsweredServer(BaseModel):
-    """One server, and what the task costs there."""
+class AnsweredServer(TypedDict):
+    """One server, and what the task costs there; figures are null where it does not fit.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    ``rank`` 1 is best; ``clamped`` names fields of the request outside the range that the model was
+    trained on. A plain dictionary, as there may be ten thousand.
+    """
 
     id: str
-    cost_watts: float | None = Field(description="Null where the task does not fit.")
-    rank: int | None = Field(description="1 is best; null where the task does not fit.")
+    cost_watts: float | None
+    rank: int | None
     reason: str
-    clamped: list[str] = Field(
-        description="Fields of the request outside the range that the model was trained on."
-    )
+    clamped: tuple[str, ...]
 
 
 class Answer(BaseModel):
@@ -98,7 +99,7 @@ def server_answers(found: Ranked) -> list[AnsweredServer]:
             cost_watts=float(priced.watts[place]) if place in rank_of else None,
             rank=rank_of.get(place),
             reason=_reason(priced, place),
-            clamped=list(priced.clamped[place]),
+            clamped=priced.clamped[place],
         )
         for place, name in enumerate(priced.names)
     ]
@@ -112,17 +113,15 @@ def sentence(found: Ranked) -> str:
     best = int(order[0])
     said = f"{priced.names[best]} costs least: {priced.how} {_watts(priced.watts[best])}"
     if len(order) == 1:
-        others = "; the task fits nowhere else" if len(priced.names) > 1 else ""
-        return f"{said}, and it is the only server that can take the task{others}"
+        return f"{said}, and it is the only server that can take the task"
     second = int(order[1])
     runner_up, more = priced.names[second], float(priced.watts[second] - priced.watts[best])
     if more <= 0:
         return f"{said}, as on {runner_up}; of equals the one that was named first is best"
-    percent = 100 * more / float(priced.watts[second])
-    return (
-        f"{said}, {_watts(more)} ({percent:.0f} %) less than on the next, {runner_up} "
-        f"({_watts(priced.watts[second])})"
-    )
+    after = float(priced.watts[second])
+    # A measured curve may fall, and a share of nothing says nothing.
+    share = f" ({100 * more / after:.0f} %)" if after > 0 else ""
+    return f"{said}, {_watts(more)}{share} less than on the next, {runner_up} ({_watts(after)})"
 
 
 def _reason(priced: Priced, place: int) -> str:

@@ -54,7 +54,7 @@ def style_sheet() -> bytes:
 
 def by_rank(servers: Sequence[AnsweredServer]) -> list[AnsweredServer]:
     """Servers for people: cheapest first, then those that the task does not fit."""
-    return sorted(servers, key=lambda each: (each.rank is None, each.rank or 0))
+    return sorted(servers, key=lambda each: (each["rank"] is None, each["rank"] or 0))
 
 
 @cache

@@ -18,7 +18,7 @@ from energy.regressor.forest import Forest
 from extender.prediction.answer import PROFILES, Priced, Ranked, ranked
 from extender.prediction.cluster import ClusterServers
 from extender.prediction.models import CostModel, ForestCosts, RegressorCosts, TrainedRange
-from extender.prediction.request import FOREST, REGRESSOR, Asked
+from extender.prediction.request import FOREST, REGRESSOR, Asked, Given
 from extender.prediction.servers import Bools, Servers
 
 Models: TypeAlias = Mapping[str, Callable[[], CostModel]]
@@ -84,11 +84,11 @@ def predict(asked: Asked, cluster: ClusterServers | None, models: Models = SHIPP
 
 
 def _given(asked: Asked, models: Models) -> Predicted:
-    given = asked.servers or ()
+    given = asked.servers or Given()
     servers = Servers.of(given)
     costs = models[asked.model]().costs(servers, asked.task_cores)
     priced = Priced(
-        names=[each.id for each in given],
+        names=given.names,
         task_cores=asked.task_cores,
         watts=costs.watts,
         fits=servers.fits(asked.task_cores),

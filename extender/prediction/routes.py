@@ -122,17 +122,17 @@ def _add_history(app: FastAPI, service: PredictionService) -> None:
         accept: Annotated[str, Header(include_in_schema=False)] = "",
     ) -> Response:
         """Predictions of the past, newest first; as CSV all of them, a line for each server."""
-        chosen = PredictionFilter(
-            since_seconds=since_seconds,
-            until_seconds=until_seconds,
-            model=model,
-            best_server=best_server,
-            source=source,
-        )
         kind = history.wanted_format(format, accept)
-        following = partial(history.page_of, service, chosen, history.CSV_PAGE)
 
         async def answered() -> Response:
+            chosen = PredictionFilter(
+                since_seconds=since_seconds,
+                until_seconds=until_seconds,
+                model=model,
+                best_server=best_server,
+                source=source,
+            )
+            following = partial(history.page_of, service, chosen, history.CSV_PAGE)
             if kind == "csv":
                 first = await following(cursor)
                 rows = history.csv_of(first, following)
@@ -161,7 +161,7 @@ def _encoded(service: PredictionService, *of: Any) -> bytes:  # noqa: ANN401 - s
     answer = service.answer(*of)
     head = orjson.dumps(answer.model_dump(exclude={"servers"}))[:-1]
     slices = [
-        orjson.dumps([each.__dict__ for each in answer.servers[start : start + SLICE]])[1:-1]
+        orjson.dumps(answer.servers[start : start + SLICE])[1:-1]
         for start in range(0, len(answer.servers), SLICE)
     ]
     return b'%b,"servers":[%b]}' % (head, b",".join(slices))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from extender.prediction.request import GivenServer
+from extender.prediction.request import Given
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -32,19 +31,16 @@ class Servers:
     used_ratio: Floats
 
     @classmethod
-    def of(cls, given: Sequence[GivenServer]) -> Self:
+    def of(cls, given: Given) -> Self:
         """The columns of a request."""
+        columns = np.array(given.rows, dtype=np.float64).reshape(-1, 5).T
+        cpu_cores, memory_gigabytes, energy_rate, usage_percent, idle_watts = columns
         return cls(
-            cpu_cores=np.array([each.cpus for each in given], dtype=np.float64),
-            memory_gigabytes=np.array([each.memory for each in given], dtype=np.float64),
-            energy_rate_watts_per_core=np.array(
-                [each.energy_rate for each in given], dtype=np.float64
-            ),
-            idle_watts=np.array(
-                [np.nan if each.idle_watts is None else each.idle_watts for each in given],
-                dtype=np.float64,
-            ),
-            used_ratio=np.array([each.cpu_usage for each in given], dtype=np.float64) / 100.0,
+            cpu_cores=cpu_cores,
+            memory_gigabytes=memory_gigabytes,
+            energy_rate_watts_per_core=energy_rate,
+            idle_watts=idle_watts,
+            used_ratio=usage_percent / 100.0,
         )
 
     def __len__(self) -> int:

@@ -109,7 +109,8 @@ class PredictionService:
         found, priced = predicted.ranked, predicted.ranked.priced
         best = found.best
         why = sentence(found)
-        answered = Answer(
+        # Made by us: to check ten thousand servers again would halt other threads.
+        answered = Answer.model_construct(
             prediction_id=prediction_id(at_seconds),
             predicted_at_seconds=at_seconds,
             model=predicted.model,
@@ -164,13 +165,13 @@ def _server_records(answered: Answer, predicted: Predicted) -> Sequence[ServerPr
     )
     return [
         ServerPrediction(
-            server=each.id,
+            server=each["id"],
             cpu_cores=cpu_cores,
             memory_gigabytes=memory_gigabytes,
             energy_rate_watts_per_core=energy_rate,
             used_ratio=used_ratio,
-            cost_watts=each.cost_watts,
-            reason=each.reason,
+            cost_watts=each["cost_watts"],
+            reason=each["reason"],
         )
         for each, cpu_cores, memory_gigabytes, energy_rate, used_ratio in columns
     ]

@@ -10,7 +10,7 @@ from cluster.model import Pod, Resources
 from cluster.scheduling.table import NodeTable
 from energy.catalogue import Catalogue
 from extender.prediction.predictor import predict
-from extender.prediction.request import FOREST, REGRESSOR, Asked, GivenServer
+from extender.prediction.request import FOREST, REGRESSOR, Asked, Given, GivenServer
 from simulator.fleet import named_fleet
 from simulator.paper_scenario import Agreement, agreement, shipped_tasks
 from simulator.policies import POLICIES
@@ -51,7 +51,7 @@ def test_each_task_goes_where_the_service_says(policy, model):
             for row, node in enumerate(fleet.nodes)
         ]
         task_load = task.requests.cpu_millicores / 10 * SETTING.usage_ratio
-        asked = Asked(task_load_percent=task_load, servers=servers, model=model)
+        asked = Asked(task_load_percent=task_load, servers=Given.of(servers), model=model)
         priced = predict(asked, None).ranked.priced
 
         chosen = chooser.choose(table, task, 0.0)
