@@ -8,7 +8,7 @@ from rich.table import Table
 
 from console.output import stdout
 from simulator.sandbox.prometheus_configuration import EXTENDER_PORT
-from simulator.sandbox.record import EXTENDER, as_json
+from simulator.sandbox.record import EXTENDER, TIERS, as_json
 from simulator.sandbox.sandbox import ComponentStatus, Sandbox, SandboxStatus
 
 MARKS = {True: "[green]yes[/]", False: "[red]no[/]"}
@@ -53,6 +53,8 @@ def shown_urls(sandbox: Sandbox) -> dict[str, str]:
     """Give what a person may want to open."""
     urls = dict(sandbox.urls)
     urls["power_meter"] += "/metrics"
+    if TIERS in urls:
+        urls[TIERS] += "/tiers"
     if "kafkaPort" in sandbox.ports:
         urls["kafka"] = f"127.0.0.1:{sandbox.ports['kafkaPort']}"
     return urls
