@@ -23,17 +23,23 @@ NewRow = Any  # the columns of the row that was to be inserted, by name
 Changes = Callable[[NewRow], Mapping[str, Any]]
 
 
+CONNECT_SECONDS: Final = 5.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
     """How long to wait before giving up.
 
-    `busy_seconds` for what another transaction keeps, `answer_seconds` for one statement, and
-    `connect_seconds` for a new connection.
+    `busy_seconds` for what another transaction keeps, `answer_seconds` for one statement.
     """
 
     busy_seconds: float = 2.0
     answer_seconds: float = 30.0
-    connect_seconds: float = 5.0
+
+    @property
+    def connect_seconds(self) -> float:
+        """How long to wait for a new connection: a server that is there answers at once."""
+        return min(CONNECT_SECONDS, self.answer_seconds)
 
 
 class Dialect(Protocol):
@@ -70,9 +76,7 @@ class Dialect(Protocol):
     def insert_missing(self, table: sa.Table, key: str) -> sa.Insert:
         """Return the INSERT that leaves a row alone whose `key` is there already."""
 
-    def insert_or_change(
-        self, table: sa.Table, keys: Sequence[str], values: Changes
-    ) -> sa.Insert:
+    def insert_or_change(self, table: sa.Table, keys: Sequence[str], values: Changes) -> sa.Insert:
         """Return the INSERT that changes the row with these keys instead, where it is there.
 
         `values` gets the columns of the new row and returns what the old one's become; each may
