@@ -33,7 +33,7 @@ def priced(watts, fits=None, **fields):
         (
             [1],
             [False],
-            "no server can take the task: it keeps 0.5 cores busy, and no server has more",
+            "no server can take the task: it keeps 0.5 cores busy, and no",
         ),
         ([], None, "no server can take the task: it keeps 0.5 cores busy"),
         ([-1, 0], None, "a costs least: the task adds -1 W, 1 W less than on the next, b (0 W)"),

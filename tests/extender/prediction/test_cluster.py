@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+from asgi_caller import ask
 from core_scenes import CATALOGUE, GIBIBYTE, server, task
-from prediction_caller import predict
+from prediction_caller import predict, send_form
 from steady_scorer import SteadyScorer
 
 from cluster.model import Taint
@@ -105,6 +106,19 @@ def test_the_paper_s_forest_answers_for_live_nodes_too(app, core):
     costs = {each["id"]: each["cost_watts"] for each in answer["servers"]}
     assert answer["model"] == "paper-random-forest"
     assert costs["good-1"] < costs["good-busy"] < costs["worst-1"]
+
+
+def test_the_form_offers_the_cluster_where_there_is_one(app, core):
+    """And shows its best node; before it is known, why there is none."""
+    fields = {"task_load": "100", "model": "regressor", "source": "cluster"}
+
+    early = send_form(app, fields)
+    fill(core)
+    shown = send_form(app, fields)
+
+    assert "the cluster's nodes" in ask(app, "GET", "/predict").sent.decode().replace("&#39;", "'")
+    assert (early.status, "not been listed yet" in early.sent.decode()) == (503, True)
+    assert (shown.status, "Best server: good-1" in shown.sent.decode()) == (200, True)
 
 
 def test_a_task_that_no_node_takes_has_no_best_node(app, core):
