@@ -202,6 +202,7 @@ def test_where_nothing_can_be_forgotten_all_is_still_written(ledger, monkeypatch
     with LedgerWriter(store, retention=FORTY, batch=5, gather_seconds=0.01) as writer:
         for decision in islice(many(), 50):
             writer.offer(decision)
+        wait_until(lambda: writer.last_error != "" and writer.written == 50)
 
     assert (writer.written, writer.dropped, writer.forgotten) == (50, 0, 0)
     assert "old records stay: neither 1000 nor down to 40" in writer.last_error
