@@ -190,6 +190,16 @@ def test_of_two_replicas_one_changes_labels_and_the_other_takes_over(
         stage.plane.kubectl("delete", "lease", "--namespace=default", stage.prefix)
 
 
+def test_a_lease_without_a_namespace_is_said_with_what_to_do(stage: TiersStage) -> None:
+    """As on a laptop, where nothing of ours is installed."""
+    lease = LeaseName(namespace=stage.prefix, name="tiers")
+    election = LeaderElection(stage.client, lease, rng=Random(2), settings=ELECTION)
+    with election, stage.controller(Elected(election, stage.prefix)) as controller:
+        until(lambda: "--no-leader-elect" in str(controller.readiness().lines), "no word of it")
+        assert f"no namespace {stage.prefix}" in str(controller.readiness().lines)
+    assert set(stage.labels().values()) == {None}
+
+
 def _cut_off(*_: object, **__: object) -> None:
     raise ConnectionResetError(errno.ECONNRESET, "cut off")
 
