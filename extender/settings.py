@@ -121,7 +121,7 @@ class ExtenderSettings(BaseSettings):
     ledger_rows_max: Count = Field(
         500_000,
         description="Decisions that the ledger keeps; then the oldest are deleted, ended pods'"
-        " first (some 2.2 kB each).",
+        " first (some 2.5 kB each).",
     )
     ledger_days_max: Annotated[float, Field(ge=1, le=36_525, allow_inf_nan=False)] | None = Field(
         None,

@@ -305,7 +305,7 @@ FAMILIES: tuple[Family[Figures], ...] = (
     _family(
         "ledger_forgotten_records_total",
         COUNTER,
-        "Decisions deleted from the ledger because it held more than --ledger-rows-max.",
+        "Decisions deleted from the ledger: more than --ledger-rows-max, or too old.",
         _one(lambda f: f.ledger_forgotten),
     ),
     _family(

@@ -12,8 +12,10 @@ class Retention:
     """What the ledger keeps; None keeps all.
 
     `days_max` counts from a pod's end: decisions of pods that run stay. `rows_max` bounds the
-    decisions; those of ended pods go first. The others count from when they were made, errors of
-    forecasts from when their window began, sums by hour and by day from when the hour or day began.
+    decisions; those of ended pods go first. `predictions_servers_max` bounds the servers that all
+    predictions compared, because one may compare ten thousand. The other days count from when a
+    record was made, of errors of forecasts from when their window began, of sums by hour and by day
+    from when the hour or day began.
 
     Raises `InputError` for a bound below 1.
     """
@@ -21,7 +23,7 @@ class Retention:
     days_max: float | None = None
     rows_max: int | None = None
     predictions_days_max: float | None = 92
-    predictions_rows_max: int | None = 500_000
+    predictions_servers_max: int | None = 1_000_000
     actions_days_max: float | None = 400
     forecast_errors_days_max: float | None = 92
     hours_days_max: float = 62

@@ -20,7 +20,7 @@ TABLES: Final[dict[type[RowRecord], sa.Table]] = {
     ActionDecision: ACTIONS,
     ForecastError: FORECAST_ERRORS,
 }
-_NOT_OF_RECORDS: Final = {"id", "summed_at_seconds"}
+_NOT_OF_RECORDS: Final = {"id", "summed_at_seconds", "server_count"}
 _COLUMNS: Final = {
     kind: tuple(column.name for column in table.columns if column.name not in _NOT_OF_RECORDS)
     for kind, table in TABLES.items()
@@ -30,7 +30,10 @@ _COLUMNS: Final = {
 def row_of(record: RowRecord) -> dict[str, Any]:
     """Return the values of a new row, by column."""
     document = record.document()
-    return {name: document[name] for name in _COLUMNS[type(record)]}
+    row = {name: document[name] for name in _COLUMNS[type(record)]}
+    if isinstance(record, Prediction):
+        row["server_count"] = len(record.servers)
+    return row
 
 
 def decision_of(row: sa.Row[Any]) -> PlacementDecision:

@@ -131,6 +131,7 @@ PREDICTIONS: Final = sa.Table(
     column("model", WORD, "model that predicted"),
     column("source", WORD, "`given` if the caller described the servers, else `cluster`"),
     column("task_load_percent", NUMBER, "load of the task; 100 is one busy core"),
+    column("server_count", WHOLE, "servers that were compared"),
     column("best_server", NAME, "cheapest server that can take it", nullable=True),
     column("best_cost_watts", NUMBER, "watts that the task adds there", nullable=True),
     column("reason", TEXT, "why, in words"),

@@ -73,7 +73,10 @@ class Tidying:
         )
 
     def counts(self) -> dict[str, sa.Select[Any]]:
-        """Statements that count what all rounds will do, by what `Tidied` calls it."""
+        """Statements that count what all rounds will do, by what `Tidied` calls it.
+
+        Of predictions only those that are too old.
+        """
         keeps = self.retention
         ended, start = _COLUMNS.ended_at_seconds, SAVINGS.c.period_start_seconds
         unsummed = sa.and_(
@@ -89,7 +92,7 @@ class Tidying:
         return {
             "summed": _counted(DECISIONS, unsummed),
             "decisions": self._gone(ended, keeps.days_max, keeps.rows_max),
-            "predictions": self._gone(made, keeps.predictions_days_max, keeps.predictions_rows_max),
+            "predictions": self._gone(made, keeps.predictions_days_max, None),
             "actions": self._gone(ACTIONS.c.decided_at_seconds, keeps.actions_days_max, None),
             "forecast_errors": self._gone(errors, keeps.forecast_errors_days_max, None),
             "savings": _counted(SAVINGS, too_old),
@@ -140,13 +143,27 @@ class Tidying:
         """Delete the predictions that are too old or too many."""
         moment = PREDICTIONS.c.predicted_at_seconds
         count = self._forget_old(connection, moment, self.retention.predictions_days_max)
-        many = _excess(connection, PREDICTIONS, self.retention.predictions_rows_max)
-        choice = sa.select(PREDICTIONS.c.id).order_by(moment).limit(min(self.batch - count, many))
-        numbers = connection.scalars(choice).all()
+        numbers = self._too_large(connection, self.batch - count)
         _delete(connection, PREDICTIONS, numbers)
         count += len(numbers)
         self._note(count, count)
         return count
+
+    def _too_large(self, connection: sa.Connection, batch: int) -> list[int]:
+        """Return the oldest predictions that hold the servers beyond the bound."""
+        servers_max = self.retention.predictions_servers_max
+        if servers_max is None:
+            return []
+        servers = PREDICTIONS.c.server_count
+        excess = (connection.scalar(sa.select(sa.func.sum(servers))) or 0) - servers_max
+        choice = sa.select(PREDICTIONS.c.id, servers).order_by(PREDICTIONS.c.predicted_at_seconds)
+        numbers: list[int] = []
+        for number, count in connection.execute(choice.limit(batch)) if excess > 0 else ():
+            if excess <= 0:
+                break
+            numbers.append(number)
+            excess -= count
+        return numbers
 
     def forget_actions(self, connection: sa.Connection) -> int:
         """Delete the actions that are too old."""

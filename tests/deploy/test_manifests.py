@@ -18,7 +18,7 @@ from simulator.sandbox.control_plane import ControlPlane
 
 HUNG_SECONDS_MAX = 10
 #: docs/reference/ledger.md: a row with nine candidates; and room for the write-ahead log.
-ROW_BYTES, SLACK = 2200, 1.5
+ROW_BYTES, SLACK = 2500, 1.5
 
 
 @pytest.fixture(scope="module")

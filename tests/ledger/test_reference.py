@@ -12,6 +12,7 @@ import repository
 import sqlalchemy as sa
 from decisions import made
 
+from ledger.retention import Retention
 from ledger.store import Ledger
 from ledger.tables import METADATA
 
@@ -70,9 +71,12 @@ def answers(file: Path, query: str) -> list[dict]:
         return [dict(row) for row in connection.execute(query)]
 
 
-def test_the_sums_of_the_page_are_the_sums_of_the_ledger(file) -> None:
-    """The same columns with the same figures, by workload."""
+@pytest.mark.parametrize("summed", [False, True])
+def test_the_sums_of_the_page_are_the_sums_of_the_ledger(file, summed) -> None:
+    """The same columns with the same figures, by workload, before and after rows were deleted."""
     with Ledger.open(f"sqlite:///{file}") as ledger:
+        if summed:
+            ledger.tidy(Retention(days_max=1), now_seconds=2 * LONG_AGO)
         savings = ledger.savings("workload", since_seconds=0, now_seconds=2 * LONG_AGO)
 
     found = answers(file, QUERIES[0])

@@ -199,11 +199,11 @@ def test_other_records_go_by_age_and_number(ledger) -> None:
     keep = Retention(
         days_max=8,
         predictions_days_max=4.5,
-        predictions_rows_max=2,
+        predictions_servers_max=4,
         actions_days_max=2.5,
         forecast_errors_days_max=1.5,
     )
-    expected = Tidied(summed=3, decisions=3, predictions=4, actions=3, forecast_errors=4)
+    expected = Tidied(summed=3, decisions=3, predictions=1, actions=3, forecast_errors=4)
 
     assert ledger.would_tidy(keep, now_seconds=NOON) == expected
     rounds = tidied(ledger, keep, now=NOON, batch=2)

@@ -107,6 +107,7 @@ def _create_predictions() -> None:
         sa.Column("model", sa.String(64), nullable=False),
         sa.Column("source", sa.String(64), nullable=False),
         sa.Column("task_load_percent", sa.Double(), nullable=False),
+        sa.Column("server_count", sa.BigInteger(), nullable=False),
         sa.Column("best_server", sa.String(253), nullable=True),
         sa.Column("best_cost_watts", sa.Double(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
