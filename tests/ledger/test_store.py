@@ -33,7 +33,7 @@ def listed(ledger: Ledger, chosen: DecisionFilter, limit: int) -> list:
         cursor = page.cursor
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(decision=decisions())
 def test_every_decision_comes_back_as_it_went_in(ledger, decision) -> None:
     """Signs, quotes, other planes, extreme numbers: the row is the decision."""
