@@ -126,7 +126,7 @@ class TiersStage:
     ) -> Iterator[Controller]:
         """Run a controller, in `act` unless told otherwise."""
         told = read_settings({"mode": "act", **settings}, environ={})
-        with _controller(
+        with controller_of(
             told, client or self.client, self.clock, leadership or Alone(), changed
         ) as running:
             yield running
@@ -142,13 +142,14 @@ class TiersStage:
         }
 
 
-def _controller(
+def controller_of(
     settings: TiersSettings,
     client: KubeClient,
     clock: Clock,
     leadership: Leadership,
     changed: Callable[[LabelChange, float], object],
 ) -> Controller:
+    """Make a controller whose informers come back quickly."""
     rng = Random(1)
     return Controller(
         settings,
