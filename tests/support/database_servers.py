@@ -32,6 +32,7 @@ READY_SECONDS_MAX = 60.0
 USER = "negawatt"
 _POSTGRESQL_FOLDERS = Path("/usr/lib/postgresql")
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
+_PREFIX = "negawatt-database-"
 _ROOM_BYTES = 2 * 1024**3
 _NUMBERS = count()
 
@@ -294,10 +295,20 @@ def _folder(*, durable: bool) -> Iterator[Path]:
     # change of a schema, whatever it is told; memory answers at once.
     in_memory = not durable and _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK)
     roomy = in_memory and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES
+    where = _MEMORY if roomy else Path(tempfile.gettempdir())
+    _remove_abandoned(where)
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="negawatt-database-", dir=_MEMORY if roomy else None))
+        folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=where))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         yield folder
+
+
+def _remove_abandoned(where: Path) -> None:
+    """Remove what a killed run of tests left: its servers died with it, its folders did not."""
+    for folder in where.glob(f"{_PREFIX}*"):
+        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if owner.isdecimal() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
