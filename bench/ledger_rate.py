@@ -231,7 +231,7 @@ def main() -> None:
     if asked.output == "json":
         print(json.dumps([vars(figure) for figure in figures], indent=2))
         return
-    Console(width=120).print(table_of(figures, asked.rounds))
+    Console(width=140).print(table_of(figures, asked.rounds))
 
 
 if __name__ == "__main__":
