@@ -10,7 +10,8 @@
 - `no-extender`, `go`, `ours`: the extender's profile without an extender, with one that answers 0
   for every node (Go, `bench/null_extender`), and with ours as it ships, its ledger in SQLite.
 
-All see the same pods on the same nodes. The scheduler is stopped (SIGSTOP), the pods are created,
+All see the same pods on the same nodes, as large as those of the standard benchmark are: ten a
+node request 40 % of the cores. The scheduler is stopped (SIGSTOP), the pods are created,
 it goes on, and binds are followed by a watch: pods/s between the tenth and the ninetieth of a
 hundred. KWOK stands still meanwhile. A run varies by 15-20 %, so the arms alternate (A, B, C, C,
 B, A, A, ...) and ratios are geometric means over rounds with their 95 % interval (Student's t).
@@ -57,6 +58,7 @@ from simulator.sandbox.trial_extender import (
 )
 from simulator.sandbox.trial_objects import write_power_profiles
 from simulator.sandbox.trial_pods import shipped_pods
+from simulator.standard import CPU_LOAD_RATIO, PODS
 from simulator.tier_labels import labelled
 
 SHIPPED = Path(__file__).parents[1] / "deploy" / "scheduler" / "second-scheduler.yaml"
@@ -91,7 +93,9 @@ class Bench:
 
     def __init__(self, cluster: TrialCluster, pods: int, *, with_ledger: bool, commit: str) -> None:
         self._cluster, self._with_ledger = cluster, with_ledger
-        self._pods = shipped_pods(cluster.fleet, pods, SEED)
+        full = PODS * len(cluster.fleet.nodes) / sum(FLEETS[STANDARD].values())
+        load_ratio = CPU_LOAD_RATIO * min(1.0, pods / full)
+        self._pods = shipped_pods(cluster.fleet, pods, SEED, load_ratio)
         self._shipped = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
         self._folder = cluster.plane.kubeconfig.parent
         self._profiles = self._folder / "power-profiles.yaml"

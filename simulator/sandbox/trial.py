@@ -40,6 +40,8 @@ NAMESPACE = "trial"
 NODES_PATH = "/api/v1/nodes"
 PODS_PATH = f"/api/v1/namespaces/{NAMESPACE}/pods"
 SETTLED_SECONDS_MAX = 120.0
+# For each node of a fleet that joins: how much longer it may take, and how long between two looks.
+NODE_SECONDS_MAX, NODE_POLL_SECONDS = 0.3, 0.001
 # Nothing was bound for so long while pods wait: it will not come.
 SILENCE_SECONDS_MAX = 20.0
 POLL_SECONDS = 0.05
@@ -257,9 +259,14 @@ class TrialCluster:
     def _join_nodes(self) -> None:
         for node, profile in zip(self.fleet.nodes, self.fleet.profiles, strict=True):
             self.api.create(NODES_PATH, node_manifest(node, profile))
-        ready = "--for=condition=Ready"
-        self.plane.kubectl("wait", ready, "nodes", "--all", "--timeout=120s")
-        self._until(self._untainted, "the nodes' taints did not go")
+        # KWOK makes them ready, whereupon Kubernetes takes its own taint away, some 20 a second.
+        count = len(self.fleet.nodes)
+        self._until(
+            self._untainted,
+            "the nodes' taints did not go",
+            seconds_max=SETTLED_SECONDS_MAX + count * NODE_SECONDS_MAX,
+            poll_seconds=max(POLL_SECONDS, count * NODE_POLL_SECONDS),
+        )
 
     def _add_namespace(self) -> None:
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
@@ -283,12 +290,18 @@ class TrialCluster:
         return node_of_pod, bound_seconds
 
     @staticmethod
-    def _until(condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + SETTLED_SECONDS_MAX
+    def _until(
+        condition: Callable[[], bool],
+        what: str,
+        *,
+        seconds_max: float = SETTLED_SECONDS_MAX,
+        poll_seconds: float = POLL_SECONDS,
+    ) -> None:
+        deadline = time.monotonic() + seconds_max
         while not condition():
             if time.monotonic() > deadline:
                 raise UnavailableError(what)
-            time.sleep(POLL_SECONDS)
+            time.sleep(poll_seconds)
 
 
 def _used(process_ids: Sequence[int]) -> list[float]:

@@ -10,10 +10,12 @@ from simulator.fleet import Fleet
 from simulator.standard import CPU_LOAD_RATIO
 
 
-def shipped_pods(fleet: Fleet, count: int, seed: int) -> tuple[Pod, ...]:
-    """So many of openb's pods, scaled to request 40 % of the fleet's cores, in drawn order."""
+def shipped_pods(
+    fleet: Fleet, count: int, seed: int, load_ratio: float = CPU_LOAD_RATIO
+) -> tuple[Pod, ...]:
+    """So many of openb's pods, scaled to request that part of the fleet's cores, in drawn order."""
     table = ShapeTable.shipped()
     shapes, _ = table.draw(count, np.random.default_rng(seed))
     requested_cores = float(table.cpu_millicores[shapes].sum()) / 1000
-    scale = CPU_LOAD_RATIO * float(fleet.cpu_cores.sum()) / requested_cores
+    scale = load_ratio * float(fleet.cpu_cores.sum()) / requested_cores
     return tuple(table.pods("pod", shapes, scale))
