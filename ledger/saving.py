@@ -145,17 +145,21 @@ def _parts_of_savings(keys: int, since: float, now: float) -> list[sa.Select[Any
         begin, end = max(hour_of(since), day), min(now, day + DAY_SECONDS)
         parts.append(_periods(keys, HOUR_SECONDS, begin, end, since, now))
         by_day = _periods(keys, DAY_SECONDS, day, day + DAY_SECONDS, since, now)
-        parts.append(by_day.where(sa.not_(_has_hours(day))))
+        parts.append(by_day.where(_has_no_hours(day)))
     return parts
 
 
-def _has_hours(day: int) -> sa.Exists:
-    """Whether hours of a day, or of any before it, are still there: they go from the oldest on."""
+def _has_no_hours(day: int) -> sa.ColumnElement[bool]:
+    """Whether the hours of a day, and of all before it, are gone: they go from the oldest on.
+
+    Asked as the earliest that is there, which every database finds at the end of its index.
+    """
     hours = SAVINGS.alias("hours")
-    return sa.exists().where(
-        hours.c.period_seconds == HOUR_SECONDS,
-        hours.c.period_start_seconds < day + DAY_SECONDS,
+    earliest = sa.select(sa.func.min(hours.c.period_start_seconds)).where(
+        hours.c.period_seconds == HOUR_SECONDS
     )
+    end = day + DAY_SECONDS
+    return sa.func.coalesce(earliest.scalar_subquery(), sa.literal(end, sa.BigInteger())) >= end
 
 
 def _periods(
