@@ -18,6 +18,7 @@ from energy.errors import InputError
 from ledger import migration
 from ledger.database import Database
 from ledger.dialect import Patience
+from ledger.filters import DecisionFilter
 from ledger.store import Ledger
 from ledger.tables import DECISIONS, METADATA, VERSION_TABLE
 
@@ -222,3 +223,27 @@ def test_several_begin_one_ledger_together(ledger_url) -> None:
 
     with Ledger.open(ledger_url) as ledger:
         assert ledger.running_uids() == {f"{number}" for number in range(8)}
+
+
+def test_decisions_stay_through_the_first_revision_and_back(ledger, ledger_url) -> None:
+    """Down and up again on rows: their reasons are said in a word anew."""
+    written = (
+        made(uid="a", node_preferred=None, preferred_watts=None),
+        made(uid="b", node_chosen="new-1"),
+        made(uid="c", chosen_watts=None),
+        made(uid="d", ended_at_seconds=made().decided_at_seconds + 60),
+        made(uid="e", chosen_watts=1.0),
+        made(uid="f", chosen_watts=5.25),
+    )
+    ledger.write(written)
+    database = Database.open(ledger_url, create=False, patience=Patience())
+    try:
+        database.downgrade("0001")
+        database.upgrade()
+    finally:
+        database.close()
+
+    assert ledger.decisions(oldest_first=True).decisions == written
+    for decision in written:
+        kind = DecisionFilter(reason_kind=decision.reason_kind)
+        assert ledger.decisions(kind).decisions == (decision,)
