@@ -43,7 +43,7 @@ from simulator.pod_file import BYTES_PER_MEBIBYTE
 from simulator.policy import MOVES, Policy, PolicyTable, Setting, fleet_power
 from simulator.prediction_chooser import ForestChooser, RegressorChooser
 from simulator.repacking import REPACK, Repacking
-from simulator.tier_labels import labelled
+from simulator.tier_labels import labelled, labelled_with_memory
 
 BOUND = "bound"
 # The careful operator's placement, which the others are compared with.
@@ -205,6 +205,14 @@ POLICIES = PolicyTable(
     variants=(
         # Our labels under the profile that we write for them: kube-scheduler, and no extender.
         Policy(name="tiers", build=_tiers, labelled=labelled, heeds_usage=True, heeds_sleep=True),
+        # The same, told how much memory pods request.
+        Policy(
+            name="tiers:memory",
+            build=_tiers,
+            labelled=labelled_with_memory,
+            heeds_usage=True,
+            heeds_sleep=True,
+        ),
         # `negawatt` as kube-scheduler carries it out: eleven ranks, MostAllocated's whole points.
         Policy(name="extender", build=_extender, movable=False, heeds_usage=True, heeds_sleep=True),
         _variant("once", QueueOptions(solve_every_pods=NEVER)),

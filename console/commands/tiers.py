@@ -31,6 +31,10 @@ Rule = Annotated[str | None, typer.Option(help="fill-cost or peak-watts.")]
 Ratio = Annotated[
     str | None, typer.Option(help="What pods use of the CPU they request, 0-1 (default 0.5).")
 ]
+Memory = Annotated[
+    str | None,
+    typer.Option(help="GiB that pods request for each core they request (default: not counted)."),
+]
 Sleep = Annotated[
     bool | None, typer.Option("--nodes-may-sleep", help="Something turns empty nodes off.")
 ]
@@ -74,6 +78,7 @@ def _about() -> None:
 def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
     rule: Rule = None,
     usage_ratio: Ratio = None,
+    requested_gibibytes_per_core: Memory = None,
     nodes_may_sleep: Sleep = None,
     hysteresis_ratio: Annotated[
         str | None, typer.Option(help="By how much costs may contradict a label (default 0.05).")
@@ -103,6 +108,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
         {
             "rule": rule,
             "usage_ratio": usage_ratio,
+            "requested_gibibytes_per_core": requested_gibibytes_per_core,
             "nodes_may_sleep": nodes_may_sleep,
             "hysteresis_ratio": hysteresis_ratio,
             "power_profiles": power_profiles,

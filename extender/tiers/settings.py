@@ -43,6 +43,13 @@ class TiersSettings(BaseSettings):
     usage_ratio: Ratio = Field(
         0.5, description="What pods use of the CPU they request, 0-1; with fill-cost."
     )
+    requested_gibibytes_per_core: (
+        Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] | None
+    ) = Field(
+        None,
+        description="Memory that pods request for each core they request, GiB on average: nodes"
+        " with less are full before their cores are; with fill-cost. Unset: does not count.",
+    )
     nodes_may_sleep: bool = Field(
         default=False,
         description="Whether something turns empty nodes off; if so, idle watts count.",
@@ -122,6 +129,7 @@ class TiersSettings(BaseSettings):
                 usage_ratio=self.usage_ratio,
                 nodes_may_sleep=self.nodes_may_sleep,
                 hysteresis_ratio=self.hysteresis_ratio,
+                requested_gibibytes_per_core=self.requested_gibibytes_per_core,
             ),
             limits=LabelLimits(
                 relabel_seconds_min=self.relabel_seconds_min,

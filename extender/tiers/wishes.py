@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from cluster.model import Node
+from cluster.model import Node, Resources
 from cluster.scheduling.profile import ENERGY_TIER_LABEL
-from energy.cost import fill_cost_watts_per_core
 from energy.profile import NodePowerProfile, ProfileSource, Scope
 from extender.fleet import ProfileFinder, offers_cpu
 from extender.tiers.labels import PresentLabel, WantedLabel
 from extender.tiers.order import HYSTERESIS_RATIO, RankedNode, tiers_of
+from extender.tiers.target import filled_watts_per_core
 from extender.treatment import IGNORE
 from pricing.node_class import CPU_MILLICORES_PER_CORE
 
@@ -38,6 +38,8 @@ class TierOptions:
         rule: `fill-cost`: watts a used core costs on a node filled to its target, idle watts
             included where nodes may sleep; `peak-watts`: watts per core at full load.
         usage_ratio: what pods use of the CPU they request, 0 to 1 and not 0: the target's load.
+        requested_gibibytes_per_core: memory that pods request for a core they request, on average;
+            nodes with less are full before their cores are. None: not known, memory does not count.
         nodes_may_sleep: whether empty nodes are switched off by whoever does that.
         hysteresis_ratio: by how much a label may be wrong before it changes.
     """
@@ -46,6 +48,7 @@ class TierOptions:
     usage_ratio: float = 0.5
     nodes_may_sleep: bool = False
     hysteresis_ratio: float = HYSTERESIS_RATIO
+    requested_gibibytes_per_core: float | None = None
 
 
 def wanted_labels(
@@ -69,7 +72,7 @@ def wanted_labels(
             wanted[node.name] = WantedLabel(tier=None, reason=why_not or _NO_CPU, profile=name)
             continue
         cores = node.allocatable.cpu_millicores / CPU_MILLICORES_PER_CORE
-        cost = _watts_per_core(profile, cores, options)
+        cost = _watts_per_core(profile, node.allocatable, options)
         if cost <= 0:
             reason = f"power profile {profile.name} says that load costs nothing"
             wanted[node.name] = WantedLabel(tier=None, reason=reason, profile=profile.name)
@@ -105,11 +108,15 @@ def _unranked(node: Node, profile: NodePowerProfile | None) -> str | None:
     return None
 
 
-def _watts_per_core(profile: NodePowerProfile, cores: float, options: TierOptions) -> float:
+def _watts_per_core(profile: NodePowerProfile, size: Resources, options: TierOptions) -> float:
     if options.rule is TierRule.PEAK_WATTS:
-        return profile.peak_watts / cores
-    return fill_cost_watts_per_core(
-        profile, cores, options.usage_ratio, node_may_sleep=options.nodes_may_sleep
+        return profile.peak_watts * CPU_MILLICORES_PER_CORE / size.cpu_millicores
+    return filled_watts_per_core(
+        profile,
+        size,
+        usage_ratio=options.usage_ratio,
+        nodes_may_sleep=options.nodes_may_sleep,
+        requested_gibibytes_per_core=options.requested_gibibytes_per_core,
     )
 
 

@@ -13,7 +13,7 @@ from simulator.policy import Setting
 from simulator.sandbox.trial_grades import placement_watts
 from simulator.sandbox.trial_pods import shipped_pods
 from simulator.stream import burst
-from simulator.tier_labels import labelled
+from simulator.tier_labels import labelled, labelled_with_memory
 
 
 def fleet_of(name):
@@ -52,16 +52,32 @@ def test_the_standard_fleet_is_labelled_as_an_operator_would(sleep):
     assert labelled(fleet, setting).nodes == fleet.with_tiers().nodes
 
 
-def test_what_idles_thriftily_is_better_where_nodes_sleep():
+def test_idle_watts_count_where_nodes_sleep():
     """Two generations that cost the same at full load: an operator's label does not tell them."""
     fleet = fleet_of("two-generations")
     assert set(tier_of_server(fleet.with_tiers()).values()) == {"0"}
     orders = [
-        tier_of_server(labelled(fleet, Setting(usage_ratio=1.0, nodes_may_sleep=sleep)))
+        tier_of_server(labelled(fleet, Setting(usage_ratio=0.5, nodes_may_sleep=sleep)))
         for sleep in (False, True)
     ]
     older, newer = "hpe-proliant-dl360-gen9-e5-2699-v3", "hpe-proliant-dl380-gen10-plus-8380"
-    assert orders == [{newer: "0", older: "1"}, {newer: "1", older: "0"}]
+    assert orders == [{newer: "0", older: "1"}, {newer: "0", older: "0"}]
+
+
+def test_a_node_that_is_filled_to_its_efficient_load_is_ranked_at_that_load():
+    """Where pods use all they request, the profile does not fill the last tenths."""
+    fleet = fleet_of("two-generations")
+    setting = Setting(usage_ratio=1.0, nodes_may_sleep=True)
+    older, newer = "hpe-proliant-dl360-gen9-e5-2699-v3", "hpe-proliant-dl380-gen10-plus-8380"
+    assert tier_of_server(labelled(fleet, setting)) == {newer: "0", older: "1"}
+
+
+def test_a_node_short_of_memory_is_ranked_as_never_full():
+    """Told the memory of the pods, the older servers' idle watts are for fewer used cores."""
+    fleet = fleet_of("two-generations")
+    setting = Setting(usage_ratio=0.5, nodes_may_sleep=True)
+    older, newer = "hpe-proliant-dl360-gen9-e5-2699-v3", "hpe-proliant-dl380-gen10-plus-8380"
+    assert tier_of_server(labelled_with_memory(fleet, setting)) == {newer: "0", older: "1"}
 
 
 @pytest.mark.parametrize("sleep", [False, True])
