@@ -2,7 +2,8 @@
 
 The service is told what its users know: cores, memory, watts per core at full load, and the CPU in
 use. It prices with its own code (`extender.prediction.models`); the curves that grade the placement
-are measured, and it does not see them. Of nodes that cost the same the fullest is taken.
+are measured, and it does not see them. Ties are its own, too: of nodes that cost the same it names
+the first.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from cluster.scheduling.feasibility import feasible
 from cluster.scheduling.table import NodeTable
 from energy.regressor.artefact import Regressor
 from energy.regressor.forest import Forest
+from extender.prediction.answer import cheapest_first
 from extender.prediction.models import CostModel, ForestCosts, added_watts, curves
 from extender.prediction.servers import Floats, Servers
 from pricing.node_class import CPU_MILLICORES_PER_CORE
 from pricing.program import BYTES_PER_GIBIBYTE
-from pricing.rules import packed_choice
-from simulator.chooser import Chooser
+from simulator.chooser import NOWHERE, Chooser
 from simulator.fleet import Fleet
 from simulator.policy import Setting
 
@@ -55,7 +56,8 @@ class PredictionChooser(Chooser):
             used_ratio=table.requested_cpu_millicores * use / self.empty.cpu_cores,
         )
         costs = self.costs(servers, task_cores)
-        return packed_choice(table, pod, feasible(table, pod), costs)
+        order = cheapest_first(costs, feasible(table, pod))
+        return int(order[0]) if len(order) else NOWHERE
 
     def costs(self, servers: Servers, task_cores: float) -> Floats:
         """Watts of the task on each server."""

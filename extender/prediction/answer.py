@@ -85,8 +85,14 @@ class Ranked:
 def ranked(priced: Priced) -> Ranked:
     """Order the servers that the task fits by cost; of equals the one that was named first."""
     open_to = priced.fits if priced.closed is None else priced.fits & ~priced.closed
+    return Ranked(priced=priced, order=cheapest_first(priced.watts, open_to))
+
+
+def cheapest_first(watts: Floats, open_to: Bools) -> NDArray[np.int64]:
+    """Places of the servers that take the task, by cost; of equals the one that was named first."""
     places = np.flatnonzero(open_to)
-    return Ranked(priced=priced, order=places[np.argsort(priced.watts[places], kind="stable")])
+    order: NDArray[np.int64] = places[np.argsort(watts[places], kind="stable")]
+    return order
 
 
 def server_answers(found: Ranked) -> list[AnsweredServer]:

@@ -9,18 +9,31 @@ from small_fleets import NEW, OLD, fleet_of
 from cluster.model import Pod, Resources
 from cluster.scheduling.table import NodeTable
 from energy.catalogue import Catalogue
+from extender.prediction.models import Costs
 from extender.prediction.predictor import predict
 from extender.prediction.request import FOREST, REGRESSOR, Asked, Given, GivenServer
+from simulator.chooser import NOWHERE
 from simulator.fleet import named_fleet
 from simulator.paper_scenario import Agreement, agreement, shipped_tasks
 from simulator.policies import POLICIES
 from simulator.policy import Setting
+from simulator.prediction_chooser import ForestChooser
 from simulator.standard import standard_burst
 
 pytest.importorskip("onnxruntime", reason="the extra `regressor` is not installed")
 
 SETTING = Setting(usage_ratio=0.5, nodes_may_sleep=False)
 GIBIBYTE = 1024**3
+
+
+class _Alike:
+    """A model that prices all servers alike."""
+
+    name = FOREST
+
+    def costs(self, servers, task_cores):
+        """A watt everywhere."""
+        return Costs(watts=np.ones(len(servers)), clamped={})
 
 
 def pod(name, millicores):
@@ -52,12 +65,23 @@ def test_each_task_goes_where_the_service_says(policy, model):
         ]
         task_load = task.requests.cpu_millicores / 10 * SETTING.usage_ratio
         asked = Asked(task_load_percent=task_load, servers=Given.of(servers), model=model)
-        priced = predict(asked, None).ranked.priced
+        best = predict(asked, None).ranked.best
 
         chosen = chooser.choose(table, task, 0.0)
 
-        assert priced.watts[chosen] == pytest.approx(priced.watts.min())
+        assert chosen == best
         table.assign(task, chosen)
+
+
+def test_of_servers_alike_the_first_named_is_taken_as_the_service_does():
+    """Not the fullest, which no answer of the service prefers: the forest is flat in steps."""
+    fleet = fleet_of((3, 32, 128, OLD))
+    table = NodeTable(fleet.nodes)
+    chooser = ForestChooser(fleet, SETTING, _Alike())
+    table.assign(pod("before", 700), 2)
+
+    assert chooser.choose(table, pod("task", 700), 0.0) == 0
+    assert chooser.choose(table, pod("too-large", 33_000), 0.0) == NOWHERE
 
 
 def test_both_models_are_asked_about_the_same_tasks():
