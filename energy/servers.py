@@ -36,6 +36,10 @@ COLUMNS: Final = (
     "full_load_ssj_ops",
 )
 
+#: What a gigabyte of memory is in the table, and so wherever a model trained on it is asked: SPEC's
+#: results state installed modules, which are sold by powers of two.
+BYTES_PER_GIGABYTE: Final = 2**30
+
 #: A steady-state wall measurement of the same server type, though not of this very machine, under
 #: one Java workload: below what a meter on the node itself deserves.
 SAME_SERVER_TRUST: Final = 0.6

@@ -19,8 +19,8 @@ from energy.catalogue import Catalogue, CatalogueServer
 from energy.csv_rows import CsvText, Row
 from energy.errors import InputError
 from energy.profile import NodePowerProfile
+from energy.servers import BYTES_PER_GIGABYTE
 from pricing.node_class import CPU_MILLICORES_PER_CORE, NodeClass, NodeClasses, classify
-from pricing.program import BYTES_PER_GIBIBYTE
 from pricing.rules import SAME_COST_RATIO
 from simulator.pod_file import BYTES_PER_MEBIBYTE
 
@@ -140,7 +140,7 @@ def fleet_of_servers(name: str, counts: Mapping[str, int], catalogue: Catalogue)
         server = catalogue.servers[slug]
         size = Resources(
             cpu_millicores=server.cores * CPU_MILLICORES_PER_CORE,
-            memory_bytes=int((server.memory_gigabytes or 0) * BYTES_PER_GIBIBYTE),
+            memory_bytes=int((server.memory_gigabytes or 0) * BYTES_PER_GIGABYTE),
         )
         for _ in range(count):
             nodes.append(Node(name=f"node-{len(nodes):04d}", allocatable=size))

@@ -16,11 +16,11 @@ from cluster.scheduling.feasibility import feasible
 from cluster.scheduling.table import NodeTable
 from energy.regressor.artefact import Regressor
 from energy.regressor.forest import Forest
+from energy.servers import BYTES_PER_GIGABYTE
 from extender.prediction.answer import cheapest_first
 from extender.prediction.models import CostModel, ForestCosts, added_watts, curves
 from extender.prediction.servers import Floats, Servers
 from pricing.node_class import CPU_MILLICORES_PER_CORE
-from pricing.program import BYTES_PER_GIBIBYTE
 from simulator.chooser import NOWHERE, Chooser
 from simulator.fleet import Fleet
 from simulator.policy import Setting
@@ -37,7 +37,7 @@ class PredictionChooser(Chooser):
         peak_watts = np.array([profile.peak_watts for profile in fleet.profiles])
         self.empty = Servers(
             cpu_cores=fleet.cpu_cores,
-            memory_gigabytes=fleet.memory_bytes / BYTES_PER_GIBIBYTE,
+            memory_gigabytes=fleet.memory_bytes / BYTES_PER_GIGABYTE,
             energy_rate_watts_per_core=peak_watts / fleet.cpu_cores,
             idle_watts=np.full(len(fleet.nodes), np.nan),
             used_ratio=np.zeros(len(fleet.nodes)),

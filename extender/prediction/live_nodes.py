@@ -11,12 +11,11 @@ import numpy as np
 
 from cluster.model import Pod, Resources
 from cluster.scheduling.feasibility import feasible
+from energy.servers import BYTES_PER_GIGABYTE
 from extender.judgement import Scene
 from extender.prediction.cluster import ClusterServers
 from extender.prediction.servers import ROUNDING_CORES, Floats, Servers
 from pricing.node_class import CPU_MILLICORES_PER_CORE
-
-BYTES_PER_GIGABYTE = 1e9
 
 
 def cluster_servers(scene: Scene, task_cores: float) -> ClusterServers:

@@ -39,7 +39,7 @@ class GivenServer(BaseModel):
 
     id: Id = Field(description="Name of the server; each once.")
     cpus: Cores = Field(description="Cores of the server.")
-    memory: Gigabytes = Field(description="Memory of the server, gigabytes.")
+    memory: Gigabytes = Field(description="Memory of the server, gigabytes of 2^30 bytes.")
     energy_rate: WattsPerCore = Field(
         description="Watts per core at full load: the server's peak watts over its cores."
     )

@@ -96,6 +96,16 @@ def test_both_models_are_asked_about_the_same_tasks():
     assert found.same_class > found.tasks / 2
 
 
+def test_the_memory_of_a_node_is_what_the_table_says_of_its_server():
+    """The models hear the figure that they were trained on."""
+    catalogue = Catalogue.shipped()
+    fleet = named_fleet("20/30/10", catalogue)
+
+    memory = set(ForestChooser(fleet, SETTING, _Alike()).empty.memory_gigabytes.tolist())
+
+    assert memory <= {server.memory_gigabytes for server in catalogue.servers.values()}
+
+
 def test_no_task_is_no_agreement():
     """And no division by zero."""
     assert Agreement(tasks=0, same_server=0, same_class=0).to_json()["same_server_ratio"] is None

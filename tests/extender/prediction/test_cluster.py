@@ -93,6 +93,8 @@ def test_nodes_are_priced_by_their_profiles_at_their_load(app, core, records):
     assert found["good-busy"]["reason"].endswith("at 50 % load")
     assert records[0].source == "cluster"
     assert {each.server: each.used_ratio for each in records[0].servers}["good-busy"] == 0.5
+    # As the training table counts memory, so 32 GiB of a node are 32.
+    assert records[0].servers[0].memory_gigabytes == 32
     assert records[0].servers[0].energy_rate_watts_per_core == pytest.approx(100 / 8)
 
 
