@@ -68,6 +68,14 @@ class Database:
         with self.explaining(), self._engine.begin() as connection:
             return connection.execute(statement).all()
 
+    def serves(self) -> bool:
+        """Whether a statement that needs no table is answered, on a connection that works."""
+        try:
+            self.rows(sa.select(sa.literal(1)))
+        except NegawattError:
+            return False
+        return True
+
     def change(self, work: Callable[[sa.Connection], _Result]) -> _Result:
         """Do work in one transaction; again where it failed only for another transaction's sake.
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
 
-from energy.errors import NegawattError
+from energy.errors import NegawattError, UnavailableError
 
 #: An execution option: the transaction means to write. A database that gives out one place for
 #: writing makes it wait for its turn at the start.
@@ -40,6 +40,10 @@ class Patience:
     def connect_seconds(self) -> float:
         """How long to wait for a new connection: a server that is there answers at once."""
         return min(CONNECT_SECONDS, self.answer_seconds)
+
+
+class ConnectionLostError(UnavailableError):
+    """The connection ended in the middle; the server may well be there."""
 
 
 class Dialect(Protocol):

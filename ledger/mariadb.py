@@ -18,7 +18,7 @@ from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.exc import DBAPIError
 
 from energy.errors import InputError, NegawattError, UnavailableError
-from ledger.dialect import Changes, Patience, compact_json
+from ledger.dialect import Changes, ConnectionLostError, Patience, compact_json
 from ledger.server import GRACE_SECONDS, RECYCLE_SECONDS, SCHEMA_RIGHTS, server_url, where_of
 
 SCHEME: Final = "mariadb"
@@ -75,8 +75,8 @@ _LACK: Final = {
     ER.QUERY_INTERRUPTED: ("a statement was ended by somebody", "try again"),
 }
 #: What is wrong with a row, in numbers that PyMySQL takes for the server's own trouble: values that
-#: do not fit, NULL, no JSON, a check of ours.
-_OF_A_ROW: Final = frozenset({1048, 1264, 1265, 1292, 1364, 1366, 1406, 3140, 3819, 4025})
+#: do not fit, NULL, no JSON, a check of ours, more than `max_allowed_packet`.
+_OF_A_ROW: Final = frozenset({1048, 1153, 1264, 1265, 1292, 1364, 1366, 1406, 3140, 3819, 4025})
 _RACES: Final = {ER.LOCK_DEADLOCK, _RECORD_CHANGED}
 
 
@@ -181,7 +181,7 @@ class MariaDB:
         if code == CR.CR_CONN_HOST_ERROR:
             return _unreachable(cause, where)
         if code in _LOST or isinstance(cause, pymysql.InternalError):
-            return UnavailableError("the connection was lost", where=where, mend="try again")
+            return ConnectionLostError("the connection was lost", where=where, mend="try again")
         is_told = isinstance(cause, pymysql.OperationalError | pymysql.ProgrammingError)
         if cause is None or code in _OF_A_ROW or not is_told:
             return None

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from typing_extensions import override
 
 from energy.errors import InputError, NegawattError, UnavailableError
-from ledger.dialect import Changes, Patience, compact_json
+from ledger.dialect import Changes, ConnectionLostError, Patience, compact_json
 from ledger.server import GRACE_SECONDS, RECYCLE_SECONDS, SCHEMA_RIGHTS, server_url, where_of
 
 SCHEME: Final = "postgresql"
@@ -238,4 +238,4 @@ def _without_code(said: str, where: str) -> NegawattError:
     if "connection failed" in said or "connection timeout" in said or "resolve" in said:
         what = f"cannot be reached: {_server_words(said)}"
         return UnavailableError(what, where=where, mend="start it, or correct host and port")
-    return UnavailableError("the connection was lost", where=where, mend="try again")
+    return ConnectionLostError("the connection was lost", where=where, mend="try again")

@@ -89,6 +89,10 @@ class Ledger:
     ) -> None:
         self.close()
 
+    def serves(self) -> bool:
+        """Whether the database answers at all; it may still be locked or full."""
+        return self._database.serves()
+
     def close(self) -> None:
         """Close all connections."""
         self._database.close()

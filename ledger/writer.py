@@ -3,7 +3,8 @@
 `offer` puts a record into a bounded queue and returns; the thread writes what lies there, in
 batches, each in one transaction. While the database does not serve, the batch is tried again with
 growing pauses and the queue fills; what then finds no room is dropped and counted. A record that
-the database refuses while it takes others is dropped alone. When nothing is on the move,
+the database refuses while it takes others is dropped alone, and so is one on which the database
+hangs up again and again although it answers otherwise. When nothing is on the move,
 
     offered = written + dropped + pending
 
@@ -23,6 +24,7 @@ from types import TracebackType
 from typing import Final, Protocol, Self
 
 from energy.errors import UnavailableError
+from ledger.dialect import ConnectionLostError
 from ledger.record import PodEnd, Record
 from ledger.retention import Retention, Tidied
 
@@ -35,6 +37,8 @@ PAUSE_MAX_SECONDS: Final = 5.0
 #: How much longer than `flush_seconds` leaving waits for an attempt that has begun.
 ATTEMPT_MAX_SECONDS: Final = 10.0
 LINE_MAX: Final = 300
+#: How often a batch may lose its connection before its records are written one by one.
+LOST_MAX: Final = 3
 #: How many records are written between two looks at how many rows there are, or a hundredth of the
 #: rows that may be there if that is more: to count them takes time.
 ROWS_COUNTED_EVERY: Final = 2000
@@ -48,6 +52,9 @@ class Store(Protocol):
 
     def record(self, records: Sequence[Record]) -> None:
         """Write all or nothing; `UnavailableError` means that it may work later."""
+
+    def serves(self) -> bool:
+        """Whether the database answers on a connection that works."""
 
     def tidy(self, retention: Retention, *, now_seconds: float, batch: int) -> Tidied:
         """Sum and delete up to `batch` rows of each kind, and say what was done."""
@@ -92,6 +99,7 @@ class LedgerWriter:
         self._counting = threading.Lock()
         self._written = self._dropped = self._forgotten = 0
         self._failing, self._last_error = False, ""
+        self._lost = 0
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
 
     def __enter__(self) -> Self:
@@ -211,6 +219,11 @@ class LedgerWriter:
         records = [self._waiting[place] for place in range(count)]
         try:
             self._store(records)
+        except ConnectionLostError:
+            self._lost += 1
+            if self._lost < LOST_MAX or not self._ledger.serves():
+                raise
+            self._write_one_by_one(records)
         except UnavailableError:
             raise
         except Exception:  # noqa: BLE001 - whatever it is, one record must not stop all others
@@ -222,7 +235,7 @@ class LedgerWriter:
     def _write_one_by_one(self, records: list[Record]) -> None:
         for record in records:
             try:
-                self._store([record])
+                self._store_twice(record)
             except UnavailableError:
                 raise
             except Exception as error:  # noqa: BLE001 - same
@@ -231,6 +244,18 @@ class LedgerWriter:
             else:
                 self._settle_first(written=1)
                 self._note_success()
+
+    def _store_twice(self, record: Record) -> None:
+        """Write one record; raise `_HungUpError` where it costs the connection both times."""
+        try:
+            self._store([record])
+        except ConnectionLostError:
+            try:
+                self._store([record])
+            except ConnectionLostError as error:
+                if self._ledger.serves():
+                    raise _HungUpError(f"{error}") from error
+                raise
 
     def _tidy(self) -> None:
         turns = self._turns
@@ -262,6 +287,11 @@ class LedgerWriter:
         if self._failing:
             _log.info("the ledger is written again; %d records were dropped so far", self._dropped)
         self._failing = False
+        self._lost = 0
+
+
+class _HungUpError(Exception):
+    """A database that serves closes the connection on one record: too large for it, most likely."""
 
 
 class _Turns:

@@ -9,11 +9,15 @@ import pytest
 from database_fixtures import SERVERS
 from database_servers import DatabaseServer
 from decisions import NOON, made, many
+from record_kinds import acted
 from scraped_prometheus import wait_until
 
 from energy.errors import UnavailableError
+from ledger.dialect import ConnectionLostError
+from ledger.filters import DecisionFilter
+from ledger.retention import Retention, Tidied
 from ledger.store import Ledger
-from ledger.writer import LedgerWriter
+from ledger.writer import LOST_MAX, LedgerWriter
 
 
 @pytest.fixture(params=SERVERS)
@@ -110,3 +114,58 @@ def test_a_restart_between_two_questions_is_not_noticed(server, ledger) -> None:
 
     assert ledger.decisions().decisions == (made(),)
     ledger.write([made(uid="afterwards")])
+
+
+@pytest.mark.mariadb
+def test_a_record_too_large_for_the_server_does_not_stop_all_others(mariadb_server) -> None:
+    """The server hangs up on it, every time: it is dropped, counted and named."""
+    source = many()
+    large = acted(detail={"text": "x" * 20_000_000})  # max_allowed_packet is 16 MiB
+    with (
+        mariadb_server.database() as name,
+        Ledger.open(mariadb_server.url(name)) as ledger,
+        LedgerWriter(ledger, batch=10, gather_seconds=0.01) as writer,
+    ):
+        for each in (*islice(source, 3), large, *islice(source, 20)):
+            writer.offer(each)
+        wait_until(lambda: writer.pending == 0)
+
+        assert (writer.written, writer.dropped, writer.failing) == (23, 1, False)
+        assert "a record was refused" in writer.last_error
+        assert ledger.count(DecisionFilter()) == 23
+
+
+class HangsUp:
+    """A ledger that loses the connection on one record, and on all while it is away."""
+
+    def __init__(self, ledger: Ledger, culprit: object) -> None:
+        self.ledger, self.culprit, self.away = ledger, culprit, True
+
+    def record(self, records) -> None:
+        """Write all but the culprit."""
+        if self.away or self.culprit in records:
+            raise ConnectionLostError("the connection was lost")
+        self.ledger.record(records)
+
+    def serves(self) -> bool:
+        """Say so."""
+        return not self.away
+
+    def tidy(self, retention: Retention, *, now_seconds: float, batch: int) -> Tidied:
+        """Pass on."""
+        return self.ledger.tidy(retention, now_seconds=now_seconds, batch=batch)
+
+
+def test_who_is_hung_up_on_waits_while_nothing_answers_and_is_dropped_after(ledger) -> None:
+    """Whether it is one record's fault shows only when others get through."""
+    culprit, *others = islice(many(), 10)
+    store = HangsUp(ledger, culprit)
+    with LedgerWriter(store, gather_seconds=0.01) as writer:
+        for each in (culprit, *others):
+            writer.offer(each)
+        wait_until(lambda: writer._lost > LOST_MAX)  # noqa: SLF001 - when it could go wrong
+        assert (writer.written, writer.dropped, writer.pending) == (0, 0, 10)
+
+        store.away = False
+        wait_until(lambda: writer.pending == 0)
+        assert (writer.written, writer.dropped, writer.failing) == (9, 1, False)
