@@ -2,7 +2,8 @@
 
 Costs alone decide, never the present load, so tiers change only when machines or their power
 profiles do. What a label says already is kept as long as it is not wrong by more than a tolerance:
-relabelling is cheap, but a label that flaps moves pods for nothing.
+relabelling is cheap, but a label that flaps moves pods for nothing. Beyond ten kinds of nodes some
+have to share a tier; then the tolerance is on how far apart the costs within one are.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,8 @@ from pricing.rules import SAME_COST_RATIO
 
 #: Two neighbours may stand in the wrong order, or share a tier, by so much before labels change.
 HYSTERESIS_RATIO: Final = 0.05
+#: Where kinds have to share tiers: a division is kept until a tier spans so much more than it must.
+SHARED_RATIO: Final = 1.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +41,12 @@ class RankedNode:
                 raise InputError(f"{figure} is {value}", where=f"node {self.name}")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Group:
-    """Nodes that cost nearly the same, cheapest group first in a list of them."""
+    """Nodes that cost nearly the same, from `watts_per_core` to `watts_per_core_max`."""
 
     watts_per_core: float
+    watts_per_core_max: float
     cpu_cores: float
     labelled_cores: Mapping[int, float]
 
@@ -63,21 +67,21 @@ def tiers_of(
 ) -> dict[str, int]:
     """Return the tier of each node by name.
 
-    Nodes within 1 % of the cheapest of their group share a tier. Where at most ten groups remain,
-    each has a tier of its own, and of all ways to number them the one that relabels the fewest
-    cores is taken, then the lowest numbers. Where there are more, neighbours share a tier such that
-    the costs in a tier differ least (the logarithm's deviation from the tier's median, weighted by
-    cores).
+    Nodes within 1 % of each other share a tier, unless their labels tell them apart already. Where
+    at most ten groups remain, each has a tier of its own. Where there are more, neighbours share
+    one, and the costs within a tier differ by no more than `SHARED_RATIO` times what ten tiers
+    allow at best. Of all such numberings the one that relabels the fewest cores is taken; then the
+    one whose costs within tiers differ least (the logarithm's distance from the tier's median,
+    weighted by cores); then the lowest numbers.
     """
     if not (math.isfinite(hysteresis_ratio) and hysteresis_ratio >= SAME_COST_RATIO):
         raise InputError(
             f"a hysteresis of {hysteresis_ratio}", mend=f"give {SAME_COST_RATIO} or more"
         )
     members = _kinds(nodes)
-    order = _settled_order(members, hysteresis_ratio)
-    joined = _joined(order, hysteresis_ratio)
+    joined = _joined(_settled_order(members, hysteresis_ratio), hysteresis_ratio)
     groups = [_group([node for kind in kinds for node in members[kind]]) for kinds in joined]
-    tiers = _numbered(groups) if len(groups) <= ENERGY_TIERS else _shared(groups, hysteresis_ratio)
+    tiers = _numbered(groups, _span_max(groups))
     return {
         node.name: tier
         for kinds, tier in zip(joined, tiers, strict=True)
@@ -102,24 +106,22 @@ def _group(nodes: Sequence[RankedNode]) -> _Group:
     for node in nodes:
         if node.tier is not None:
             labelled[node.tier] += node.cpu_cores
-    return _Group(
-        watts_per_core=min(node.watts_per_core for node in nodes),
-        cpu_cores=sum(node.cpu_cores for node in nodes),
-        labelled_cores=dict(labelled),
-    )
+    costs = [node.watts_per_core for node in nodes]
+    return _Group(min(costs), max(costs), sum(node.cpu_cores for node in nodes), dict(labelled))
 
 
-def _settled_order(kinds: Mapping[_Kind, object], hysteresis_ratio: float) -> list[_Kind]:
+def _settled_order(kinds: Iterable[_Kind], hysteresis_ratio: float) -> list[_Kind]:
     """Cheapest first; neighbours that are labelled the other way round stay so while they are near.
 
-    Each exchange is of two that differ by no more than the tolerance, so no pair that differs by
-    more can end in the wrong order.
+    Each exchange is of two that differ by no more than the tolerance, and no two are exchanged
+    twice, so no pair that differs by more ends in the wrong order.
     """
     order = sorted(kinds, key=lambda kind: kind[0])
     exchanged = True
     while exchanged:
         exchanged = False
-        for place, (left, right) in enumerate(itertools.pairwise(order)):
+        for place in range(len(order) - 1):
+            left, right = order[place], order[place + 1]
             if left[1] is None or right[1] is None or left[1] <= right[1]:
                 continue
             if right[0] <= left[0] * (1 + hysteresis_ratio):
@@ -129,80 +131,120 @@ def _settled_order(kinds: Mapping[_Kind, object], hysteresis_ratio: float) -> li
 
 
 def _joined(order: Sequence[_Kind], hysteresis_ratio: float) -> list[list[_Kind]]:
-    """Neighbours in one group where they cost the same, or nearly and are labelled alike."""
+    """Neighbours in one group where they cost the same, or nearly and are labelled alike.
+
+    Two that are labelled differently are left so: costs that come to be equal change no label.
+    """
     joined: list[list[_Kind]] = []
     for kind in order:
         if joined:
-            first = joined[-1][0]
-            alike = kind[1] is not None and kind[1] == first[1]
+            run = [*joined[-1], kind]
+            labels = {tier for _, tier in run}
+            alike = len(labels) == 1 and None not in labels
             tolerance = hysteresis_ratio if alike else SAME_COST_RATIO
-            if abs(kind[0] - first[0]) <= tolerance * min(kind[0], first[0]):
+            costs = [cost for cost, _ in run]
+            if len(labels - {None}) <= 1 and max(costs) <= min(costs) * (1 + tolerance):
                 joined[-1].append(kind)
                 continue
         joined.append([kind])
     return joined
 
 
-def _numbered(groups: Sequence[_Group]) -> list[int]:
-    """Rising tiers that relabel the fewest cores, then the lowest: by dynamic programming."""
-    best: dict[int, tuple[float, int, tuple[int, ...]]] = {-1: (0.0, 0, ())}
-    for place, group in enumerate(groups):
-        left = len(groups) - place - 1
-        best = {
-            tier: min(
-                (relabelled + group.cores_relabelled(tier), total + tier, (*chosen, tier))
-                for before, (relabelled, total, chosen) in best.items()
-                if before < tier
-            )
-            for tier in range(place, ENERGY_TIERS - left)
-        }
-    return list(min(best.values())[2])
+def _span_max(groups: Sequence[_Group]) -> float:
+    """How far apart costs within a tier may be, as a ratio; 0: no two groups share one."""
+    if len(groups) <= ENERGY_TIERS:
+        return 0.0
+    spans = sorted({_span(groups[first : last + 1]) for first, last in _pairs(len(groups))})
+    low, high = 0, len(spans) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if _runs_needed(groups, spans[middle]) <= ENERGY_TIERS:
+            high = middle
+        else:
+            low = middle + 1
+    return spans[low] * SHARED_RATIO
 
 
-def _shared(groups: Sequence[_Group], hysteresis_ratio: float) -> list[int]:
-    """Ten tiers over more groups; the present division where it is nearly as good."""
-    best = _best_division(groups)
-    present = [group.tier for group in groups]
-    if all(tier is not None for tier in present):
-        kept = [tier for tier in present if tier is not None]
-        if kept == sorted(kept) and _deviation(groups, kept) <= (
-            _deviation(groups, best) + hysteresis_ratio * sum(group.cpu_cores for group in groups)
-        ):
-            return kept
-    return best
+def _pairs(count: int) -> Iterator[tuple[int, int]]:
+    return itertools.combinations_with_replacement(range(count), 2)
 
 
-def _best_division(groups: Sequence[_Group]) -> list[int]:
-    """The division into ten runs of the least deviation (Fisher's exact optimisation, 1958)."""
-    count = len(groups)
-    deviation = {
-        (start, stop): _run_deviation(groups[start:stop])
-        for start, stop in itertools.combinations(range(count + 1), 2)
-    }
-    # least[place]: deviation and starts of the runs that cover the groups before `place`.
-    least: list[tuple[float, tuple[int, ...]]] = [(0.0, ()), *[(math.inf, ())] * count]
-    for _ in range(ENERGY_TIERS):
-        least = [
-            min(
-                (
-                    (least[start][0] + deviation[start, stop], (*least[start][1], start))
-                    for start in range(stop)
-                ),
-                default=(math.inf, ()),
-            )
-            for stop in range(count + 1)
-        ]
-    starts = set(least[count][1])
-    return list(itertools.accumulate(range(count), lambda tier, at: tier + (at in starts)))
+def _runs_needed(groups: Sequence[_Group], span: float) -> int:
+    """How many tiers it takes if costs within one may be so far apart."""
+    runs, first = 1, 0
+    for place in range(len(groups)):
+        if _span(groups[first : place + 1]) > span:
+            runs, first = runs + 1, place
+    return runs
 
 
-def _deviation(groups: Sequence[_Group], tiers: Sequence[int]) -> float:
-    runs = itertools.groupby(zip(tiers, groups, strict=True), key=lambda pair: pair[0])
-    return sum(_run_deviation([group for _, group in run]) for _, run in runs)
+def _span(run: Sequence[_Group]) -> float:
+    """The dearest cost over the cheapest."""
+    cheapest = min(group.watts_per_core for group in run)
+    return max(group.watts_per_core_max for group in run) / cheapest
 
 
-def _run_deviation(run: Sequence[_Group]) -> float:
+@dataclass(frozen=True, slots=True, order=True)
+class _Numbering:
+    """Tiers of the first groups; less is better."""
+
+    relabelled_cores: float = 0.0
+    deviation: float = 0.0
+    total: int = 0
+    tiers: tuple[int, ...] = ()
+
+    def and_then(self, run: Sequence[_Group], tier: int) -> _Numbering:
+        """The same with one more run of groups that share a tier."""
+        return _Numbering(
+            self.relabelled_cores + sum(group.cores_relabelled(tier) for group in run),
+            self.deviation + _deviation(run),
+            self.total + tier * len(run),
+            self.tiers + (tier,) * len(run),
+        )
+
+
+def _numbered(groups: Sequence[_Group], span_max: float) -> list[int]:
+    """The best numbering, by dynamic programming over where the last run began and its tier."""
+    # best[stop][tier]: of the groups before `stop`, the last of them in a tier up to this one.
+    best: list[list[_Numbering | None]] = [[_Numbering()] * (ENERGY_TIERS + 1)]
+    for stop in range(1, len(groups) + 1):
+        found: list[_Numbering | None] = [None]
+        for tier in range(ENERGY_TIERS):
+            found.append(_least(found[-1], _last_run(groups[:stop], tier, span_max, best)))
+        best.append(found)
+    numbering = best[len(groups)][ENERGY_TIERS]
+    if numbering is None:
+        raise AssertionError("ten tiers do not suffice for what needs at most ten")
+    return list(numbering.tiers)
+
+
+def _last_run(
+    groups: Sequence[_Group],
+    tier: int,
+    span_max: float,
+    best: Sequence[Sequence[_Numbering | None]],
+) -> _Numbering | None:
+    """The best numbering of these groups that gives the last of them this tier."""
+    found = None
+    for start in range(len(groups) - 1, -1, -1):
+        run = groups[start:]
+        if len(run) > 1 and _span(run) > span_max:
+            break
+        if (before := best[start][tier]) is not None:
+            found = _least(found, before.and_then(run, tier))
+    return found
+
+
+def _least(one: _Numbering | None, other: _Numbering | None) -> _Numbering | None:
+    if one is None or other is None:
+        return one or other
+    return min(one, other)
+
+
+def _deviation(run: Sequence[_Group]) -> float:
     """Cores times the logarithm's distance from the run's median by cores."""
+    if len(run) == 1:
+        return 0.0
     half, passed = sum(group.cpu_cores for group in run) / 2, 0.0
     middle = run[-1].watts_per_core
     for group in sorted(run, key=lambda each: each.watts_per_core):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cluster.scheduling.profile import ENERGY_TIERS
 from energy.errors import InputError
-from extender.tiers.order import HYSTERESIS_RATIO, RankedNode, tiers_of
+from extender.tiers.order import HYSTERESIS_RATIO, SHARED_RATIO, RankedNode, tiers_of
 from pricing.rules import SAME_COST_RATIO
 
 COSTS = st.floats(0.5, 20, allow_nan=False)
@@ -126,6 +126,71 @@ def test_more_kinds_than_tiers_share_them_by_nearness() -> None:
     assert len(set(tiers.values())) == ENERGY_TIERS
     assert tiers["n8"] == tiers["n8.2"]
     assert tiers["n64"] == tiers["n65"]
+
+
+@given(st.lists(st.integers(0, 40), min_size=11, max_size=30, unique=True), st.data())
+def test_what_shares_a_tier_is_as_near_as_ten_tiers_allow_and_a_fifth(
+    powers: list[int], data: st.DataObject
+) -> None:
+    """However it is labelled now; the best is found here by trying."""
+    nodes = [node(f"n{power}", 1.1**power, data.draw(TIERS)) for power in powers]
+    tiers = tiers_of(nodes)
+    ordered = sorted(powers)
+    best = min(
+        span for span in range(41) if runs_of(ordered, span) <= ENERGY_TIERS
+    )  # in powers of 1.1
+    for one, other in itertools.combinations(powers, 2):
+        if tiers[f"n{one}"] == tiers[f"n{other}"]:
+            assert 1.1 ** abs(one - other) <= 1.1**best * SHARED_RATIO * (1 + 1e-9)
+
+
+def runs_of(ordered: list[int], span: int) -> int:
+    """Count the runs it takes if none is longer than this."""
+    runs, first = 1, ordered[0]
+    for power in ordered:
+        if power - first > span:
+            runs, first = runs + 1, power
+    return runs
+
+
+@given(st.lists(st.integers(0, 60), min_size=11, max_size=30, unique=True), st.data())
+def test_beyond_ten_kinds_more_or_fewer_nodes_of_a_kind_change_no_label(
+    powers: list[int], data: st.DataObject
+) -> None:
+    """An autoscaler adds and takes nodes all day."""
+    first = tiers_of([node(f"n{power}", 1.1**power) for power in powers])
+    again = [
+        node(f"n{power}/{number}", 1.1**power, first[f"n{power}"] if number == 0 else None)
+        for power in powers
+        for number in range(data.draw(st.integers(1, 5)))
+    ]
+    assert tiers_of(again) == {each.name: first[each.name.split("/")[0]] for each in again}
+
+
+@given(
+    st.lists(
+        st.builds(
+            node,
+            st.uuids().map(str),
+            st.integers(100, 120).map(lambda percent: percent / 100),
+            TIERS,
+            st.sampled_from([8.0, 64.0]),
+        ),
+        min_size=3,
+        max_size=8,
+    )
+)
+def test_kinds_close_together_are_all_numbered_and_in_order(nodes: list[RankedNode]) -> None:
+    """Several within the tolerance of each other, labelled in any way."""
+    tiers = tiers_of(nodes)
+    assert tiers.keys() == {each.name for each in nodes}
+    costs_in_order(nodes, tiers, HYSTERESIS_RATIO)
+
+
+def test_costs_that_come_to_be_equal_change_no_label() -> None:
+    """Two kinds 2 % apart, re-measured."""
+    tiers = tiers_of([node("a", 1.004, 0), node("b", 1.0, 1)])
+    assert tiers == {"a": 0, "b": 1}
 
 
 def test_no_nodes_have_no_tiers() -> None:
