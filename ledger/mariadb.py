@@ -171,10 +171,10 @@ class MariaDB:
     ) -> NegawattError | None:
         """Say what the server lacks or refuses."""
         cause = error.orig if isinstance(error, DBAPIError) else error
-        if isinstance(cause, OSError):
-            return InputError(f"{cause}", where=where, mend="correct the files in the URL")
-        code = _code(cause)
         kind = InputError if opening else UnavailableError
+        if isinstance(cause, OSError):  # a file of the URL's, or our own process lacks something
+            return kind(f"{cause}", where=where, mend="correct the files in the URL")
+        code = _code(cause)
         if code in _REFUSED or code in _LACK:
             what, mend = _REFUSED.get(code) or _LACK[code]
             return (kind if code in _REFUSED else UnavailableError)(what, where=where, mend=mend)

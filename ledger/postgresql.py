@@ -183,11 +183,11 @@ class PostgreSQL:
     ) -> NegawattError | None:
         """Say what the server lacks or refuses."""
         cause = error.orig if isinstance(error, DBAPIError) else error
+        kind = InputError if opening else UnavailableError
         if not isinstance(cause, psycopg.Error):
-            return None
+            return kind(f"{cause}", where=where) if isinstance(cause, OSError) else None
         said = " ".join(str(cause).split())
         code = cause.sqlstate or _code_said(said)
-        kind = InputError if opening else UnavailableError
         if code in _REFUSED:
             what, mend = _REFUSED[code]
             return kind(what, where=where, mend=mend)

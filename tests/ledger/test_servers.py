@@ -307,6 +307,37 @@ def test_a_missing_file_of_certificates_is_named(server, database, tmp_path) -> 
     assert f"{tmp_path}" in line_of(refused.value, server)
 
 
+@pytest.mark.mariadb
+def test_a_file_of_certificates_that_goes_away_is_waited_for(
+    mariadb_server, database_authority, tmp_path
+) -> None:
+    """Rotated as a mounted Secret is: what is to be written meanwhile must not be dropped."""
+    authority = tmp_path / "ca.crt"
+    content = database_authority.root.certificate.read_bytes()
+    authority.write_bytes(content)
+    with mariadb_server.database() as name:
+        url = mariadb_server.url(name, ssl_ca=str(authority))
+        with Ledger.open(url) as ledger:
+            authority.unlink()
+            ledger.close()  # all its connections, as when they are too old
+
+            with pytest.raises(UnavailableError, match=r"ca\.crt|No such file"):
+                ledger.write([made()])
+
+            authority.write_bytes(content)
+            ledger.write([made()])
+            assert ledger.decisions().decisions == (made(),)
+
+
+@pytest.mark.parametrize("dialect", [MariaDB(), PostgreSQL()])
+def test_what_the_process_lacks_is_bad_input_only_at_the_start(dialect) -> None:
+    """Such as files to open: later it may have them again."""
+    error = OSError(24, "Too many open files")
+
+    assert isinstance(dialect.explained(error, "there", opening=True), InputError)
+    assert isinstance(dialect.explained(error, "there"), UnavailableError)
+
+
 def made_nowhere(folder):
     """Return a pair of files that do not exist."""
     from certificates import Pair
