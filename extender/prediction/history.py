@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from functools import partial
-from typing import Any, Final, Literal, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final, Literal, TypeAlias, TypeVar
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from extender.prediction.service import PredictionService, prediction_id
+from extender.prediction import encoding
+from extender.prediction.service import PredictionService
 from ledger.filters import PredictionFilter
 from ledger.pages import PredictionPage
 from ledger.prediction import Prediction
 from ledger.store import Ledger
 
+T = TypeVar("T")
 Format: TypeAlias = Literal["json", "csv", "html"]
-#: A prediction of ten thousand servers is two megabytes, so pages are short.
+#: A page as bytes, and the cursor of the next one.
+Pieces: TypeAlias = tuple[list[bytes], str | None]
 LIMIT_DEFAULT: Final = 20
 LIMIT_MAX: Final = 100
-CSV_PAGE: Final = 10
-#: Spreadsheets run a cell that begins so; a quote before it makes it text.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-
-CSV_COLUMNS: Final = (
-    "prediction_id",
-    "predicted_at_seconds",
-    "model",
-    "source",
-    "task_load_percent",
-    "best_server",
-    "best_cost_watts",
-    "server",
-    "is_best",
-    "cpu_cores",
-    "memory_gigabytes",
-    "energy_rate_watts_per_core",
-    "used_ratio",
-    "cost_watts",
-    "reason",
-)
+#: A prediction of ten thousand servers is two megabytes, so pages end by servers, too.
+PAGE_SERVERS_MAX: Final = 20_000
 
 
 class RecordedServer(BaseModel):
@@ -92,9 +72,13 @@ def wanted_format(given: Format | None, accept: str) -> Format:
 
 
 async def page_of(
-    service: PredictionService, chosen: PredictionFilter, limit: int, cursor: str | None
-) -> PredictionPage:
-    """One page, read on a thread.
+    service: PredictionService,
+    chosen: PredictionFilter,
+    limit: int,
+    cursor: str | None,
+    encoded: Callable[[PredictionPage], T],
+) -> T:
+    """One page, read and encoded on a thread.
 
     Raises:
         UnavailableError: no ledger is kept, or it does not serve now.
@@ -102,76 +86,47 @@ async def page_of(
     """
     # Cursors hold a plus, which is a blank in a query where nobody wrote it as %2B.
     place = None if cursor is None else cursor.replace(" ", "+")
-    read = partial(_read, chosen=chosen, limit=limit, cursor=place)
-    return await service.on_ledger_thread(read)
+    return await service.on_ledger_thread(
+        lambda ledger: encoded(_read(ledger, chosen, limit, place))
+    )
 
 
 def _read(
-    ledger: Ledger, *, chosen: PredictionFilter, limit: int, cursor: str | None
+    ledger: Ledger, chosen: PredictionFilter, limit: int, cursor: str | None
 ) -> PredictionPage:
-    return ledger.predictions(chosen, limit=limit, cursor=cursor)
+    """Up to so many predictions, and servers in them; one by one, as nobody knows their sizes."""
+    found: list[Prediction] = []
+    servers = 0
+    while True:
+        page = ledger.predictions(chosen, limit=1, cursor=cursor)
+        servers += sum(len(each.servers) for each in page.predictions)
+        if found and servers > PAGE_SERVERS_MAX:
+            return PredictionPage(predictions=tuple(found), cursor=cursor)
+        found += page.predictions
+        cursor = page.cursor
+        if cursor is None or len(found) >= limit:
+            return PredictionPage(predictions=tuple(found), cursor=cursor)
 
 
-def page_json(page: PredictionPage) -> bytes:
-    """A page as `HistoryPage`."""
-    documents = b",".join(orjson.dumps(_document(each)) for each in page.predictions)
-    return b'{"predictions":[%b],"cursor":%b}' % (documents, orjson.dumps(page.cursor))
+def json_pieces(page: PredictionPage) -> Pieces:
+    """A page as `HistoryPage`, and its cursor."""
+    return list(encoding.page_json(page)), page.cursor
+
+
+def csv_pieces(page: PredictionPage) -> Pieces:
+    """A page as lines of CSV, and its cursor."""
+    return list(encoding.page_csv(page)), page.cursor
 
 
 async def csv_of(
-    first: PredictionPage, following: Callable[[str], Awaitable[PredictionPage]]
+    first: Pieces, following: Callable[[str], Awaitable[Pieces]]
 ) -> AsyncIterator[bytes]:
     """A page and all that follow it as CSV, a line for each server, in pieces."""
-    yield _csv([CSV_COLUMNS])
-    page = first
+    yield encoding.csv_lines([encoding.CSV_COLUMNS])
+    pieces, cursor = first
     while True:
-        for each in page.predictions:
-            yield _csv(_rows(each))
-        if page.cursor is None:
+        for each in pieces:
+            yield each
+        if cursor is None:
             return
-        page = await following(page.cursor)
-
-
-def _document(prediction: Prediction) -> dict[str, Any]:
-    return {
-        "prediction_id": prediction_id(prediction.predicted_at_seconds),
-        **prediction.document(),
-    }
-
-
-def _rows(prediction: Prediction) -> Iterator[list[object]]:
-    head = [
-        prediction_id(prediction.predicted_at_seconds),
-        prediction.predicted_at_seconds,
-        prediction.model,
-        prediction.source,
-        prediction.task_load_percent,
-        prediction.best_server,
-        prediction.best_cost_watts,
-    ]
-    for each in prediction.servers:
-        yield [
-            *head,
-            each.server,
-            int(each.server == prediction.best_server),
-            each.cpu_cores,
-            each.memory_gigabytes,
-            each.energy_rate_watts_per_core,
-            each.used_ratio,
-            each.cost_watts,
-            each.reason,
-        ]
-
-
-def _csv(rows: Iterable[Iterable[object]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return text.getvalue().encode()
-
-
-def _cell(value: object) -> object:
-    """A value that no spreadsheet takes for a formula; numbers stay numbers."""
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value
+        pieces, cursor = await following(cursor)

@@ -13,7 +13,7 @@ import jinja2
 
 from extender.prediction.answer import AnsweredServer
 from extender.prediction.form import Form, Shown
-from ledger.prediction import Prediction
+from ledger.pages import PredictionPage
 
 #: Columns of the form with their units.
 LABELS: Final = (
@@ -36,14 +36,13 @@ def form_page(form: Form, shown: Shown, *, has_cluster: bool) -> str:
     )
 
 
-def history_page(
-    predictions: Sequence[Prediction], cursor: str | None, kept: dict[str, str]
-) -> str:
+def history_page(page: PredictionPage, kept: dict[str, str]) -> str:
     """A page of the history; ``kept`` are the filters that the next page has too."""
     older = None
-    if cursor is not None:
-        older = f"/predictions?{urlencode({**kept, 'format': 'html', 'cursor': cursor})}"
-    return _templates().get_template("history.html").render(predictions=predictions, older=older)
+    if page.cursor is not None:
+        older = f"/predictions?{urlencode({**kept, 'format': 'html', 'cursor': page.cursor})}"
+    template = _templates().get_template("history.html")
+    return template.render(predictions=page.predictions, older=older)
 
 
 @cache

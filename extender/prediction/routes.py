@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from functools import partial
 from typing import Annotated, Any, Final
 
-import orjson
 from fastapi import FastAPI, Header, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from extender.app import NOT_ALLOWED, ExtenderApp
-from extender.prediction import history, pages
+from extender.prediction import encoding, history, pages
 from extender.prediction.answer import Answer
 from extender.prediction.guard import FORBIDDEN, PAGE_HEADERS, Guard
 from extender.prediction.history import HistoryPage
@@ -36,8 +36,6 @@ MEBIBYTE: Final = 1024 * 1024
 BODY_LIMIT_BYTES: Final = 4 * MEBIBYTE
 OTHERS: Final = ["DELETE", "HEAD", "OPTIONS", "PATCH", "PUT", "TRACE"]
 _REF: Final = "#/components/schemas/{model}"
-#: Answers are encoded in slices: encoding holds Python's lock, and pods are scored meanwhile.
-SLICE: Final = 500
 
 Seconds = Annotated[float | None, Query(allow_inf_nan=False, description="Unix time.")]
 
@@ -132,22 +130,33 @@ def _add_history(app: FastAPI, service: PredictionService) -> None:
                 best_server=best_server,
                 source=source,
             )
-            following = partial(history.page_of, service, chosen, history.CSV_PAGE)
             if kind == "csv":
-                first = await following(cursor)
-                rows = history.csv_of(first, following)
-                name = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
-                return StreamingResponse(rows, media_type="text/csv", headers=name)
-            page = await history.page_of(service, chosen, limit, cursor)
+                return await _csv(service, chosen, cursor)
+            page_of = partial(history.page_of, service, chosen, limit, cursor)
             if kind == "html":
-                kept = {
-                    name: str(value) for name, value in _given(chosen).items() if value is not None
-                }
-                html = pages.history_page(page.predictions, page.cursor, kept)
-                return HTMLResponse(html, headers=PAGE_HEADERS)
-            return Response(history.page_json(page), media_type=JSON)
+                shown = partial(pages.history_page, kept=_given(chosen))
+                return HTMLResponse(await page_of(shown), headers=PAGE_HEADERS)
+            pieces, _ = await page_of(history.json_pieces)
+            return StreamingResponse(_each(pieces), media_type=JSON)
 
         return await or_problem(answered)
+
+
+async def _csv(
+    service: PredictionService, chosen: PredictionFilter, cursor: str | None
+) -> Response:
+    def following(cursor: str | None) -> Awaitable[history.Pieces]:
+        return history.page_of(service, chosen, history.LIMIT_MAX, cursor, history.csv_pieces)
+
+    rows = history.csv_of(await following(cursor), following)
+    name = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
+    return StreamingResponse(rows, media_type="text/csv", headers=name)
+
+
+async def _each(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """One by one: the loop has turns between them."""
+    for each in pieces:
+        yield each
 
 
 def _given(chosen: PredictionFilter) -> dict[str, str]:
@@ -157,14 +166,8 @@ def _given(chosen: PredictionFilter) -> dict[str, str]:
 
 
 def _encoded(service: PredictionService, *of: Any) -> bytes:  # noqa: ANN401 - see `answer`
-    """An answer as JSON, its servers in slices; on the model's thread."""
-    answer = service.answer(*of)
-    head = orjson.dumps(answer.model_dump(exclude={"servers"}))[:-1]
-    slices = [
-        orjson.dumps(answer.servers[start : start + SLICE])[1:-1]
-        for start in range(0, len(answer.servers), SLICE)
-    ]
-    return b'%b,"servers":[%b]}' % (head, b",".join(slices))
+    """An answer as JSON; on the model's thread."""
+    return b"".join(encoding.answer_json(service.answer(*of)))
 
 
 def _schemas() -> dict[str, Any]:

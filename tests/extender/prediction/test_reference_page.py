@@ -47,6 +47,7 @@ def test_its_limits_are_the_code_s():
     assert f"1 to {SERVERS_MAX:,} servers" in PAGE
     assert f"{service.WAITING_MAX} requests wait" in PAGE
     assert f"up to {ROWS_MAX} servers" in PAGE
+    assert f"before {history.PAGE_SERVERS_MAX:,} servers" in PAGE
 
 
 def test_every_requirement_has_tests_that_name_it():
