@@ -47,6 +47,14 @@ MERGE = "application/merge-patch+json"
 MASTER = {"Impersonate-Group": "system:masters"}
 FOREIGN: dict[str, Any] = {"metadata": {"labels": {"new": "1"}}}
 OWNER = {"apiVersion": "v1", "kind": "Node", "name": "x", "uid": "y"}
+WRITTEN = {"apiVersion": "v1", "fieldsType": "FieldsV1", "time": "2026-01-02T03:04:05Z"}
+EVIL = {
+    **WRITTEN,
+    "manager": "evil",
+    "operation": "Apply",
+    "fieldsV1": {"f:spec": {"f:taints": {}}},
+}
+GRASPING = {**EVIL, "manager": FIELD_MANAGER}
 # What the policy says, and the changes of which it says so.
 REFUSED: dict[str, list[dict[str, Any]]] = {
     "negawatt-tiers may change no other label": [
@@ -71,6 +79,13 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
         {"spec": {"taints": None}},
         {"spec": {"taints": [{"key": "new", "effect": "NoExecute"}]}},
         {"spec": {"providerID": "x"}},
+    ],
+    "negawatt-tiers may change no name": [{"metadata": {"generateName": "evil-"}}],
+    "negawatt-tiers may take no field of a node from its owner, nor give one": [
+        {"metadata": {"managedFields": [{}]}},
+        {"metadata": {"managedFields": [EVIL]}},
+        {"metadata": {"managedFields": [GRASPING]}},
+        {"metadata": {"managedFields": [{}], "labels": {LABEL: "3"}}},
     ],
 }
 MAY = [
@@ -186,6 +201,47 @@ def test_the_account_takes_another_s_label_over_and_away(
         assert labels.remove(node, force=True).value is None
     installation.kubectl("label", "node", node, f"{LABEL}=somebodys-own")
     assert labels.set(node, 3, force=True).value == "3"
+
+
+def test_what_another_applied_beside_the_label_stays_his(
+    client: KubeClient, installation: ControlPlane, node: str
+) -> None:
+    """Taking the label over takes nothing else: ownership is kept to the last field."""
+    labels, manager = NodeLabels(client), "--field-manager=gitops"
+    wanted = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": node, "labels": {LABEL: "7", "his": "1"}},
+        "spec": {"taints": [{"key": "theirs", "effect": "NoSchedule"}]},
+    }
+    apply = ("apply", "--server-side", manager, "--force-conflicts", "-f", "-")
+    installation.kubectl(*apply, manifest=wanted)
+    assert labels.set(node, 3, force=True).foreign_owners == ()
+    assert ownership(installation, node)["gitops"] == {
+        "f:metadata": {"f:labels": {"f:his": {}}},
+        "f:spec": {"f:taints": {}},
+    }
+    installation.kubectl(*apply, manifest=wanted)
+    assert labels.remove(node, force=True).value is None
+    assert "f:his" in json.dumps(ownership(installation, node)["gitops"])
+
+
+def test_a_node_of_which_no_owner_is_on_record_gets_its_label(
+    client: KubeClient, installation: ControlPlane, node: str
+) -> None:
+    """The API server then writes one down for all that was there."""
+    forget = {"metadata": {"managedFields": [{}]}}
+    installation.kubectl("patch", "node", node, "--type=merge", f"--patch={json.dumps(forget)}")
+    assert ownership(installation, node) == {}
+    assert NodeLabels(client).set(node, 3).value == "3"
+    assert ownership(installation, node).keys() == {"before-first-apply", FIELD_MANAGER}
+
+
+def ownership(plane: ControlPlane, node: str) -> dict[str, Any]:
+    """Return which fields of a node each manager owns."""
+    text = plane.kubectl("get", "node", node, "--output=json", "--show-managed-fields")
+    entries = json.loads(text)["metadata"].get("managedFields", [])
+    return {each["manager"]: each["fieldsV1"] for each in entries}
 
 
 def test_a_node_that_is_gone_is_told_as_such(
