@@ -10,7 +10,8 @@ hangs up again and again although it answers otherwise. When nothing is on the m
 
 The thread also keeps the ledger tidy (`Ledger.tidy`): every so many records, and every ten minutes,
 it has pods that ended summed and what is too old or too many deleted, a round of that for a batch
-of records, so that neither holds the other up.
+of records, so that neither holds the other up. Where that fails it is tried again later, with
+growing pauses of its own, and writing goes on.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ ROWS_COUNTED_EVERY: Final = 2000
 ROWS_COUNTED_PARTS: Final = 100
 TIDIED_EVERY_SECONDS: Final = 600.0
 TIDIED_AT_ONCE: Final = 1000
+#: How long tidying rests when it failed, at first.
+UNTIDY_SECONDS: Final = 1.0
 
 
 class Store(Protocol):
@@ -65,7 +68,8 @@ class LedgerWriter:
 
     A context manager. On leaving it goes on writing for up to `flush_seconds`, and lets an attempt
     that has begun finish (on a locked database that takes as long as the ledger waits for locks);
-    what is left then counts as dropped. It does not close the ledger.
+    what is left then counts as dropped, also what an attempt that has not finished may still write.
+    It does not close the ledger.
 
     With a `retention` the ledger is kept tidy. It holds up to `ROWS_COUNTED_EVERY` rows more than
     `rows_max` says, or up to a hundredth more.
@@ -120,9 +124,9 @@ class LedgerWriter:
         self._thread.join(self._flush_seconds + ATTEMPT_MAX_SECONDS)
         if self._thread.is_alive():
             self._note_failure("an attempt to write did not end")
-            return
-        while self._waiting:
-            self._settle_first(dropped=1)
+        with self._counting:
+            self._dropped += len(self._waiting)
+            self._waiting.clear()
 
     @property
     def written(self) -> int:
@@ -166,24 +170,23 @@ class LedgerWriter:
         waiting = self._waiting
         # Two threads may both find the last place: the queue is a record longer then, no harm.
         if len(waiting) >= self._capacity or not self._open:
-            self._count(dropped=1)
+            with self._counting:
+                self._dropped += 1
             return False
         waiting.append(record)
         if len(waiting) >= self._batch and not self._wake.is_set():
             self._wake.set()
         return True
 
-    def _count(self, *, written: int = 0, dropped: int = 0) -> None:
-        # Held for two additions, so nobody waits for more than that.
-        with self._counting:
-            self._written += written
-            self._dropped += dropped
-
     def _settle_first(self, *, written: int = 0, dropped: int = 0) -> None:
         """Take the first records out of the queue and count what became of them."""
-        for _ in range(written + dropped):
-            self._waiting.popleft()
-        self._count(written=written, dropped=dropped)
+        with self._counting:
+            if not self._waiting:  # the with-block was left meanwhile, and all counted as dropped
+                return
+            for _ in range(written + dropped):
+                self._waiting.popleft()
+            self._written += written
+            self._dropped += dropped
 
     def _run(self) -> None:
         pause_seconds = PAUSE_MIN_SECONDS
@@ -215,8 +218,9 @@ class LedgerWriter:
 
     def _write_batch(self) -> None:
         """Write the first records; they leave the queue only when the database has them."""
-        count = min(self._batch, len(self._waiting))
-        records = [self._waiting[place] for place in range(count)]
+        with self._counting:
+            count = min(self._batch, len(self._waiting))
+            records = [self._waiting[place] for place in range(count)]
         try:
             self._store(records)
         except ConnectionLostError:
@@ -263,22 +267,24 @@ class LedgerWriter:
             return
         try:
             done = self._ledger.tidy(turns.retention, now_seconds=self._now(), batch=TIDIED_AT_ONCE)
-        except UnavailableError:
-            raise
         except Exception as error:  # noqa: BLE001 - a ledger that grows is better than none
-            done = Tidied()
-            self._note_failure(f"old records stay: {error}")
+            self._note_untidy(f"old records stay: {error}")
+            turns.put_off()
+            return
         self._forgotten += done.decisions
-        if not done.more:
-            turns.is_done()
+        turns.went_well(more=done.more)
 
     def _store(self, records: list[Record]) -> None:
         if self._turns is not None:
             self._turns.written += len(records)
         self._ledger.record(records)
 
+    def _note_untidy(self, line: str) -> None:
+        self._last_error = _one_line(line)
+        _log.warning("the ledger is not kept tidy: %s", self._last_error)
+
     def _note_failure(self, line: str) -> None:
-        self._last_error = " ".join(line.split())[:LINE_MAX]
+        self._last_error = _one_line(line)
         if not self._failing:
             _log.warning("the ledger is not written: %s", self._last_error)
         self._failing = True
@@ -288,6 +294,10 @@ class LedgerWriter:
             _log.info("the ledger is written again; %d records were dropped so far", self._dropped)
         self._failing = False
         self._lost = 0
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:LINE_MAX]
 
 
 class _HungUpError(Exception):
@@ -303,13 +313,24 @@ class _Turns:
         self._written_max = max(ROWS_COUNTED_EVERY, rows_max // ROWS_COUNTED_PARTS)
         # At once: the database may be of another time, with other bounds.
         self.written = self._written_max
-        self._next_seconds = 0.0
+        self._next_seconds = self._not_before_seconds = 0.0
+        self._rest_seconds = UNTIDY_SECONDS
 
     def is_due(self) -> bool:
-        """Whether enough was written, or time has passed."""
-        return self.written >= self._written_max or time.monotonic() >= self._next_seconds
+        """Whether enough was written, or time has passed; not soon after it failed."""
+        now = time.monotonic()
+        if now < self._not_before_seconds:
+            return False
+        return self.written >= self._written_max or now >= self._next_seconds
 
-    def is_done(self) -> None:
-        """Begin to count anew."""
-        self.written = 0
-        self._next_seconds = time.monotonic() + TIDIED_EVERY_SECONDS
+    def put_off(self) -> None:
+        """Rest: for longer each time."""
+        self._not_before_seconds = time.monotonic() + self._rest_seconds
+        self._rest_seconds = min(2 * self._rest_seconds, TIDIED_EVERY_SECONDS)
+
+    def went_well(self, *, more: bool) -> None:
+        """Begin to count anew, unless there is more to do."""
+        self._rest_seconds = UNTIDY_SECONDS
+        if not more:
+            self.written = 0
+            self._next_seconds = time.monotonic() + TIDIED_EVERY_SECONDS

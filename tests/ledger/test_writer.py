@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from decisions import NOON, made, many
 
+from energy.errors import UnavailableError
 from ledger.filters import DecisionFilter
 from ledger.retention import Retention, Tidied
 from ledger.store import Ledger
@@ -188,7 +189,7 @@ class Unforgetting:
     """A ledger that takes records and deletes none."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self.record = ledger.record
+        self.record, self.serves = ledger.record, ledger.serves
 
     def tidy(self, retention: Retention, *, now_seconds: float, batch: int) -> Tidied:
         """Refuse."""
@@ -209,11 +210,41 @@ def test_where_nothing_can_be_forgotten_all_is_still_written(ledger, monkeypatch
     assert rows_of(ledger) == 50
 
 
+class Untidy:
+    """A ledger that takes records and does not serve who would tidy it."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.record, self.serves = ledger.record, ledger.serves
+        self.asked = 0
+
+    def tidy(self, retention: Retention, *, now_seconds: float, batch: int) -> Tidied:
+        """Refuse for now."""
+        self.asked += 1
+        raise UnavailableError(f"locked at {now_seconds} for {batch} of {retention.rows_max}")
+
+
+def test_a_tidying_that_fails_holds_nothing_up(ledger, monkeypatch) -> None:
+    """It rests by itself; the batches follow each other, and writing does not count as failing."""
+    monkeypatch.setattr("ledger.writer.ROWS_COUNTED_EVERY", 10)
+    monkeypatch.setattr("ledger.writer.UNTIDY_SECONDS", PATIENCE_SECONDS, raising=False)
+    monkeypatch.setattr("ledger.writer.PAUSE_MIN_SECONDS", PATIENCE_SECONDS)
+    store = Untidy(ledger)
+    with LedgerWriter(store, retention=FORTY, batch=5, gather_seconds=0.01) as writer:
+        for decision in islice(many(), 50):
+            writer.offer(decision)
+        wait_until(lambda: writer.written == 50)
+
+        assert store.asked == 1
+        assert "old records stay: locked" in writer.last_error
+        assert not writer.failing
+
+
 class Announced:
     """A ledger that says when an attempt begins."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger, self.asked = ledger, threading.Event()
+        self.serves = ledger.serves
 
     def record(self, records) -> None:
         """Say so, and write."""
@@ -222,7 +253,7 @@ class Announced:
 
 
 def test_an_attempt_that_hangs_does_not_keep_the_process(file, monkeypatch) -> None:
-    """Leaving takes the stated time; what hangs is still pending then, neither lost nor written."""
+    """Leaving takes the stated time; what hangs counts as dropped, whatever becomes of it."""
     monkeypatch.setattr("ledger.writer.ATTEMPT_MAX_SECONDS", 0.1)
     with Ledger.open(f"sqlite:///{file}", busy_seconds=PATIENCE_SECONDS) as patient:
         store = Announced(patient)
@@ -231,11 +262,12 @@ def test_an_attempt_that_hangs_does_not_keep_the_process(file, monkeypatch) -> N
                 writer.offer(made())
                 assert store.asked.wait(PATIENCE_SECONDS)
 
-            assert (writer.written, writer.dropped, writer.pending) == (0, 0, 1)
+            assert (writer.written, writer.dropped, writer.pending) == (0, 1, 0)
             assert "did not end" in writer.last_error
-        wait_until(lambda: writer.pending == 0)
+        wait_until(lambda: rows_of(patient) == 1)
+        wait_until(lambda: not any(each.name == "ledger" for each in threading.enumerate()))
 
-        assert writer.written == rows_of(patient) == 1
+        assert (writer.written, writer.dropped, writer.pending) == (0, 1, 0)
 
 
 WRITES_FOR_EVER = """
