@@ -23,6 +23,8 @@ from extender.prediction.request import (
 
 ROWS_AT_FIRST: Final = 3
 ROWS_MAX: Final = 100
+#: A cluster may have thousands of nodes; a page of them all helps nobody.
+SHOWN_MAX: Final = 100
 COLUMNS: Final = ("id", "cpus", "memory", "energy_rate", "cpu_usage", "idle_watts")
 _NUMBERS: Final = frozenset(COLUMNS) - {"id"}
 _FIELDS_MAX: Final = ROWS_MAX * len(COLUMNS) + 10
@@ -69,6 +71,8 @@ class Shown:
 
     answer: Answer | None = None
     servers: Sequence[AnsweredServer] = ()
+    #: How many servers of the answer are not shown.
+    more: int = 0
     problem: str = ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
@@ -11,8 +10,8 @@ from urllib.parse import urlencode
 
 import jinja2
 
-from extender.prediction.answer import AnsweredServer
-from extender.prediction.form import Form, Shown
+from extender.prediction.answer import Answer
+from extender.prediction.form import SHOWN_MAX, Form, Shown
 from ledger.pages import PredictionPage
 
 #: Columns of the form with their units.
@@ -51,9 +50,10 @@ def style_sheet() -> bytes:
     return resources.files("extender.prediction").joinpath("templates", "style.css").read_bytes()
 
 
-def by_rank(servers: Sequence[AnsweredServer]) -> list[AnsweredServer]:
-    """Servers for people: cheapest first, then those that the task does not fit."""
-    return sorted(servers, key=lambda each: (each["rank"] is None, each["rank"] or 0))
+def shown(answer: Answer) -> Shown:
+    """The first servers for people: cheapest first, then those that the task does not fit."""
+    servers = sorted(answer.servers, key=lambda each: (each["rank"] is None, each["rank"] or 0))
+    return Shown(answer=answer, servers=servers[:SHOWN_MAX], more=max(0, len(servers) - SHOWN_MAX))
 
 
 @cache

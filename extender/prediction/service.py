@@ -47,6 +47,7 @@ class PredictionService:
     def __post_init__(self) -> None:
         """Start no thread yet: executors do when they are first given work."""
         self._model_thread = ThreadPoolExecutor(1, "predictor")
+        self._page_thread = ThreadPoolExecutor(1, "pages")
         self._ledger_threads = ThreadPoolExecutor(LEDGER_THREADS, "predictions")
         self._clock = threading.Lock()
         self._last_microseconds = 0
@@ -55,6 +56,7 @@ class PredictionService:
     def close(self) -> None:
         """End the threads; what waits is not answered."""
         self._model_thread.shutdown(wait=False, cancel_futures=True)
+        self._page_thread.shutdown(wait=False, cancel_futures=True)
         self._ledger_threads.shutdown(wait=False, cancel_futures=True)
 
     async def on_model_thread(self, work: Callable[[], T]) -> T:
@@ -72,6 +74,10 @@ class PredictionService:
             return await asyncio.get_running_loop().run_in_executor(self._model_thread, work)
         finally:
             self._waiting -= 1
+
+    async def on_page_thread(self, work: Callable[[], T]) -> T:
+        """Read a form or render a page, which waits for no model."""
+        return await asyncio.get_running_loop().run_in_executor(self._page_thread, work)
 
     async def on_ledger_thread(self, work: Callable[[Ledger], T]) -> T:
         """Ask the ledger.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import partial
 
 import pytest
@@ -16,6 +17,8 @@ from extender.app import create_app
 from extender.core import Core
 from extender.loads import MeasuredLoad
 from extender.options import CoreOptions
+from extender.prediction import pages
+from extender.prediction.form import SHOWN_MAX
 from extender.prediction.routes import add_prediction
 from extender.prediction.service import PredictionService
 from extender.settings import ExtenderSettings
@@ -121,6 +124,32 @@ def test_the_form_offers_the_cluster_where_there_is_one(app, core):
     assert "the cluster's nodes" in ask(app, "GET", "/predict").sent.decode().replace("&#39;", "'")
     assert (early.status, "not been listed yet" in early.sent.decode()) == (503, True)
     assert (shown.status, "Best server: good-1" in shown.sent.decode()) == (200, True)
+
+
+def test_the_form_shows_the_first_nodes_of_a_large_cluster_and_renders_off_the_loop(
+    app, core, monkeypatch
+):
+    """Thousands of rows would hold up pods, and nobody reads them; JSON has them all."""
+    real, threads = pages.form_page, []
+
+    def noting(*shown, **options):
+        threads.append(threading.current_thread().name)
+        return real(*shown, **options)
+
+    monkeypatch.setattr(pages, "form_page", noting)
+    for number in range(SHOWN_MAX + 23):
+        core.node_changed(None, server(f"node-{number}", "good"))
+    core.went_live()
+
+    text = send_form(
+        app, {"task_load": "100", "model": "regressor", "source": "cluster"}
+    ).sent.decode()
+    ask(app, "GET", "/predict")
+
+    assert text.count('<th scope="row">') == SHOWN_MAX
+    assert "23 more servers are not shown" in text
+    assert len(predict(app, TASK).json()["servers"]) == SHOWN_MAX + 23
+    assert threads == ["pages_0", "pages_0"]
 
 
 def test_a_task_that_no_node_takes_has_no_best_node(app, core):

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from extender.prediction import history, service
 from extender.prediction.answer import Answer, AnsweredServer
 from extender.prediction.app import create_prediction_app
-from extender.prediction.form import ROWS_MAX
+from extender.prediction.form import ROWS_MAX, SHOWN_MAX
 from extender.prediction.request import SERVERS_MAX, GivenServer, PredictRequest
 from extender.settings import ExtenderSettings
 
@@ -46,6 +46,7 @@ def test_its_limits_are_the_code_s():
     """Figures of the text."""
     assert f"1 to {SERVERS_MAX:,} servers" in PAGE
     assert f"{service.WAITING_MAX} requests wait" in PAGE
+    assert f"the first {SHOWN_MAX} servers" in PAGE
     assert f"up to {ROWS_MAX} servers" in PAGE
     assert f"before {history.PAGE_SERVERS_MAX:,} servers" in PAGE
 
