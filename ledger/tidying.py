@@ -20,8 +20,9 @@ from ledger.tables import ACTIONS, DECISIONS, FORECAST_ERRORS, PREDICTIONS, SAVI
 
 #: How many rows of `savings` one transaction writes at most, but for a single pod's.
 SUMS_AT_ONCE: Final = 5000
-#: How many hours or days of sums one transaction deletes.
-PERIODS_AT_ONCE: Final = 12
+#: How many days of sums by day one transaction deletes; of hours always one whole day's, because a
+#: day is answered by its hours as long as there is one.
+DAYS_AT_ONCE: Final = 12
 _COLUMNS: Final = DECISIONS.c
 _LIFE: Final[tuple[sa.Column[Any], ...]] = (
     _COLUMNS.id,
@@ -184,7 +185,8 @@ class Tidying:
             first = connection.scalar(sa.select(sa.func.min(start)).where(of_period))
             if first is None or first >= boundary:
                 continue
-            end = min(boundary, first + PERIODS_AT_ONCE * period_seconds)
+            days = 1 if period_seconds == HOUR_SECONDS else DAYS_AT_ONCE
+            end = min(boundary, day_of(first) + days * DAY_SECONDS)
             gone = connection.execute(sa.delete(SAVINGS).where(of_period, start < end))
             count += gone.rowcount
             self.more |= end < boundary

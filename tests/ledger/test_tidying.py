@@ -189,6 +189,20 @@ def test_hours_and_days_go_when_they_are_old(ledger) -> None:
     assert joules(0, NOW) == pytest.approx(7.25 * (1000 + 36 * 3600 - DAY_SECONDS))
 
 
+def test_no_energy_is_missing_between_the_rounds_in_which_hours_go(ledger) -> None:
+    """A day is answered by its hours or by itself, and never by half of its hours."""
+    ledger.write([made(decided_at_seconds=0.0, ended_at_seconds=72.0 * 3600)])
+    tidied(ledger, Retention(days_max=1))
+    keep, more = Retention(days_max=1, hours_days_max=10), True
+    times = ((0, 5 * 3600), (5 * 3600, 30 * 3600), (30 * 3600, NOW))
+    while more:
+        more = ledger.tidy(keep, now_seconds=NOW).more
+
+        found = [ledger.savings("namespace", since_seconds=a, now_seconds=b) for a, b in times]
+        joules = fsum(row.forgone_joules for rows in found for row in rows)
+        assert joules == pytest.approx(7.25 * 72 * 3600)
+
+
 def test_other_records_go_by_age_and_number(ledger) -> None:
     """And what would go can be asked before."""
     days = [NOON - day * DAY_SECONDS for day in range(6)]
