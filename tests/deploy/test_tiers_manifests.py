@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 import uuid
 from collections.abc import Iterator
@@ -274,6 +275,36 @@ def test_the_policy_refuses_every_other_change(
         changes = [change for found in REFUSED.values() for change in found]
         assert [patched(administrator, node, change) for change in changes] == [""] * len(changes)
         administrator.close()
+
+
+def test_the_policy_follows_the_account_into_another_namespace(
+    installation: ControlPlane, tmp_path: Path, node: str
+) -> None:
+    """Whoever sets `namespace:` moves the account; what it may change stays the label."""
+    space, overlay = f"tiers-{uuid.uuid4().hex[:8]}", tmp_path / "overlay"
+    overlay.mkdir()
+    shutil.copytree(TIERS, tmp_path / "tiers")
+    text = f"namespace: {space}\nresources: [../tiers]\n"
+    (overlay / "kustomization.yaml").write_text(text, encoding="utf-8")
+    kinds = {"ServiceAccount", "ClusterRoleBinding", "ValidatingAdmissionPolicy"}
+    found = [each for each in manifests.rendered(installation, overlay) if each["kind"] in kinds]
+    assert only(found, "ServiceAccount")["metadata"]["namespace"] == space
+    installation.kubectl("create", "namespace", space)
+    try:
+        items = {"kind": "List", "apiVersion": "v1", "items": found}
+        installation.kubectl("apply", "-f", "-", manifest=items)
+        as_it = f"--as=system:serviceaccount:{space}:negawatt-tiers"
+
+        def label(pair: str) -> str:
+            command = ("label", "node", node, pair, "--dry-run=server", as_it)
+            return installation.kubectl(*command, f"--field-manager={FIELD_MANAGER}")
+
+        until(lambda: label(f"{LABEL}=3"))
+        with pytest.raises(UnavailableError, match=BY_POLICY):
+            label("new=1")
+    finally:
+        installation.kubectl("apply", "-k", str(TIERS))
+        installation.kubectl("delete", "namespace", space, "--wait=false")
 
 
 @pytest.mark.usefixtures("powerful")
