@@ -125,17 +125,24 @@ class Ledger:
         wait as long as one takes. Sums over any time that spans the pods' lives stay what they
         were; of pods that run, what they have lived so far goes into the sums.
         """
-        add = self._statements.add_sums
-        work = Tidying(retention=retention, add=add, now_seconds=now_seconds, batch=batch)
+        work = self._work(retention, now_seconds, batch)
         done = {name: self._database.change(step) for name, step in work.steps().items()}
         return work.tidied(done)
 
     def would_tidy(self, retention: Retention, *, now_seconds: float) -> Tidied:
         """Count what rounds of `tidy` would do until there is no more to do; nothing changes."""
-        add = self._statements.add_sums
-        work = Tidying(retention=retention, add=add, now_seconds=now_seconds, batch=1)
+        work = self._work(retention, now_seconds, 1)
         found = {name: self._database.rows(each) for name, each in work.counts().items()}
         return work.tidied({name: max(0, int(each[0][0])) for name, each in found.items()})
+
+    def _work(self, retention: Retention, now_seconds: float, batch: int) -> Tidying:
+        return Tidying(
+            retention=retention,
+            add=self._statements.add_sums,
+            add_fact=self._statements.add_fact,
+            now_seconds=now_seconds,
+            batch=batch,
+        )
 
     def compact(self) -> None:
         """Give back the space of rows that were deleted, or make it usable again."""

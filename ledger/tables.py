@@ -228,3 +228,10 @@ SAVINGS: Final = sa.Table(
     column("first_seconds", NUMBER, "when the first of these seconds began, Unix seconds"),
     column("last_seconds", NUMBER, "when the last of them ended, Unix seconds"),
 )
+
+FACTS: Final = sa.Table(
+    "ledger_facts",
+    METADATA,
+    column("name", WORD, "what the row says", primary_key=True),
+    column("value", NAME, "the fact, as text"),
+)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from ledger import facts
 from ledger.retention import Retention, Tidied
 from ledger.rollup import DAY_SECONDS, HOUR_SECONDS, Life, LifeSums, added, day_of, hour_of
 from ledger.tables import ACTIONS, DECISIONS, FORECAST_ERRORS, PREDICTIONS, SAVINGS
@@ -39,13 +40,15 @@ Step = Callable[[sa.Connection], int]
 
 @dataclass(slots=True, kw_only=True)
 class Tidying:
-    """One round; `add` is the INSERT that adds to the row of `savings` that is there.
+    """One round.
 
-    `more` is set by a step that left something for the next round.
+    `add` is the INSERT that adds to the row of `savings` that is there, `add_fact` the one that
+    leaves a row of `ledger_facts` alone. `more` is set by a step that left something for the next round.
     """
 
     retention: Retention
     add: sa.Insert
+    add_fact: sa.Insert
     now_seconds: float
     batch: int
     more: bool = False
@@ -177,8 +180,8 @@ class Tidying:
         return self._forget_old(connection, moment, self.retention.forecast_errors_days_max)
 
     def forget_savings(self, connection: sa.Connection) -> int:
-        """Delete the oldest sums that are too old: some hours, and some days."""
-        count = 0
+        """Delete the oldest sums that are too old: a day's hours, and some days."""
+        count, hours_since = 0, self._hours_since(connection)
         for period_seconds, boundary in self.oldest_kept().items():
             start = SAVINGS.c.period_start_seconds
             of_period = SAVINGS.c.period_seconds == period_seconds
@@ -189,6 +192,8 @@ class Tidying:
             end = min(boundary, day_of(first) + days * DAY_SECONDS)
             gone = connection.execute(sa.delete(SAVINGS).where(of_period, start < end))
             count += gone.rowcount
+            if period_seconds == HOUR_SECONDS and end > hours_since:
+                facts.note(connection, facts.HOURS_SINCE, f"{end}")
             self.more |= end < boundary
         return count
 
@@ -203,9 +208,30 @@ class Tidying:
         # Whole days: of a day either all hours are there or none.
         return day_of(self.now_seconds - days * DAY_SECONDS)
 
+    def _hours_since(self, connection: sa.Connection) -> int:
+        """When the first hour begins whose sums are kept; nobody changes that meanwhile.
+
+        As the database says, not our clock: an hour that another process has let go must not come
+        back with the one pod that is summed late. Where no hours are older, it becomes ours.
+        """
+        ours = max(0, self._boundary(self.retention.hours_days_max))
+        since = int(facts.held(connection, self.add_fact, facts.HOURS_SINCE, "0"))
+        if since >= ours:
+            return since
+        hours = sa.select(sa.func.min(SAVINGS.c.period_start_seconds)).where(
+            SAVINGS.c.period_seconds == HOUR_SECONDS
+        )
+        first = connection.scalar(hours)
+        if first is not None and first < ours:
+            return since
+        facts.note(connection, facts.HOURS_SINCE, f"{ours}")
+        return ours
+
     def _sum(self, connection: sa.Connection, chosen: Sequence[sa.Row[Any]]) -> int:
         """Add the lives of rows to `savings`; return of how many."""
-        sums = LifeSums(hours_since_seconds=self._boundary(self.retention.hours_days_max))
+        if not chosen:
+            return 0
+        sums = LifeSums(hours_since_seconds=self._hours_since(connection))
         count = added((self._life(row) for row in chosen), sums, SUMS_AT_ONCE)
         if count:
             connection.execute(self.add, sums.rows())

@@ -13,7 +13,7 @@ from ledger import checks, queries
 from ledger.dialect import Dialect, NewRow
 from ledger.record import PodEnd, Record
 from ledger.rows import TABLES, row_of
-from ledger.tables import ACTIONS, DECISIONS, FORECAST_ERRORS, PREDICTIONS, SAVINGS
+from ledger.tables import ACTIONS, DECISIONS, FACTS, FORECAST_ERRORS, PREDICTIONS, SAVINGS
 
 _ADDED: Final = (
     "decisions",
@@ -28,11 +28,15 @@ _WINDOW: Final = ("forecast_key", "model", "horizon_seconds", "window_start_seco
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statements:
-    """INSERTs by table, and what notes the end of a pod; `add_sums` adds to a row of `savings`."""
+    """INSERTs by table, and what notes the end of a pod.
+
+    `add_sums` adds to a row of `savings`, `add_fact` leaves one of `ledger_facts` alone.
+    """
 
     inserts: dict[sa.Table, sa.Insert]
     end: sa.Update
     add_sums: sa.Insert
+    add_fact: sa.Insert
 
     @classmethod
     def of(cls, dialect: Dialect) -> Self:
@@ -47,6 +51,7 @@ class Statements:
             },
             end=queries.end_of_pod(),
             add_sums=dialect.insert_or_change(SAVINGS, keys, _sums_added),
+            add_fact=dialect.insert_missing(FACTS, "name"),
         )
 
 

@@ -203,6 +203,22 @@ def test_no_energy_is_missing_between_the_rounds_in_which_hours_go(ledger) -> No
         assert joules == pytest.approx(7.25 * 72 * 3600)
 
 
+def test_a_slower_clock_puts_no_hours_back(ledger) -> None:
+    """A pod that is summed late goes into the day alone, of which the hours are gone."""
+    times = {"decided_at_seconds": 4000.0, "ended_at_seconds": 8000.0}
+    ledger.write([made(uid="early", **times)])
+    tidied(ledger, Retention(days_max=1, hours_days_max=5))
+    ledger.write([made(uid="late", **times)])
+
+    tidied(ledger, Retention(days_max=1, hours_days_max=30), now=NOW - 600)
+
+    parts = (0, 6000), (6000, DAY_SECONDS / 2)
+    found = [ledger.savings("namespace", since_seconds=a, now_seconds=b) for a, b in parts]
+    assert fsum(row.forgone_joules for rows in found for row in rows) == pytest.approx(
+        2 * 7.25 * 4000
+    )
+
+
 def test_other_records_go_by_age_and_number(ledger) -> None:
     """And what would go can be asked before."""
     days = [NOON - day * DAY_SECONDS for day in range(6)]

@@ -42,7 +42,7 @@ INDICES_OF_NEW_TABLES = (
     ("ix_forecast_errors_window", "forecast_errors", _WINDOW),
     ("ix_forecast_errors_key", "forecast_errors", ["forecast_key", *_WINDOW]),
 )
-NEW_TABLES = ("predictions", "actions", "forecast_errors", "savings")
+NEW_TABLES = ("predictions", "actions", "forecast_errors", "savings", "ledger_facts")
 
 
 def upgrade() -> None:
@@ -54,6 +54,11 @@ def upgrade() -> None:
     op.drop_index(OLD_INDEX[0], table_name=DECISIONS)
     for create in (_create_predictions, _create_actions, _create_errors, _create_savings):
         create()
+    op.create_table(
+        "ledger_facts",
+        sa.Column("name", sa.String(64), primary_key=True, nullable=False),
+        sa.Column("value", sa.String(253), nullable=False),
+    )
     for name, table, columns in (*INDICES_OF_DECISIONS, *INDICES_OF_NEW_TABLES):
         op.create_index(name, table, columns)
     _create_unsummed()
