@@ -1,8 +1,8 @@
 """Which labels to change now, which to leave for later, and why: pure, with the limits kept.
 
-The order of changes is chosen so that a dearer node never shares a tier with a cheaper one on the
-way: first those that move to a worse tier, worst first, then those that move to a better one, then
-the nodes without a label.
+Changes that can be made are made in an order that keeps dear nodes out of good tiers: first those
+that move to a worse tier, worst first, then those that move to a better one, then the nodes without
+a label. Where a limit holds one of them back, the others do not wait for it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from cluster.scheduling.profile import ENERGY_TIERS
 
 #: Kubernetes' event loop, schedulers and autoscalers all look at a changed node again.
 RELABEL_SECONDS_MIN: Final = 600.0
+#: A source of watts may be gone for a moment; an order by yesterday's figures is better than none.
+UNWANTED_SECONDS_MIN: Final = 300.0
 #: First labels count too: 5,000 new nodes take a quarter of an hour, best tier first.
 CHANGES_PER_MINUTE_MAX: Final = 300
 
@@ -32,6 +34,9 @@ class LabelLimits(BaseModel):
 
     changes_per_minute_max: Annotated[int, Field(ge=1)] = CHANGES_PER_MINUTE_MAX
     """Labels of all nodes together that are set, changed or removed within a minute."""
+
+    unwanted_seconds_min: Annotated[float, Field(ge=0, allow_inf_nan=False)] = UNWANTED_SECONDS_MIN
+    """How long a node must have been without known watts before its label is removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +65,12 @@ class WantedLabel:
     """The tier that a node should have, None for no label, and why.
 
     `watts_per_core` is what ranks it, None where nothing does; `profile` says whose watts they are.
+    `asked`: somebody wants no label there, so that its removal does not wait.
     """
 
     tier: int | None
     reason: str
+    asked: bool = False
     watts_per_core: float | None = None
     profile: str = ""
 
@@ -115,11 +122,15 @@ def label_plan(
     limits: LabelLimits,
     changed_seconds: Collection[float],
     now_seconds: float,
+    unwanted_since: Mapping[str, float] | None = None,
 ) -> LabelPlan:
     """Compare what nodes carry with what they should; `changed_seconds` are our last changes.
 
-    A node that `wanted` does not name is left as it is. Times are Unix seconds.
+    A node that `wanted` does not name is left as it is. `unwanted_since` tells since when a node
+    has been wanted without its label; one that it does not name is so since now. Times are Unix
+    seconds.
     """
+    since = unwanted_since or {}
     changes: list[LabelChange] = []
     waiting: list[Waiting] = []
     foreign: list[LabelChange] = []
@@ -131,8 +142,16 @@ def label_plan(
             right += 1
         elif change.before is not None and not label.ours:
             foreign.append(change)
-        elif (until := _rests_until(label, limits)) > now_seconds:
+        elif (until := _rests_until(label, limits, now_seconds)) > now_seconds:
             waiting.append(Waiting(change=change, until_seconds=until, reason=_RESTS))
+        elif (
+            wish.tier is None
+            and not wish.asked
+            and (
+                (until := since.get(node, now_seconds) + limits.unwanted_seconds_min) > now_seconds
+            )
+        ):
+            waiting.append(Waiting(change=change, until_seconds=until, reason=_UNWANTED))
         else:
             changes.append(change)
     changes.sort(key=_turn)
@@ -146,12 +165,14 @@ def label_plan(
 
 
 _RESTS: Final = "its tier changed lately"
+_UNWANTED: Final = "its watts may be known again in a moment"
 _MANY: Final = "many labels changed within a minute"
 _MINUTE_SECONDS: Final = 60.0
 
 
-def _rests_until(label: PresentLabel, limits: LabelLimits) -> float:
-    if label.changed_at_seconds is None:
+def _rests_until(label: PresentLabel, limits: LabelLimits, now_seconds: float) -> float:
+    # A time to come is of another clock, an API server's that is ahead: it tells nothing.
+    if label.changed_at_seconds is None or label.changed_at_seconds > now_seconds:
         return -math.inf
     return label.changed_at_seconds + limits.relabel_seconds_min
 

@@ -42,12 +42,13 @@ def present_label(
 ) -> PresentLabel:
     """What the plan needs to know of a label; with `force` everybody's is ours to change.
 
-    `changed_at_seconds` (Unix) is when we remember to have changed it: what the API server has on
-    record goes when the label goes.
+    `changed_at_seconds` (Unix) is when we remember to have changed it, by our own clock: what the
+    API server has on record is by its clock, and goes when the label goes.
     """
-    known = [at for at in (label.changed_at_seconds, changed_at_seconds) if at is not None]
+    if changed_at_seconds is None:
+        changed_at_seconds = label.changed_at_seconds
     return PresentLabel(
         value=label.value,
         ours=force or (label.ours and not label.foreign_owners),
-        changed_at_seconds=max(known, default=None),
+        changed_at_seconds=changed_at_seconds,
     )

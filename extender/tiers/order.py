@@ -79,15 +79,19 @@ def tiers_of(
             f"a hysteresis of {hysteresis_ratio}", mend=f"give {SAME_COST_RATIO} or more"
         )
     members = _kinds(nodes)
-    joined = _joined(_settled_order(members, hysteresis_ratio), hysteresis_ratio)
-    groups = [_group([node for kind in kinds for node in members[kind]]) for kinds in joined]
-    tiers = _numbered(groups, _span_max(groups))
-    return {
-        node.name: tier
-        for kinds, tier in zip(joined, tiers, strict=True)
-        for kind in kinds
-        for node in members[kind]
-    }
+    by_cost = _joined(sorted(members, key=lambda kind: kind[0]), None)
+    span_max = _span_max(_groups(by_cost, members))
+    settled = _joined(_settled_order(members, hysteresis_ratio), hysteresis_ratio)
+    for joined in (settled, by_cost):
+        tiers = _numbered(_groups(joined, members), span_max)
+        if tiers is not None:  # labels may say what ten tiers cannot keep; costs never do
+            return {
+                node.name: tier
+                for kinds, tier in zip(joined, tiers, strict=True)
+                for kind in kinds
+                for node in members[kind]
+            }
+    raise AssertionError("ten tiers do not suffice for what needs at most ten")
 
 
 _Kind = tuple[float, int | None]
@@ -99,6 +103,12 @@ def _kinds(nodes: Sequence[RankedNode]) -> dict[_Kind, list[RankedNode]]:
     for node in nodes:
         by_cost[node.watts_per_core].append(node)
     return {(cost, _group(alike).tier): alike for cost, alike in by_cost.items()}
+
+
+def _groups(
+    joined: Sequence[Sequence[_Kind]], members: Mapping[_Kind, Sequence[RankedNode]]
+) -> list[_Group]:
+    return [_group([node for kind in kinds for node in members[kind]]) for kinds in joined]
 
 
 def _group(nodes: Sequence[RankedNode]) -> _Group:
@@ -130,18 +140,19 @@ def _settled_order(kinds: Iterable[_Kind], hysteresis_ratio: float) -> list[_Kin
     return order
 
 
-def _joined(order: Sequence[_Kind], hysteresis_ratio: float) -> list[list[_Kind]]:
+def _joined(order: Sequence[_Kind], hysteresis_ratio: float | None) -> list[list[_Kind]]:
     """Neighbours in one group where they cost the same, or nearly and are labelled alike.
 
     Two that are labelled differently are left so: costs that come to be equal change no label.
+    Without a tolerance labels do not count.
     """
     joined: list[list[_Kind]] = []
     for kind in order:
         if joined:
             run = [*joined[-1], kind]
-            labels = {tier for _, tier in run}
+            labels = set() if hysteresis_ratio is None else {tier for _, tier in run}
             alike = len(labels) == 1 and None not in labels
-            tolerance = hysteresis_ratio if alike else SAME_COST_RATIO
+            tolerance = hysteresis_ratio if alike and hysteresis_ratio else SAME_COST_RATIO
             costs = [cost for cost, _ in run]
             if len(labels - {None}) <= 1 and max(costs) <= min(costs) * (1 + tolerance):
                 joined[-1].append(kind)
@@ -151,9 +162,9 @@ def _joined(order: Sequence[_Kind], hysteresis_ratio: float) -> list[list[_Kind]
 
 
 def _span_max(groups: Sequence[_Group]) -> float:
-    """How far apart costs within a tier may be, as a ratio; 0: no two groups share one."""
+    """How far apart costs within a tier may be, as a ratio."""
     if len(groups) <= ENERGY_TIERS:
-        return 0.0
+        return 1 + SAME_COST_RATIO
     spans = sorted({_span(groups[first : last + 1]) for first, last in _pairs(len(groups))})
     low, high = 0, len(spans) - 1
     while low < high:
@@ -203,8 +214,11 @@ class _Numbering:
         )
 
 
-def _numbered(groups: Sequence[_Group], span_max: float) -> list[int]:
-    """The best numbering, by dynamic programming over where the last run began and its tier."""
+def _numbered(groups: Sequence[_Group], span_max: float) -> list[int] | None:
+    """The best numbering, by dynamic programming over where the last run began and its tier.
+
+    None where ten tiers do not suffice for groups in this order.
+    """
     # best[stop][tier]: of the groups before `stop`, the last of them in a tier up to this one.
     best: list[list[_Numbering | None]] = [[_Numbering()] * (ENERGY_TIERS + 1)]
     for stop in range(1, len(groups) + 1):
@@ -213,9 +227,7 @@ def _numbered(groups: Sequence[_Group], span_max: float) -> list[int]:
             found.append(_least(found[-1], _last_run(groups[:stop], tier, span_max, best)))
         best.append(found)
     numbering = best[len(groups)][ENERGY_TIERS]
-    if numbering is None:
-        raise AssertionError("ten tiers do not suffice for what needs at most ten")
-    return list(numbering.tiers)
+    return None if numbering is None else list(numbering.tiers)
 
 
 def _last_run(

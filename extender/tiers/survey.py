@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
@@ -100,6 +100,7 @@ class Survey:
     wanted: Mapping[str, WantedLabel]
     plan: LabelPlan
     held_back: Mapping[str, HeldBack]
+    unwanted_since: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def due_seconds(self) -> float | None:
@@ -168,7 +169,7 @@ class SurveyCounts:
     states: Mapping[LabelState, int]
 
 
-def survey(
+def survey(  # noqa: PLR0913 - each is another memory
     nodes: Sequence[LabelledNode],
     finder: ProfileFinder,
     rules: SurveyRules,
@@ -176,6 +177,7 @@ def survey(
     now_seconds: float,
     held_back: Mapping[str, HeldBack] | None = None,
     remembered_seconds: Mapping[str, float] | None = None,
+    before: Survey | None = None,
 ) -> Survey:
     """Look at the nodes (pure).
 
@@ -186,6 +188,7 @@ def survey(
         now_seconds: Unix time.
         held_back: nodes whose last change failed lately, by name.
         remembered_seconds: when we changed a label last (Unix), by the node's uid.
+        before: the last look, which knows since when labels have not been wanted.
     """
     remembered = remembered_seconds or {}
     present: dict[str, PresentLabel] = {
@@ -202,15 +205,20 @@ def survey(
         for name, each in (held_back or {}).items()
         if name in wanted and wanted[name].value != present[name].value
     }
+    earlier = before.unwanted_since if before is not None else {}
+    since = {
+        name: earlier.get(name, now_seconds)
+        for name, wish in wanted.items()
+        if wish.tier is None and present[name].value is not None
+    }
     plan = label_plan(
         present,
         {name: wish for name, wish in wanted.items() if name not in held},
         limits=rules.limits,
-        changed_seconds=[
-            label.changed_at_seconds
-            for label in present.values()
-            if label.changed_at_seconds is not None
-        ],
+        changed_seconds=remembered.values(),
         now_seconds=now_seconds,
+        unwanted_since=since,
     )
-    return Survey(nodes=tuple(nodes), wanted=wanted, plan=plan, held_back=held)
+    return Survey(
+        nodes=tuple(nodes), wanted=wanted, plan=plan, held_back=held, unwanted_since=since
+    )

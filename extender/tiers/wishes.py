@@ -69,7 +69,9 @@ def wanted_labels(
         profile = finder.profile(node) if offers_cpu(node) else None
         if (why_not := _unranked(node, profile)) is not None or profile is None:
             name = "" if profile is None else profile.name
-            wanted[node.name] = WantedLabel(tier=None, reason=why_not or _NO_CPU, profile=name)
+            wanted[node.name] = WantedLabel(
+                tier=None, reason=why_not or _NO_CPU, profile=name, asked=_opted_out(node)
+            )
             continue
         cores = node.allocatable.cpu_millicores / CPU_MILLICORES_PER_CORE
         cost = _watts_per_core(profile, node.allocatable, options)
@@ -97,7 +99,7 @@ _NO_CPU: Final = "it offers no CPU"
 
 def _unranked(node: Node, profile: NodePowerProfile | None) -> str | None:
     """Why a node gets no tier; None where it gets one."""
-    if "true" in {node.labels.get(IGNORE), node.annotations.get(IGNORE)}:
+    if _opted_out(node):
         return f"{IGNORE} is true"
     if profile is None:
         return _NO_CPU
@@ -106,6 +108,10 @@ def _unranked(node: Node, profile: NodePowerProfile | None) -> str | None:
     if profile.scope is not Scope.WALL:
         return f"power profile {profile.name} is of CPU packages, which are not compared with walls"
     return None
+
+
+def _opted_out(node: Node) -> bool:
+    return "true" in {node.labels.get(IGNORE), node.annotations.get(IGNORE)}
 
 
 def _watts_per_core(profile: NodePowerProfile, size: Resources, options: TierOptions) -> float:

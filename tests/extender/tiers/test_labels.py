@@ -33,15 +33,20 @@ def plan(
     wanted: dict[str, int | None],
     limits: LabelLimits | None = None,
     changed_seconds: tuple[float, ...] = (),
+    unwanted_since: dict[str, float] | None = None,
 ) -> LabelPlan:
-    """Plan with the shipped limits."""
-    wishes = {name: WantedLabel(tier=tier, reason="why") for name, tier in wanted.items()}
+    """Plan with the shipped limits; who wants no label has asked for none unless it says since."""
+    wishes = {
+        name: WantedLabel(tier=tier, reason="why", asked=unwanted_since is None)
+        for name, tier in wanted.items()
+    }
     return label_plan(
         present,
         wishes,
         limits=limits or LabelLimits(),
         changed_seconds=changed_seconds,
         now_seconds=NOW,
+        unwanted_since=unwanted_since,
     )
 
 
@@ -70,7 +75,8 @@ def test_each_node_is_dealt_with_once_and_the_limits_are_kept(
         assert change.before == label.value != change.after
         if label.value is not None:
             assert label.ours
-            assert (label.changed_at_seconds or 0) + limits.relabel_seconds_min <= NOW
+            changed_at = label.changed_at_seconds or 0
+            assert changed_at > NOW or changed_at + limits.relabel_seconds_min <= NOW
     assert all(each.until_seconds > NOW for each in made.waiting)
     assert not any(present[each.node].ours for each in made.foreign)
 
@@ -125,3 +131,18 @@ def test_a_right_label_is_right_whoever_set_it() -> None:
 def test_a_node_that_nobody_asked_for_stays_as_it_is() -> None:
     """Its label is not removed for want of an opinion."""
     assert plan({"n": PresentLabel(value="0")}, {}) == LabelPlan()
+
+
+def test_a_label_stays_while_its_watts_may_come_back() -> None:
+    """A PowerProfile that is replaced is gone for a moment."""
+    labels = {"n": PresentLabel(value="0")}
+    first = plan(labels, {"n": None}, unwanted_since={})
+    assert [each.until_seconds for each in first.waiting] == [NOW + 300]
+    assert not plan(labels, {"n": None}, unwanted_since={"n": NOW - 299}).changes
+    assert plan(labels, {"n": None}, unwanted_since={"n": NOW - 300}).changes
+
+
+def test_a_time_to_come_is_of_another_clock() -> None:
+    """An API server half an hour ahead stops nothing."""
+    label = PresentLabel(value="1", changed_at_seconds=NOW + 1800)
+    assert plan({"n": label}, {"n": 2}).changes
