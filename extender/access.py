@@ -3,6 +3,10 @@
 Whoever reaches the extender learns which pods run where, so off loopback every caller shows a
 client certificate that our CA signed, or a bearer token. Only the address of the connection counts:
 headers that a proxy may set are never read.
+
+On loopback nobody shows anything, and a browser on this machine is on loopback whatever page it
+shows: a page whose name somebody's DNS points at 127.0.0.1 could read what we answer. So reports
+are answered there under names of ours alone.
 """
 
 from __future__ import annotations
@@ -10,9 +14,10 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from energy.errors import InputError
 
@@ -80,13 +85,17 @@ class Token:
 class Access:
     """Answers whether a request may be answered."""
 
-    def __init__(self, token: Token | None = None) -> None:
+    def __init__(self, token: Token | None = None, names: Collection[str] = ()) -> None:
+        """``names`` are hosts that this service is asked by, besides `localhost` and addresses."""
         self._token = token
+        self._names = frozenset({"localhost", *(name.lower() for name in names)})
 
     @classmethod
-    def from_settings(cls, settings: Guard) -> Access:
-        """The rules that the settings ask for."""
-        return cls(Token(settings.token_file) if settings.token_file else None)
+    def from_settings(cls, settings: Guard, allowed_origins: Iterable[str] = ()) -> Access:
+        """The rules that the settings ask for; hosts of allowed origins are names of ours."""
+        hosts = (urlsplit(origin).hostname for origin in allowed_origins)
+        token = Token(settings.token_file) if settings.token_file else None
+        return cls(token, (settings.host, *filter(None, hosts)))
 
     def refusal(self, scope: Mapping[str, Any]) -> str | None:
         """Why an ASGI request is refused, in one line that says how to mend it; None if not."""
@@ -98,6 +107,44 @@ class Access:
         if self._token is None:
             return "no token is configured; start the extender with --token-file, or ask locally"
         return self._token.refusal(_bearer(scope["headers"]))
+
+    def foreign_host(self, scope: Mapping[str, Any]) -> str | None:
+        """Why a local request is refused for the name that it was sent to; None if it is not.
+
+        Who shows a token or a certificate is no page of somebody else. A request without a `Host`
+        comes from no browser.
+        """
+        client = scope.get("client")
+        if scope["path"] in OPEN_PATHS or not client or client[0] not in LOCAL:
+            return None
+        header = next((value for name, value in scope["headers"] if name == b"host"), b"")
+        if not header or self._is_ours(header.decode("latin-1")):
+            return None
+        if CERTIFICATE in scope.get("extensions", {}):
+            return None
+        token = _bearer(scope["headers"])
+        if token is not None and self._token is not None and not self._token.refusal(token):
+            return None
+        return (
+            f"{ascii(header.decode('latin-1'))[1:-1]:.100} is no name of this service; ask by "
+            "127.0.0.1 or localhost, or add its origin to --allowed-origins"
+        )
+
+    def _is_ours(self, header: str) -> bool:
+        try:
+            host = urlsplit(f"//{header}").hostname
+        except ValueError:  # such as `[`
+            return False
+        return host is not None and (host in self._names or is_address(host))
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address, which no DNS can point elsewhere."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

@@ -20,7 +20,8 @@ from extender.scorer import Readiness, Scorer
 from extender.settings import ExtenderSettings
 
 PRIORITIZE, FILTER, EMPTY = "/scheduler/prioritize", "/scheduler/filter", "/scheduler/empty"
-UNAUTHORIZED, NOT_FOUND, NOT_ALLOWED, UNAVAILABLE = 401, 404, 405, 503
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
+NOT_ALLOWED, UNAVAILABLE = 405, 503
 _LABELS = {
     "healthz", "readyz", "metrics", "explain", "savings", "scheduler", "predict", "predictions",
 }  # fmt: skip
@@ -50,6 +51,9 @@ class ExtenderApp(FastAPI):
             self.metrics.count(_label(scope["path"]), UNAUTHORIZED)
         elif (verb := self.hot.get(scope["path"])) is not None and scope["method"] == "POST":
             await verb(scope, receive, send)
+        elif (line := self.access.foreign_host(scope)) is not None:
+            await verbs.send_json(send, FORBIDDEN, verbs.error_body(line))
+            self.metrics.count(_label(scope["path"]), FORBIDDEN)
         else:
             await self._route(scope, receive, send)
 
@@ -103,7 +107,7 @@ def bare_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.access = Access.from_settings(settings)
+    app.access = Access.from_settings(settings, settings.allowed_origins)
     app.metrics = metrics or RequestMetrics()
     app.draining = False
     app.hot, app.schemas = {}, {}

@@ -140,6 +140,8 @@ def _say_what_is_refused(path: str, responses: dict[str, Any]) -> None:
         responses["400"] = _problem("Bad parameter.")
     if path not in _OPEN:
         responses["401"] = _problem("From off loopback, without token or certificate.")
+        if not path.startswith("/scheduler/"):
+            responses["403"] = _problem("From loopback, by a name that is not ours.")
 
 
 def _problem(text: str) -> dict[str, Any]:

@@ -2,22 +2,20 @@
 
 Loopback needs no token, and a browser on this machine is on loopback whatever page it shows. So a
 JSON body must say that it is one (no page can send that elsewhere without asking first, and asking
-is answered for allowed origins alone), a form must come from our own page, and a name that somebody
-else's DNS points at 127.0.0.1 is not ours.
+is answered for allowed origins alone), and a form must come from our own page. Names that somebody
+else's DNS points at 127.0.0.1 are refused before (`extender.access`).
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
-from extender.access import LOCAL
 from extender.settings import ExtenderSettings
-from extender.verbs import Message, Receive, Scope, Send, error_body, send_json
+from extender.verbs import Message, Receive, Scope, Send
 
 FORBIDDEN: Final = 403
 NO_CONTENT: Final = 204
@@ -42,13 +40,11 @@ def is_ours(path: str) -> bool:
 
 
 class Guard:
-    """ASGI around an application: heeds origins and hosts on the paths of predictions alone."""
+    """ASGI around an application: heeds origins on the paths of predictions alone."""
 
     def __init__(self, app: ASGIApp, settings: ExtenderSettings) -> None:
         self._app = app
         self._origins = frozenset(origin.encode() for origin in settings.allowed_origins)
-        hosts = {urlsplit(origin).hostname for origin in settings.allowed_origins}
-        self._hosts = frozenset({"localhost", settings.host.lower(), *filter(None, hosts)})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or leave it to the application."""
@@ -56,9 +52,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = _headers(scope)
-        if (line := self._refusal(scope, headers)) is not None:
-            await send_json(send, FORBIDDEN, error_body(line))
-        elif self.is_preflight(scope):
+        if self.is_preflight(scope):
             await self._allow(scope, headers, send)
         else:
             await self._app(scope, receive, self._marked(headers, send))
@@ -70,18 +64,6 @@ class Guard:
         headers = _headers(scope)
         return (
             headers.get(b"origin") in self._origins and b"access-control-request-method" in headers
-        )
-
-    def _refusal(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str | None:
-        client = scope.get("client")
-        if not client or client[0] not in LOCAL:
-            return None  # a token or a certificate was shown, which no foreign page has
-        host = urlsplit(f"//{headers.get(b'host', b'').decode('latin-1')}").hostname
-        if host is None or host in self._hosts or _is_address(host):
-            return None
-        return (
-            f"{host} is no name of this service; ask by 127.0.0.1 or localhost, or add its origin "
-            "to --allowed-origins"
         )
 
     async def _allow(self, scope: Scope, headers: Mapping[bytes, bytes], send: Send) -> None:
@@ -121,7 +103,10 @@ def form_refusal(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     site = found.get(b"sec-fetch-site")
     if site is not None:
         return None if site in {b"same-origin", b"none"} else "the form comes from another site"
-    origin = urlsplit(found.get(b"origin", b"").decode("latin-1")).netloc
+    try:
+        origin = urlsplit(found.get(b"origin", b"").decode("latin-1")).netloc
+    except ValueError:  # such as `http://[`
+        return "the form comes from another site"
     if not origin:
         return "the form does not say where it comes from; programs send JSON to /predict"
     own = found.get(b"host", b"").decode("latin-1")
@@ -130,11 +115,3 @@ def form_refusal(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
 
 def _headers(scope: Mapping[str, Any]) -> dict[bytes, bytes]:
     return dict(scope["headers"])
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -152,6 +152,62 @@ def test_what_a_service_mesh_delivers_is_not_local(app, address):
     assert ask(app, "GET", "/metrics", client=(address, 1)).status == 401
 
 
+REPORTS = [
+    ("GET", "/explain/shop/web-1"),
+    ("GET", "/savings"),
+    ("GET", "/metrics"),
+    ("GET", "/openapi.json"),
+    ("GET", "/nowhere"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), REPORTS)
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:10380", "[", "127.0.0.1.evil.example"]
+)
+def test_a_name_that_foreign_dns_points_at_us_reads_no_report(app, method, path, host):
+    """A browser sends the page's own name, wherever that name points."""
+    rebound = ask(app, method, path, headers={"Host": host})
+
+    assert rebound.status == 403
+    assert "is no name of this service" in rebound.json()["error"]
+    assert "\n" not in rebound.json()["error"]
+    assert ask(app, method, path, headers={"Host": host, **bearer(SECRET)}).status != 403
+    assert ask(app, method, path, headers={"Host": host, **bearer("x" * 20)}).status == 403
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1:10380", "[::1]:10380", "localhost", "LOCALHOST:1", "10.1.2.3", "here.example",
+     "tools.example:1"],
+)  # fmt: skip
+def test_our_own_names_read_reports(host):
+    """Addresses, `localhost`, the host that we listen on, and hosts of allowed origins."""
+    told = ExtenderSettings(host="here.example", allowed_origins=("https://tools.example:8443",))
+
+    assert (
+        ask(create_app(SteadyScorer(), told), "GET", "/savings", headers={"Host": host}).status
+        == 200
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/healthz"), ("GET", "/readyz"), ("POST", "/scheduler/prioritize"),
+     ("POST", "/scheduler/filter")],
+)  # fmt: skip
+def test_health_and_the_scheduler_s_verbs_are_answered_by_any_name(app, method, path):
+    """A kubelet and kube-scheduler may be told any; a page reads neither's answer."""
+    assert ask(app, method, path, BODY, headers={"Host": "negawatt.example"}).status == 200
+
+
+def test_off_loopback_the_token_is_enough_whatever_the_name(app):
+    """Prometheus asks by the name of a service."""
+    headers = {"Host": "negawatt.monitoring.svc:10380", **bearer(SECRET)}
+
+    assert ask(app, "GET", "/metrics", client=ELSEWHERE, headers=headers).status == 200
+
+
 @pytest.mark.parametrize(
     ("host", "expected"),
     [

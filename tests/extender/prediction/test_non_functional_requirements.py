@@ -210,6 +210,7 @@ def test_4_maintainability_takes_another_model_in_one_place(app, counting):
         ({"sec-fetch-site": "same-site"}, 403),
         ({"sec-fetch-site": "cross-site", "origin": "http://127.0.0.1:10380"}, 403),
         ({"host": "evil.example", "origin": "http://evil.example"}, 403),
+        ({"host": "["}, 403),
     ],
 )
 def test_5_security_takes_a_form_from_our_own_page_alone(app, headers, status):
@@ -218,7 +219,8 @@ def test_5_security_takes_a_form_from_our_own_page_alone(app, headers, status):
 
 
 @pytest.mark.parametrize(
-    ("origin", "status"), [("http://127.0.0.1:10380", 400), ("http://127.0.0.1:1", 403), ("", 403)]
+    ("origin", "status"),
+    [("http://127.0.0.1:10380", 400), ("http://127.0.0.1:1", 403), ("http://[", 403), ("", 403)],
 )
 def test_5_security_goes_by_the_origin_where_a_browser_says_no_more(app, origin, status):
     """Non-functional 5, Security: also of browsers without `Sec-Fetch-Site`."""
