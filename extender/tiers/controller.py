@@ -278,6 +278,7 @@ class Controller:
             now_seconds=self._looked_at,
             held_back=self._relabelling.held_back(),
             remembered_seconds=self._relabelling.changed_seconds,
+            before=self._survey,
         )
         self._look_seconds = time.monotonic() - began_at
         return self._survey
