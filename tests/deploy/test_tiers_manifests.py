@@ -92,7 +92,6 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
 MAY = [
     *((verb, "nodes", "") for verb in ("get", "list", "watch", "patch")),
     *((verb, "powerprofiles.negawatt.dev", "") for verb in ("list", "watch")),
-    ("create", "leases.coordination.k8s.io", NAMESPACE),
     *((verb, "leases.coordination.k8s.io/negawatt-tiers", NAMESPACE) for verb in ("get", "update")),
 ]
 MAY_NOT = [
@@ -102,7 +101,7 @@ MAY_NOT = [
         for verb in ("get", "update", "patch", "delete")
         for name, space in (("another", NAMESPACE), ("negawatt-tiers", "default"))
     ),
-    ("create", "leases.coordination.k8s.io", "kube-system"),
+    *(("create", "leases.coordination.k8s.io", space) for space in (NAMESPACE, "kube-system")),
     ("delete", "leases.coordination.k8s.io/negawatt-tiers", NAMESPACE),
     *((verb, "pods", NAMESPACE) for verb in ("get", "list", "watch", "create", "patch", "delete")),
     *((verb, "secrets", NAMESPACE) for verb in ("get", "list", "watch")),
@@ -374,8 +373,8 @@ def container(documents: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def told(documents: list[dict[str, Any]]) -> dict[str, str]:
-    """Return the container's environment."""
-    return {each["name"]: each["value"] for each in container(documents)["env"]}
+    """Return the container's environment, without what the pod knows of itself."""
+    return {each["name"]: each["value"] for each in container(documents)["env"] if "value" in each}
 
 
 def test_every_setting_is_one_that_the_controller_knows(documents: list[dict[str, Any]]) -> None:
@@ -388,6 +387,14 @@ def test_every_setting_is_one_that_the_controller_knows(documents: list[dict[str
     (port,) = container(documents)["ports"]
     assert settings.port == port["containerPort"]
     assert (LEASE_NAMESPACE, LEASE_NAME) == (NAMESPACE, "negawatt-tiers")
+    # The lease is shipped and follows the account into another namespace.
+    lease = only(documents, "Lease")
+    assert (lease["metadata"]["name"], "spec" in lease) == (LEASE_NAME, False)
+    (told_by_pod,) = (each for each in container(documents)["env"] if "value" not in each)
+    assert told_by_pod == {
+        "name": f"{PREFIX}LEASE_NAMESPACE",
+        "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}},
+    }
 
 
 def test_the_container_is_locked_down_and_sized(documents: list[dict[str, Any]]) -> None:

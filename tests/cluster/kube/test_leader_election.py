@@ -101,6 +101,22 @@ def test_the_lease_goes_from_hand_to_hand(
     assert (left["holderIdentity"], left["leaseDurationSeconds"]) == ("", 1)
 
 
+def test_a_lease_that_was_made_for_us_is_claimed_and_given_back_empty(
+    live: KubeClient, control_plane: ControlPlane, lease: LeaseName
+) -> None:
+    """As manifests ship it, with a name and nothing else: nobody needs the right to make one."""
+    empty = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": lease.name, "namespace": lease.namespace},
+    }
+    control_plane.kubectl("apply", "-f", "-", manifest=empty)
+    with leads(standing(live, lease, "first")):
+        control_plane.kubectl("apply", "-f", "-", manifest=empty)  # an upgrade
+        assert stored(control_plane, lease)["holderIdentity"] == "first"
+    assert stored(control_plane, lease)["holderIdentity"] == ""
+
+
 def test_a_leader_goes_on_renewing_and_keeps_what_others_put_there(
     live: KubeClient, control_plane: ControlPlane, lease: LeaseName
 ) -> None:
