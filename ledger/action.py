@@ -27,7 +27,8 @@ class ActionDecision:
     `after_value` are what it changes (replicas of a scale), `saved_watts` what it saves, negative
     where it costs; each None where there is none or it is unknown. `namespace` is empty for what
     belongs to no namespace, `forecast_key` (`namespace/kind/name`) where no forecast was used.
-    `decided_at_seconds` is Unix time.
+    `decided_at_seconds` is Unix time. `uid` makes it one record however often it is written; it is
+    no part of what was decided.
 
     Raises `InputError` for a value that no ledger could keep.
     """
@@ -46,9 +47,10 @@ class ActionDecision:
     saved_watts: float | None = None
     forecast_key: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
+    uid: str = field(default_factory=checks.new_uid, compare=False)
 
     def __post_init__(self) -> None:
-        check_fields(self, _ACTION_CHECKS)
+        check_fields(self, _RECORD_CHECKS)
 
     def document(self) -> dict[str, Any]:
         """Return plain values under the fields' names, ready for JSON."""
@@ -58,7 +60,7 @@ class ActionDecision:
     def from_document(cls, document: Mapping[str, Any]) -> Self:
         """Return the action that `document()` describes; names that we do not know are left."""
         try:
-            return made_from(cls, _ACTION_CHECKS, document)
+            return made_from(cls, _RECORD_CHECKS, document)
         except TypeError as error:
             raise InputError(f"no action: {error}") from None
 
@@ -79,3 +81,4 @@ _ACTION_CHECKS: Final[Mapping[str, Check]] = {
     "reason": checks.REASON,
     "detail": checks.json_object,
 }
+_RECORD_CHECKS: Final[Mapping[str, Check]] = {**_ACTION_CHECKS, "uid": checks.WORD}

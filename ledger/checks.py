@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from operator import index
 from typing import Any, Final, TypeVar
+from uuid import uuid4
 
 from energy.errors import InputError
 
@@ -57,6 +58,11 @@ def fields_of(record: object, checks: Mapping[str, Check]) -> dict[str, Any]:
 def made_from(kind: Callable[..., T], checks: Mapping[str, Check], given: Any) -> T:  # noqa: ANN401 - any mapping, or `TypeError`
     """Make a record of a document's fields; names that we do not know are left."""
     return kind(**{name: given[name] for name in checks if name in given})
+
+
+def new_uid() -> str:
+    """Return what no other record is called: a record that is written twice is known by it."""
+    return uuid4().hex
 
 
 def number(value: Any) -> float:  # noqa: ANN401 - that is what is checked

@@ -7,7 +7,7 @@ the task adds there; a server that cannot be priced or cannot take the task has 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Self, get_args
 
 from energy.errors import InputError
@@ -46,7 +46,8 @@ class Prediction:
     """What a task of `task_load_percent` (100 is one busy core) costs on each server.
 
     `best_server` is the cheapest that can take it, None where none can; `predicted_at_seconds` is
-    Unix time. Raises `InputError` for a value that no ledger could keep.
+    Unix time. `uid` makes it one record however often it is written; it is no part of what was
+    predicted. Raises `InputError` for a value that no ledger could keep.
     """
 
     predicted_at_seconds: float
@@ -57,9 +58,10 @@ class Prediction:
     best_cost_watts: float | None
     reason: str
     servers: tuple[ServerPrediction, ...] = ()
+    uid: str = field(default_factory=checks.new_uid, compare=False)
 
     def __post_init__(self) -> None:
-        check_fields(self, _PREDICTION_CHECKS)
+        check_fields(self, _RECORD_CHECKS)
 
     def document(self) -> dict[str, Any]:
         """Return plain values under the fields' names, ready for JSON."""
@@ -75,7 +77,7 @@ class Prediction:
                 made_from(ServerPrediction, _SERVER_CHECKS, each)
                 for each in document.get("servers") or ()
             )
-            return made_from(cls, _PREDICTION_CHECKS, {**document, "servers": servers})
+            return made_from(cls, _RECORD_CHECKS, {**document, "servers": servers})
         except TypeError as error:
             raise InputError(f"no prediction: {error}") from None
 
@@ -99,3 +101,4 @@ _PREDICTION_CHECKS: Final[Mapping[str, Check]] = {
     "reason": checks.REASON,
     "servers": checks.many_of(ServerPrediction, "server predictions"),
 }
+_RECORD_CHECKS: Final[Mapping[str, Check]] = {**_PREDICTION_CHECKS, "uid": checks.WORD}

@@ -30,6 +30,8 @@ _COLUMNS: Final = {
 def row_of(record: RowRecord) -> dict[str, Any]:
     """Return the values of a new row, by column."""
     document = record.document()
+    if isinstance(record, Prediction | ActionDecision):
+        document = {**document, "uid": record.uid}
     row = {name: document[name] for name in _COLUMNS[type(record)]}
     if isinstance(record, Prediction):
         row["server_count"] = len(record.servers)

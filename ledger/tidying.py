@@ -43,7 +43,9 @@ class Tidying:
     """One round.
 
     `add` is the INSERT that adds to the row of `savings` that is there, `add_fact` the one that
-    leaves a row of `ledger_facts` alone. `more` is set by a step that left something for the next round.
+    leaves a row of `ledger_facts` alone.
+
+    `more` is set by a step that left something for the next round.
     """
 
     retention: Retention

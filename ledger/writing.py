@@ -45,8 +45,8 @@ class Statements:
         return cls(
             inserts={
                 DECISIONS: dialect.insert_missing(DECISIONS, "uid"),
-                PREDICTIONS: sa.insert(PREDICTIONS),
-                ACTIONS: sa.insert(ACTIONS),
+                PREDICTIONS: dialect.insert_missing(PREDICTIONS, "uid"),
+                ACTIONS: dialect.insert_missing(ACTIONS, "uid"),
                 FORECAST_ERRORS: dialect.insert_or_change(FORECAST_ERRORS, _WINDOW, _replaced),
             },
             end=queries.end_of_pod(),

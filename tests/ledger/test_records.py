@@ -13,10 +13,12 @@ from record_kinds import acted, actions, erred, errors
 
 from energy.errors import InputError
 from ledger.action import ActionDecision
-from ledger.filters import ActionFilter, ForecastErrorFilter, PredictionFilter
+from ledger.filters import ActionFilter, DecisionFilter, ForecastErrorFilter, PredictionFilter
 from ledger.forecast_error import ForecastError
+from ledger.record import PodEnd
 from ledger.store import Ledger
 
+FILTERS = (DecisionFilter, PredictionFilter, ActionFilter, ForecastErrorFilter)
 ONE_LEDGER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 
 
@@ -192,3 +194,16 @@ def test_a_filter_that_no_row_could_satisfy_is_refused(wrong) -> None:
     """A line instead of what a driver makes of it."""
     with pytest.raises(InputError, match="PredictionFilter"):
         PredictionFilter(**wrong)
+
+
+def test_a_batch_of_every_kind_that_is_written_twice_is_there_once(ledger) -> None:
+    """As after a commit whose answer never came; the same twice from two callers is two."""
+    batch = [made(), PodEnd("0", NOON + 60), predicted(), predicted(), acted(), acted(), erred()]
+
+    ledger.record(batch)
+    ledger.record(batch)
+
+    assert [ledger.count(each()) for each in FILTERS] == [1, 2, 2, 1]
+    assert {each.uid for each in ledger.predictions().predictions} == {
+        each.uid for each in batch[2:4]
+    }

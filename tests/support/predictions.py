@@ -8,6 +8,7 @@ from typing import Any
 from decisions import NAME, NOON, NUMBER, TIME
 from hypothesis import strategies as st
 
+from ledger.checks import new_uid
 from ledger.prediction import Prediction, ServerPrediction
 
 _PREDICTION = Prediction(
@@ -43,7 +44,7 @@ _PREDICTION = Prediction(
 
 def predicted(**changes: Any) -> Prediction:
     """Return a prediction for two servers, with these fields changed."""
-    return replace(_PREDICTION, **changes)
+    return replace(_PREDICTION, **{"uid": new_uid(), **changes})
 
 
 _SERVER = st.builds(

@@ -9,6 +9,7 @@ from decisions import NAME, NOON, NUMBER, TEXT, TIME
 from hypothesis import strategies as st
 
 from ledger.action import ActionDecision
+from ledger.checks import new_uid
 from ledger.forecast_error import ForecastError
 
 _ACTION = ActionDecision(
@@ -49,7 +50,7 @@ _JSON = st.recursive(
 
 def acted(**changes: Any) -> ActionDecision:
     """Return a scale-up of the Deployment shop/web, with these fields changed."""
-    return replace(_ACTION, **changes)
+    return replace(_ACTION, **{"uid": new_uid(), **changes})
 
 
 def erred(**changes: Any) -> ForecastError:

@@ -108,6 +108,7 @@ def _create_predictions() -> None:
     op.create_table(
         "predictions",
         _row_number(),
+        sa.Column("uid", sa.String(64), nullable=False),
         sa.Column("predicted_at_seconds", sa.Double(), nullable=False),
         sa.Column("model", sa.String(64), nullable=False),
         sa.Column("source", sa.String(64), nullable=False),
@@ -117,6 +118,7 @@ def _create_predictions() -> None:
         sa.Column("best_cost_watts", sa.Double(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("servers", sa.JSON(), nullable=False),
+        sa.UniqueConstraint("uid", name="uq_predictions_uid"),
     )
 
 
@@ -124,6 +126,7 @@ def _create_actions() -> None:
     op.create_table(
         "actions",
         _row_number(),
+        sa.Column("uid", sa.String(64), nullable=False),
         sa.Column("decided_at_seconds", sa.Double(), nullable=False),
         sa.Column("mode", sa.String(64), nullable=False),
         sa.Column("kind", sa.String(64), nullable=False),
@@ -138,6 +141,7 @@ def _create_actions() -> None:
         sa.Column("rule", sa.String(64), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("detail", sa.JSON(), nullable=False),
+        sa.UniqueConstraint("uid", name="uq_actions_uid"),
     )
 
 
