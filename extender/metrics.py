@@ -49,6 +49,12 @@ class RequestMetrics:
             ("verb",),
             registry=self.registry,
         )
+        self.predictions_dropped = Counter(
+            f"{PREFIX}predictions_dropped_records",
+            "Predictions answered and not recorded: the ledger's queue was full, or too many"
+            " servers of predictions waited in it.",
+            registry=self.registry,
+        )
         self._durations = {verb: self._duration(verb) for verb in VERBS}
         self._candidates = Histogram(
             f"{PREFIX}candidate_nodes",

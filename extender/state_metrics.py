@@ -293,13 +293,13 @@ FAMILIES: tuple[Family[Figures], ...] = (
     _family(
         "ledger_written_records_total",
         COUNTER,
-        "Decisions, and ends of pods, written to the ledger.",
+        "Decisions, ends of pods and predictions written to the ledger.",
         _one(lambda f: f.ledger_written),
     ),
     _family(
         "ledger_dropped_records_total",
         COUNTER,
-        "Decisions, and ends of pods, dropped because the ledger's queue was full or refused them.",
+        "Decisions, ends of pods and predictions that found no room in the ledger, or were refused.",
         _one(lambda f: f.ledger_dropped),
     ),
     _family(
@@ -311,7 +311,11 @@ FAMILIES: tuple[Family[Figures], ...] = (
     _family(
         "ledger_pending_records",
         GAUGE,
-        "Decisions, and ends of pods, that wait for the ledger.",
+        "Decisions, ends of pods and predictions that wait for the ledger.",
         _one(lambda f: f.ledger_pending),
     ),
+)
+#: Those that every service with a ledger has.
+LEDGER_FAMILIES: tuple[Family[Figures], ...] = tuple(
+    family for family in FAMILIES if family.name.startswith(f"{PREFIX}ledger_")
 )

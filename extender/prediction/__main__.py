@@ -28,10 +28,13 @@ _log = logging.getLogger("extender.prediction")
 
 
 @contextmanager
-def prediction_service(settings: ExtenderSettings) -> Iterator[PredictionService]:
-    """The service over the ledger of the settings, if they name one."""
+def prediction_service(
+    settings: ExtenderSettings,
+) -> Iterator[tuple[PredictionService, LedgerWriter | None]]:
+    """The service over the ledger of the settings with its queue, if they name one."""
     with ExitStack() as opened:
         service = PredictionService()
+        writer: LedgerWriter | None = None
         if settings.ledger_url != NO_LEDGER:
             ledger = opened.enter_context(
                 Ledger.open(settings.ledger_url, password_file=settings.ledger_password_file)
@@ -40,7 +43,7 @@ def prediction_service(settings: ExtenderSettings) -> Iterator[PredictionService
             service.ledger = ledger
             service.offer = Recording(opened.enter_context(writer)).offer
         opened.callback(service.close)
-        yield service
+        yield service, writer
 
 
 def run(settings: ExtenderSettings) -> None:
@@ -55,16 +58,18 @@ def run(settings: ExtenderSettings) -> None:
     require_onnxruntime()
     sys.setswitchinterval(SWITCH_SECONDS)
     with (
-        prediction_service(settings) as service,
+        prediction_service(settings) as (service, writer),
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        runner.run(_serve(service, settings))
+        runner.run(_serve(service, writer, settings))
 
 
-async def _serve(service: PredictionService, settings: ExtenderSettings) -> None:
+async def _serve(
+    service: PredictionService, writer: LedgerWriter | None, settings: ExtenderSettings
+) -> None:
     """Listen at once; the first request finds the models loaded, or waits for them."""
     loading = asyncio.create_task(service.on_model_thread(_load))
-    await serve(create_prediction_app(service, settings), settings, _say)
+    await serve(create_prediction_app(service, settings, writer), settings, _say)
     await asyncio.gather(loading, return_exceptions=True)
 
 

@@ -20,6 +20,8 @@ class Queue(Protocol):
     @property
     def dropped(self) -> int: ...  # noqa: D102 - records that it never will have
     @property
+    def forgotten(self) -> int: ...  # noqa: D102 - records that were deleted for their age
+    @property
     def pending(self) -> int: ...  # noqa: D102 - records that wait
 
     def offer(self, record: Prediction) -> bool: ...  # noqa: D102 - never waits

@@ -44,6 +44,7 @@ def add_prediction(
     app: ExtenderApp, service: PredictionService, settings: ExtenderSettings
 ) -> None:
     """Add the service's paths, and what keeps foreign pages from them."""
+    service.missed = app.metrics.predictions_dropped.inc
     app.add_middleware(Guard, settings=settings)
     app.is_preflight = Guard(app, settings).is_preflight
     app.schemas = _schemas()

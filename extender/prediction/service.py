@@ -33,12 +33,14 @@ class PredictionService:
 
     Attributes:
         offer: takes a record for the ledger, and says whether there was room; never waits.
+        missed: told of each prediction that the ledger did not take, where one is kept.
         ledger: what is asked for old predictions; None where none is kept.
         cluster: the cluster's nodes; asked on the event loop's thread.
         now: Unix seconds.
     """
 
     offer: Callable[[Prediction], bool] = lambda _: False
+    missed: Callable[[], None] = lambda: None
     ledger: Ledger | None = None
     cluster: ClusterSource = no_cluster
     now: Callable[[], float] = time.time
@@ -128,8 +130,10 @@ class PredictionService:
             recorded=False,
             servers=server_answers(found),
         )
-        recorded = self.offer(record_of(answered, predicted))
-        return answered.model_copy(update={"recorded": bool(recorded)})
+        recorded = bool(self.offer(record_of(answered, predicted)))
+        if not recorded and self.ledger is not None:
+            self.missed()
+        return answered.model_copy(update={"recorded": recorded})
 
     def _moment(self) -> float:
         """The time, and never the same twice: it names the prediction."""

@@ -4,8 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from asgi_caller import ask
+from prediction_caller import FIGURE_2, document, predict
+
+from extender.prediction.app import create_prediction_app
+from extender.prediction.models import Costs
 from extender.prediction.recording import Recording
+from extender.prediction.request import REGRESSOR
+from extender.prediction.service import PredictionService
+from extender.settings import ExtenderSettings
 from ledger.prediction import Prediction, ServerPrediction
+from ledger.store import Ledger
+
+
+class AsManyWattsAsCores:
+    """A model that needs no file."""
+
+    name = REGRESSOR
+
+    def costs(self, servers, task_cores):
+        """See `CostModel`."""
+        return Costs(watts=servers.cpu_cores.copy(), clamped={})
 
 
 @dataclass
@@ -14,6 +33,7 @@ class Queue:
 
     written: int = 0
     dropped: int = 0
+    forgotten: int = 0
     waiting: list[Prediction] = field(default_factory=list)
     is_full: bool = False
 
@@ -67,6 +87,37 @@ def test_one_prediction_of_any_size_is_taken_where_nothing_waits():
 
     assert recording.offer(prediction(50))
     assert not recording.offer(prediction(1))
+
+
+def test_what_is_not_recorded_is_counted(tmp_path):
+    """Whether the queue had no room or too many servers waited, and beside the ledger's figures."""
+    queue = Queue()
+    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.sqlite'}") as ledger:
+        service = PredictionService(
+            offer=Recording(queue, servers_max=4).offer,
+            ledger=ledger,
+            models={REGRESSOR: AsManyWattsAsCores},
+        )
+        app = create_prediction_app(service, ExtenderSettings(), queue)
+        recorded = [predict(app, document(FIGURE_2)).json()["recorded"] for _ in range(3)]
+        said = ask(app, "GET", "/metrics").sent.decode()
+        service.close()
+
+    assert recorded == [True, False, False]
+    assert "\nnegawatt_extender_predictions_dropped_records_total 2.0\n" in said
+    assert "\nnegawatt_extender_ledger_pending_records 1\n" in said
+
+
+def test_without_a_ledger_nothing_is_dropped():
+    """And nothing is said of a ledger."""
+    service = PredictionService(models={REGRESSOR: AsManyWattsAsCores})
+    app = create_prediction_app(service, ExtenderSettings())
+    predict(app, document(FIGURE_2))
+    said = ask(app, "GET", "/metrics").sent.decode()
+    service.close()
+
+    assert "\nnegawatt_extender_predictions_dropped_records_total 0.0\n" in said
+    assert "negawatt_extender_ledger" not in said
 
 
 def test_what_the_queue_refuses_is_refused():
