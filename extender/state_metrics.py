@@ -299,7 +299,7 @@ FAMILIES: tuple[Family[Figures], ...] = (
     _family(
         "ledger_dropped_records_total",
         COUNTER,
-        "Decisions, ends of pods and predictions that found no room in the ledger, or were refused.",
+        "Decisions, ends of pods and predictions that found no room, or that the ledger refused.",
         _one(lambda f: f.ledger_dropped),
     ),
     _family(
