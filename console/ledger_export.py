@@ -1,12 +1,14 @@
 """The ledger's records as a stream of lines: CSV with a header, or one JSON object a line.
 
-Records are read page by page, so memory does not grow with the ledger, and no transaction lasts
-longer than a page: whoever writes meanwhile does not wait.
+Records are read page by page (predictions by the servers they compare), so memory does not grow
+with the ledger, and no transaction lasts longer than a page: whoever writes meanwhile does not
+wait.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,12 +32,15 @@ from ledger.queries import PAGE_MAX
 from ledger.rollup import DAY_SECONDS, HOUR_SECONDS
 from ledger.rows import RowRecord
 from ledger.saving import Saving
+from ledger.spreadsheet import cell
 from ledger.store import Ledger
 
 CSV, JSON_LINES = "csv", "jsonl"
 DECISIONS, PREDICTIONS, ACTIONS = "decisions", "predictions", "actions"
 FORECAST_ERRORS, SAVINGS = "forecast-errors", "savings"
 WHAT = (DECISIONS, PREDICTIONS, ACTIONS, FORECAST_ERRORS, SAVINGS)
+#: How many servers the predictions of a page have together: one alone may have ten thousand.
+SERVERS_MAX = 20_000
 PERIODS = {"hour": HOUR_SECONDS, "day": DAY_SECONDS}
 #: Which of the options each kind of record understands, and as what.
 _FILTERS: Mapping[str, tuple[type, Mapping[str, str]]] = {
@@ -88,7 +93,10 @@ class Wanted:
                 )
 
     def savings(self, ledger: Ledger, now_seconds: float) -> Iterator[Document]:
-        """Sums by workload for each hour or day (UTC) that something was summed in."""
+        """Sums by workload for each hour or day (UTC) that something was summed in.
+
+        The period that `since_seconds` lies in comes out whole; `until_seconds` cuts.
+        """
         self._require(("namespace", "workload"))
         seconds = PERIODS[self.period]
         began = ledger.began_at_seconds()
@@ -136,7 +144,7 @@ def _pages(
             decisions = ledger.decisions(chosen, **options)
             return decisions.decisions, decisions.cursor
         if isinstance(chosen, PredictionFilter):
-            predictions = ledger.predictions(chosen, **options)
+            predictions = ledger.predictions(chosen, servers_max=SERVERS_MAX, **options)
             return predictions.predictions, predictions.cursor
         if isinstance(chosen, ActionFilter):
             actions = ledger.actions(chosen, **options)
@@ -163,18 +171,25 @@ def _write_json(documents: Iterable[Document], stream: TextIO) -> int:
 
 def _write_csv(documents: Iterable[Document], stream: TextIO) -> int:
     """A cell that holds a list or an object is JSON; one that is unknown is empty."""
-    count, writer = 0, csv.writer(stream, lineterminator="\n")
+    count = 0
     for count, document in enumerate(documents, start=1):
         if count == 1:
-            writer.writerow(document)
-        writer.writerow(_cell(value) for value in document.values())
+            stream.write(_line(document))
+        stream.write(_line(map(_cell, document.values())))
     return count
+
+
+def _line(cells: Iterable[object]) -> str:
+    text = io.StringIO(newline="")
+    # Only signs of its line's end are what Python before 3.13 quotes: both must be.
+    csv.writer(text, lineterminator="\r\n").writerow(cells)
+    return text.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _cell(value: object) -> object:
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return value
+    return cell(value)
 
 
 def export(ledger: Ledger, wanted: Wanted, form: str, file: Path | None, now_seconds: float) -> int:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import isfinite
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from energy.errors import InputError
-from ledger.filters import Filter
-from ledger.tables import DECISIONS
+from ledger.filters import Filter, PredictionFilter
+from ledger.tables import DECISIONS, PREDICTIONS
 
 PAGE_MAX: Final = 1000
 
@@ -33,6 +34,27 @@ def page(
         statement = statement.where(*beyond)
     order = (moment, number) if oldest_first else (moment.desc(), number.desc())
     return statement.order_by(*order).limit(limit)
+
+
+def server_counts(
+    chosen: PredictionFilter, limit: int, cursor: str | None, *, oldest_first: bool = False
+) -> sa.Select[Any]:
+    """Select how many servers each prediction of a page has, without reading them."""
+    rows = page(chosen, limit, cursor, oldest_first=oldest_first)
+    return rows.with_only_columns(PREDICTIONS.c.server_count)
+
+
+def fitting(counts: Iterable[sa.Row[Any]], servers_max: int, limit: int) -> int:
+    """Return how many predictions have `servers_max` servers together, at least one.
+
+    `limit` where all do, so that a page that is not full is the last.
+    """
+    total = 0
+    for place, (count,) in enumerate(counts):
+        total += count
+        if total > servers_max:
+            return max(1, place)
+    return limit
 
 
 def cursor_after(chosen: Filter, row: sa.Row[Any]) -> str:

@@ -181,9 +181,16 @@ class Ledger:
         limit: int = 100,
         cursor: str | None = None,
         oldest_first: bool = False,
+        servers_max: int | None = None,
     ) -> PredictionPage:
-        """Return up to `limit` predictions, newest first; see `decisions`."""
+        """Return up to `limit` predictions, newest first; see `decisions`.
+
+        With `servers_max` a page has no more servers than that, but for a single prediction's.
+        """
         chosen = chosen or PredictionFilter()
+        if servers_max is not None:
+            sizes = queries.server_counts(chosen, limit, cursor, oldest_first=oldest_first)
+            limit = queries.fitting(self._database.rows(sizes), servers_max, limit)
         found, after = self._page(chosen, limit, cursor, oldest_first=oldest_first)
         return PredictionPage(predictions=tuple(map(rows.prediction_of, found)), cursor=after)
 

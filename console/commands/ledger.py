@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -187,14 +188,19 @@ def _moment(text: str | None, where: str) -> float | None:
     """Unix seconds of what a person gave as a time; without a zone it is UTC."""
     if text is None:
         return None
+    mend = "give 2026-11-22, 2026-11-22T08:00 or Unix seconds"
+    if len(text) == len("20261122") and text.isdecimal():
+        raise InputError(f"{text} may be a date or a time of 1970", where=where, mend=mend)
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
         pass
+    else:
+        if isfinite(seconds):
+            return seconds
     try:
         given = datetime.fromisoformat(text)
     except ValueError:
-        mend = "give 2026-11-22, 2026-11-22T08:00 or Unix seconds"
         raise InputError(f"no time: {text!r:.40}", where=where, mend=mend) from None
     return (given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp()
 

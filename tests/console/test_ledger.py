@@ -54,6 +54,19 @@ def test_a_csv_has_a_header_and_lists_as_json(url) -> None:
     assert [each["node"] for each in json.loads(row["candidates"])] == ["new-1", "old-1"]
 
 
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_spreadsheet_runs_what_a_record_says(url, start) -> None:
+    """A caller's text becomes text; numbers below zero stay numbers."""
+    text = f"{start}1+1"
+    with Ledger.open(url) as ledger:
+        ledger.record([acted(reason=text, saved_watts=-1.5, subject_name="last")])
+
+    done = negawatt("ledger", "export", "actions", "--workload", "last")
+
+    (row,) = csv.DictReader(io.StringIO(done.stdout, newline=""))
+    assert (row["reason"], row["saved_watts"]) == (f"'{text}", "-1.5")
+
+
 @pytest.mark.parametrize(
     ("what", "options", "field"),
     [
@@ -125,6 +138,10 @@ def test_a_file_stays_as_it_was_where_the_export_fails(url, tmp_path) -> None:
     [
         (("export", "pods"), "decisions, predictions"),
         (("export", "decisions", "--since", "yesterday"), "--since: no time"),
+        (("export", "decisions", "--since", "nan"), "--since: no time"),
+        (("export", "savings", "--since", "-inf"), "--since: no time"),
+        (("export", "decisions", "--until", "inf"), "--until: no time"),
+        (("export", "decisions", "--since", "20261122"), "give 2026-11-22"),
         (("export", "decisions", "--reason", "dear"), "preferred, dearer"),
         (("export", "decisions", "--output", "xml"), "csv, jsonl"),
         (("export", "savings", "--node", "a"), "--node"),

@@ -196,6 +196,24 @@ def test_a_filter_that_no_row_could_satisfy_is_refused(wrong) -> None:
         PredictionFilter(**wrong)
 
 
+def test_pages_of_predictions_end_by_their_servers(ledger) -> None:
+    """Each has two servers: two fit, and one that is too large comes alone."""
+    written = [predicted(predicted_at_seconds=NOON + row) for row in range(5)]
+    ledger.record(written)
+    for servers_max, sizes in ((5, [2, 2, 1]), (1, [1] * 5 + [0]), (100, [5])):
+        found, cursor, pages = [], None, []
+        while not pages or cursor is not None:
+            page = ledger.predictions(
+                cursor=cursor, oldest_first=True, servers_max=servers_max, limit=100
+            )
+            found += page.predictions
+            pages.append(len(page.predictions))
+            cursor = page.cursor
+
+        assert found == written
+        assert pages == sizes
+
+
 def test_a_batch_of_every_kind_that_is_written_twice_is_there_once(ledger) -> None:
     """As after a commit whose answer never came; the same twice from two callers is two."""
     batch = [made(), PodEnd("0", NOON + 60), predicted(), predicted(), acted(), acted(), erred()]
