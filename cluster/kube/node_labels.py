@@ -9,7 +9,7 @@ without this admission plugin stops nobody.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -74,14 +74,22 @@ class NodeLabels:
     API server and its admission decide.
     """
 
-    def __init__(self, client: KubeClient) -> None:
+    def __init__(self, client: KubeClient, *, answer_seconds_max: float | None = None) -> None:
+        """Prepare.
+
+        Args:
+            client: whom to ask.
+            answer_seconds_max: how long a connection and an answer may take, each; None: as the
+                client's settings say.
+        """
         self._client = client
+        self._answer_seconds_max = answer_seconds_max
 
     def read(self, node: str) -> NodeLabel:
         """Return what one node carries now."""
         request = self._request("get", node)
         call = CoreV1Api(self._client.api).read_node
-        return read_node_label(self._client.ask(call, request, {"name": node}))
+        return self._ask(call, request, {"name": node})
 
     def read_all(self) -> Iterator[NodeLabel]:
         """Yield what each node carries, page by page. GoneError in between: start again."""
@@ -155,7 +163,15 @@ class NodeLabels:
         options = {"name": node, "field_manager": FIELD_MANAGER, **options}
         if dry_run:
             options["dry_run"] = "All"
-        return read_node_label(self._client.ask(call, request, options))
+        return self._ask(call, request, options)
+
+    def _ask(
+        self, call: Callable[..., object], request: KubeRequest, options: JsonObject
+    ) -> NodeLabel:
+        seconds = self._answer_seconds_max
+        return read_node_label(
+            self._client.ask(call, request, options, read_timeout_seconds=seconds)
+        )
 
     def _explain(self, node: str, uid: str, refusal: KubeError) -> None:
         """Raise what is behind a refusal, where it is a node that is gone or another's label."""

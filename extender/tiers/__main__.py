@@ -13,6 +13,7 @@ import uvloop
 
 from cluster.kube.client import connect
 from cluster.kube.leader_election import LeaderElection, LeaseName
+from cluster.kube.leases import ElectionSettings
 from cluster.kube.node_labels import NodeLabels
 from cluster.kube.settings import KubeSettings
 from energy.errors import InputError, NegawattError
@@ -29,6 +30,11 @@ from extender.tiers.settings import ACT, TiersSettings, read_settings
 from extender.tiers.watch import ClusterWatch
 from ledger.store import Ledger
 from ledger.writer import LedgerWriter
+
+_ELECTION = ElectionSettings()
+#: To connect and to be answered take this long each at most: a change that is begun in the last
+#: moment of a lead is over before another may lead.
+ANSWER_SECONDS_MAX = (_ELECTION.lease_seconds - _ELECTION.renew_seconds) / 2
 
 
 def run(settings: TiersSettings) -> None:
@@ -47,10 +53,11 @@ def run(settings: TiersSettings) -> None:
     rng = Random()  # noqa: S311 - spreads retries, keeps no secret
     with ExitStack() as opened:
         opened.callback(client.close)
+        labels = NodeLabels(client, answer_seconds_max=ANSWER_SECONDS_MAX)
         record = _recorder(settings, opened)
         controller = Controller(
             settings,
-            Relabelling(labels=NodeLabels(client), now=time.time, rng=rng, force=settings.force),
+            Relabelling(labels=labels, now=time.time, rng=rng, force=settings.force),
             lambda changed: ClusterWatch(client, changed, rng=rng, written_profiles=written),
             _leadership(settings, kube, rng, opened),
             changed=record,
@@ -68,7 +75,7 @@ def _leadership(
     lease = LeaseName(namespace=settings.lease_namespace, name=settings.lease_name)
     client = connect(kube)  # one of its own: a renewal must not queue behind labels
     opened.callback(client.close)
-    election = opened.enter_context(LeaderElection(client, lease, rng=rng))
+    election = opened.enter_context(LeaderElection(client, lease, rng=rng, settings=_ELECTION))
     return Elected(election, settings.lease_namespace)
 
 

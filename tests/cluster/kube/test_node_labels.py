@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scripted_api import write_kubeconfig
 
 from cluster.kube.client import KubeClient, connect
-from cluster.kube.errors import NotFoundError
+from cluster.kube.errors import KubeError, NotFoundError
 from cluster.kube.node_labels import (
     FIELD_MANAGER,
     LabelOwnedError,
@@ -25,6 +27,7 @@ from cluster.scheduling.profile import ENERGY_TIER_LABEL
 from energy.errors import InputError
 from simulator.sandbox.control_plane import ControlPlane
 from simulator.sandbox.fake_node import fake_node
+from simulator.sandbox.ports import LOOPBACK
 
 NEVER = "00000000-0000-0000-0000-000000000000"
 
@@ -50,6 +53,20 @@ def node(control_plane: ControlPlane) -> Iterator[str]:
     control_plane.kubectl("create", "-f", "-", manifest=fake_node(name))
     yield name
     control_plane.kubectl("delete", "node", name, "--ignore-not-found")
+
+
+def test_an_answer_is_waited_for_as_long_as_it_is_worth_something(tmp_path: Path) -> None:
+    """A silent server holds nobody up: a label that comes late is another's to set."""
+    with socket.create_server((LOOPBACK, 0)) as silent:
+        file = tmp_path / "kubeconfig"
+        write_kubeconfig(file, f"http://{LOOPBACK}:{silent.getsockname()[1]}", bearer="x")
+        settings = KubeSettings(kubeconfig=file, read_timeout_seconds=3600.0)
+        client = connect(settings, environment={})
+        hasty = NodeLabels(client, answer_seconds_max=0.05)
+        for change in (lambda: hasty.set("node", 3, uid=NEVER), lambda: hasty.remove("node")):
+            with pytest.raises(KubeError, match="did not answer in time"):
+                change()
+        client.close()
 
 
 def stored(plane: ControlPlane, node: str) -> dict[str, Any]:
