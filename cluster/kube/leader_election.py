@@ -89,7 +89,8 @@ class LeaderElection:
 
     Ask `leading()` before each act: it is answered by the clock, so that a renewal that hangs or a
     process that was paused stops acting all the same. Leave the block only when no act is under
-    way. Give the election a client of its own: a renewal must not queue behind other requests.
+    way, or say `stop(release=False)` before. Give the election a client of its own: a renewal must
+    not queue behind other requests.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class LeaderElection:
         self._settings = settings or ElectionSettings()
         self._clock = clock
         self._stopping = Event()
+        self._keeps = False
         self._moved = Condition()
         self._thread: Thread | None = None
         self._standing = Standing()
@@ -137,8 +139,12 @@ class LeaderElection:
             self._thread = Thread(target=self._run, name=name, daemon=True)
             self._thread.start()
 
-    def stop(self, *, timeout_seconds: float = STOP_SECONDS) -> bool:
-        """Lead no more, give the lease back, end the thread; return whether it ended in time."""
+    def stop(self, *, timeout_seconds: float = STOP_SECONDS, release: bool = True) -> bool:
+        """Lead no more, give the lease back, end the thread; return whether it ended in time.
+
+        Without `release` the lease runs out by itself: for whoever has an act under way.
+        """
+        self._keeps = self._keeps or not release
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(timeout_seconds)
@@ -245,7 +251,9 @@ class LeaderElection:
         self._reason = "asked to stop"
         self._retire()
         leading = standing.leading_seconds(self._clock(), self._settings) > 0.0
-        if leading and stored is not None and standing.lease is not None:
+        if self._keeps:
+            _log.info("the lease runs out by itself: an act is under way")
+        elif leading and stored is not None and standing.lease is not None:
             try:
                 self._write(stored, released(standing.lease, _written_now()))
             except KubeError as error:

@@ -50,6 +50,10 @@ class Leadership(Protocol):
         """Why that cannot be found out; None if it can."""
         ...
 
+    def end_late(self) -> None:
+        """End it, with a change under way: nobody else may begin before that is long over."""
+        ...
+
 
 class Alone:
     """Nobody else is there: no lease is asked for."""
@@ -61,6 +65,9 @@ class Alone:
     def trouble(self) -> str | None:
         """Never."""
         return None
+
+    def end_late(self) -> None:
+        """Nobody else would."""
 
 
 class Elected:
@@ -85,6 +92,10 @@ class Elected:
                 "one with --lease-namespace, or run one controller alone with --no-leader-elect"
             )
         return str(status.error)
+
+    def end_late(self) -> None:
+        """Stop and do not give the lease back: others wait until it has run out."""
+        self._election.stop(release=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +169,8 @@ class Controller:
         self._stopping.set()
         self._wake()
         self._thread.join(STOP_SECONDS)
+        if self._thread.is_alive():
+            self._leadership.end_late()
         self._watch.__exit__()
 
     # What HTTP asks, on any thread.

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
+from threading import Event
 
 import pytest
 from tiers_stage import TiersStage, until, write_account_kubeconfig
@@ -188,6 +189,36 @@ def test_of_two_replicas_one_changes_labels_and_the_other_takes_over(
     finally:
         own.close()
         stage.plane.kubectl("delete", "lease", "--namespace=default", stage.prefix)
+
+
+def test_a_change_that_outlasts_the_end_keeps_the_lease(
+    stage: TiersStage, control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has a change under way does not let another begin: the lease runs out by itself."""
+    monkeypatch.setattr("extender.tiers.controller.STOP_SECONDS", 0.01)
+    under_way, answered = Event(), Event()
+    ask = stage.client.api.call_api
+
+    def slow(*given: object, **named: object) -> object:
+        if "PATCH" in given:
+            under_way.set()
+            answered.wait(60)
+        return ask(*given, **named)
+
+    monkeypatch.setattr(stage.client.api, "call_api", slow)
+    holder = ("get", "lease", stage.prefix, "--output=jsonpath={.spec.holderIdentity}")
+    lease = LeaseName(namespace="default", name=stage.prefix)
+    own = client_of(control_plane.kubeconfig)
+    try:
+        with LeaderElection(own, lease, rng=Random(2), identity="we", settings=ELECTION) as leader:
+            with stage.controller(Elected(leader)):
+                until(under_way.is_set, "nothing was changed")
+            assert not leader.leading()
+        assert control_plane.kubectl(*holder) == "we"
+    finally:
+        answered.set()
+        own.close()
+        control_plane.kubectl("delete", "lease", "--ignore-not-found", stage.prefix)
 
 
 def test_a_lease_without_a_namespace_is_said_with_what_to_do(stage: TiersStage) -> None:
