@@ -18,12 +18,11 @@ from extender.prediction.answer import Answer
 from extender.prediction.service import prediction_id
 from ledger.pages import PredictionPage
 from ledger.prediction import Prediction, ServerPrediction
+from ledger.spreadsheet import cell
 
 T = TypeVar("T")
 #: Servers in one piece; some 100 kB.
 SLICE: Final = 500
-#: Spreadsheets run a cell that begins so; a quote before it makes it text.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 CSV_COLUMNS: Final = (
     "prediction_id",
@@ -71,7 +70,7 @@ def csv_lines(rows: Iterable[Iterable[object]]) -> bytes:
     """Rows as CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerows([_cell(value) for value in row] for row in rows)
+    writer.writerows([cell(value) for value in row] for row in rows)
     return text.getvalue().encode()
 
 
@@ -119,10 +118,3 @@ def _rows(prediction: Prediction, servers: Iterable[ServerPrediction]) -> Iterat
             each.cost_watts,
             each.reason,
         ]
-
-
-def _cell(value: object) -> object:
-    """A value that no spreadsheet takes for a formula; numbers stay numbers."""
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value
