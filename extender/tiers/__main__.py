@@ -28,6 +28,7 @@ from extender.tiers.record import action_of
 from extender.tiers.relabelling import Relabelling
 from extender.tiers.settings import ACT, TiersSettings, read_settings
 from extender.tiers.watch import ClusterWatch
+from ledger.retention import Retention
 from ledger.store import Ledger
 from ledger.writer import LedgerWriter
 
@@ -84,7 +85,7 @@ def _recorder(settings: TiersSettings, opened: ExitStack) -> Callable[[LabelChan
     if settings.ledger_url == NO_LEDGER:
         return lambda _change, _at: None
     ledger = opened.enter_context(Ledger.open(settings.ledger_url))
-    writer = opened.enter_context(LedgerWriter(ledger))
+    writer = opened.enter_context(LedgerWriter(ledger, retention=Retention()))
     return lambda change, at: writer.offer(action_of(change, rule=settings.rule, at_seconds=at))
 
 
