@@ -1,7 +1,7 @@
 """The tables of the ledger. Each column's comment says what it means and in which unit.
 
-The comments are also the text of docs/reference/ledger.md (a test compares), and go into the schema
-where a database keeps comments. A change here needs a new file in ledger/migrations/versions.
+The comments are also the text of docs/reference/ledger.md (a test compares); the databases do not
+get them. A change here needs a new file in ledger/migrations/versions.
 """
 
 from __future__ import annotations
