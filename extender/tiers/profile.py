@@ -29,8 +29,14 @@ from cluster.scheduling.tier_profile import (
 from energy.errors import InputError
 from extender.tiers import profile_text
 
-#: A letter first, so that YAML takes none of them for a number.
-NAME: Final = re.compile(r"[a-z]([-.a-z0-9]{0,61}[a-z0-9])?")
+#: Of RFC 1123, as Kubernetes has it, but for a letter first: YAML then takes none for a number.
+_LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+NAME: Final = re.compile(rf"(?=[a-z]){_LABEL}(\.{_LABEL})*")
+NAMESPACE: Final = re.compile(rf"(?=[a-z]){_LABEL}")
+NAME_CHARACTERS_MAX: Final = 253
+#: What YAML 1.1 makes something else of, in lower case. kube-scheduler reads that.
+_WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+_PLAIN: Final = re.compile(r"[a-z][-./a-z0-9]*")
 DEFAULT_SCHEDULER: Final = "default-scheduler"
 SECOND_LEASE: Final = ("negawatt-system", "negawatt-scheduler")
 FIRST_LEASE: Final = ("kube-system", "kube-scheduler")
@@ -90,9 +96,15 @@ class TierProfileOptions:
                 f"percentage of nodes to score {self.percentage_of_nodes_to_score}",
                 mend=f"give 1 to {ALL_PERCENT}, or 0 for kube-scheduler's own",
             )
-        for name in (self.scheduler_name, self.lease_name, self.lease_namespace):
-            if name is not None and not NAME.fullmatch(name):
-                raise InputError(f"{name!r} is not a name", mend="use a-z, 0-9, - and .")
+        for name in (self.scheduler_name, self.lease_name):
+            if name is not None and not (NAME.fullmatch(name) and len(name) <= NAME_CHARACTERS_MAX):
+                raise InputError(
+                    f"{name!r} is not a name", mend="use a-z, 0-9 and -, in parts with . between"
+                )
+        if self.lease_namespace is not None and not NAMESPACE.fullmatch(self.lease_namespace):
+            raise InputError(
+                f"{self.lease_namespace!r} is not a namespace", mend="use a-z, 0-9 and -"
+            )
         for tier, values in (self.values_of_tier or {}).items():
             if not 0 <= tier < ENERGY_TIERS or not values:
                 raise InputError(f"tier {tier} with {len(values)} values of {self.label}")
@@ -116,7 +128,7 @@ def efficient_fill_percent(usage_ratio: float) -> int:
     100 means packing without such a limit: where pods use little of what they request no node gets
     beyond that load.
     """
-    percent = round(EFFICIENT_LOAD_PERCENT / usage_ratio)
+    percent = round(min(ALL_PERCENT, EFFICIENT_LOAD_PERCENT / usage_ratio))
     return percent if percent + FALL_PERCENT <= ALL_PERCENT else ALL_PERCENT
 
 
@@ -130,12 +142,13 @@ def _head(options: TierProfileOptions) -> Iterator[str]:
     second = options.where is Where.SECOND
     in_place = options.scheduler_name == DEFAULT_SCHEDULER
     told = profile_text.IN_PLACE if in_place else profile_text.TOGETHER
-    yield (profile_text.BESIDE if second else told).format(name=options.scheduler_name)
+    yield (profile_text.BESIDE if second else told).format(name=_text(options.scheduler_name))
     yield profile_text.HEAD
     yield profile_text.POD_CONNECTION if second else profile_text.HOST_CONNECTION
     namespace, lease = SECOND_LEASE if second else FIRST_LEASE
     yield profile_text.LEASE.format(
-        namespace=options.lease_namespace or namespace, lease=options.lease_name or lease
+        namespace=_text(options.lease_namespace or namespace),
+        lease=_text(options.lease_name or lease),
     )
     if not second and not in_place:
         # A configuration that names profiles replaces the default one.
@@ -144,7 +157,7 @@ def _head(options: TierProfileOptions) -> Iterator[str]:
 
 def _profile(options: TierProfileOptions) -> Iterator[str]:
     yield profile_text.PROFILE.format(
-        name=options.scheduler_name,
+        name=_text(options.scheduler_name),
         percentage=options.percentage_of_nodes_to_score,
         taints=WEIGHTS.taint_toleration,
         affinity=WEIGHTS.node_affinity,
@@ -179,4 +192,11 @@ def _tiers(options: TierProfileOptions) -> Iterator[str]:
     )
     for tier, values in sorted(options.values.items()):
         listed = json.dumps(list(values))  # which is YAML, too
-        yield profile_text.TERM.format(weight=tier_weight(tier), label=options.label, values=listed)
+        yield profile_text.TERM.format(
+            weight=tier_weight(tier), label=_text(options.label), values=listed
+        )
+
+
+def _text(text: str) -> str:
+    """Write a text for YAML, in quotes where it would be read as anything else."""
+    return text if _PLAIN.fullmatch(text) and text not in _WORDS else json.dumps(text)

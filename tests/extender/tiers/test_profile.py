@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scheduler_files
@@ -127,12 +130,28 @@ def test_each_place_has_its_profiles_and_its_lease(options, names, lease):
         {"scheduler_name": "two words"},
         {"scheduler_name": "12"},
         {"lease_name": "a: b"},
+        {"lease_name": "a..b"},
+        {"lease_name": "a.-b"},
+        {"lease_name": "a" * 64},
+        {"lease_namespace": "a.b"},
     ],
 )
 def test_what_kube_scheduler_could_not_read_is_refused(changed):
     """In one line."""
     with pytest.raises(InputError):
         TierProfileOptions(**changed)
+
+
+@pytest.mark.parametrize("word", ["true", "null", "yes", "on", "no", "off", "y", "n"])
+def test_a_name_that_yaml_has_a_meaning_for_stays_a_name(word):
+    """Also in YAML 1.1, which kube-scheduler reads: Python's parser alone would not notice y."""
+    options = TierProfileOptions(scheduler_name=word, lease_name=word, lease_namespace=word)
+    text = profile_document(replace(options, label=word, values_of_tier={0: (word,)}))
+    document = yaml.safe_load(text)
+    assert [profile["schedulerName"] for profile in document["profiles"]] == [word]
+    assert document["leaderElection"]["resourceName"] == word
+    assert document["leaderElection"]["resourceNamespace"] == word
+    assert not re.search(rf"(Name|Namespace|key): {word}\n", text)
 
 
 @given(
@@ -200,7 +219,7 @@ def test_nodes_are_filled_to_where_they_are_efficient():
 
 
 @pytest.mark.parametrize(
-    ("usage_ratio", "percent"), [(1.0, 70), (0.8, 88), (0.75, 100), (0.5, 100)]
+    ("usage_ratio", "percent"), [(1.0, 70), (0.8, 88), (0.75, 100), (0.5, 100), (1e-320, 100)]
 )
 def test_the_less_pods_use_the_fuller_nodes_may_be(usage_ratio, percent):
     """By requests, of which they use that part."""
