@@ -248,7 +248,7 @@ def policy_names(text: str) -> tuple[str, ...]:
         raise InputError(
             f"no policy is named {', '.join(unknown)}" if unknown else "no policy is named",
             where="--policy",
-            mend=f"use some of {', '.join([*POLICIES, BOUND])}, or one with moves as envelope"
-            f"{MOVES}0.5",
+            mend=f"use some of {', '.join([*POLICIES, *POLICIES.others, BOUND])}, "
+            f"or one with moves as envelope{MOVES}0.5",
         )
     return names

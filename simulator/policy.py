@@ -121,6 +121,12 @@ class PolicyTable(Mapping[str, Policy]):
     def __len__(self) -> int:
         return len(self._listed)
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Variants that are policies of their own, not a listed one with something changed."""
+        variants = [name for name in self._policies if name not in self._listed]
+        return tuple(name for name in variants if name.partition(":")[0] not in self._listed)
+
 
 def fleet_power(fleet: Fleet, setting: Setting) -> FleetPower:
     """What the rules of `pricing` know of a fleet."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 import numpy as np
@@ -88,6 +89,18 @@ def test_a_name_that_is_none_is_refused_in_one_line(name):
         policy_names(name)
     assert "\n" not in str(caught.value)
     assert name.strip(" ,") in str(caught.value)
+    assert {*POLICIES, *POLICIES.others} <= set(re.findall(r"[\w:-]+", str(caught.value)))
+
+
+def test_what_is_no_change_of_a_listed_policy_is_offered_too():
+    """Tiers, the extender and the prediction service are policies that users may want."""
+    assert POLICIES.others == (
+        "tiers",
+        "tiers:memory",
+        "extender",
+        "predict-regressor",
+        "predict-forest",
+    )
 
 
 @pytest.mark.parametrize("base", ["default", "most-allocated", "random", "round-robin"])
