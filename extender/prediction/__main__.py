@@ -13,8 +13,9 @@ import uvloop
 from energy.errors import InputError, NegawattError
 from extender.access import require_guarded
 from extender.prediction.app import create_prediction_app
-from extender.prediction.predictor import SHIPPED, require_onnxruntime
+from extender.prediction.predictor import require_onnxruntime
 from extender.prediction.recording import Recording
+from extender.prediction.registry import SHIPPED
 from extender.prediction.service import PredictionService
 from extender.serving import log_to_stderr, serve
 from extender.settings import NO_LEDGER, ExtenderSettings, read_settings
@@ -75,8 +76,8 @@ async def _serve(
 
 def _load() -> None:
     try:
-        for load in SHIPPED.values():
-            load()
+        for model in SHIPPED.values():
+            model.load()
     except NegawattError as error:
         _log.warning("%s", error)  # said to whoever asks, too
 

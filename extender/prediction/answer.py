@@ -15,7 +15,7 @@ from extender.prediction.servers import Bools, Floats
 
 #: A prediction of whole nodes by the profiles of the cluster has no model of ours behind it.
 PROFILES: Final = "power-profiles"
-ANSWERED_BY: Final = "regressor, paper-random-forest, or power-profiles for the cluster's nodes"
+ANSWERED_BY: Final = "The model, or power-profiles for the cluster's nodes."
 
 
 class AnsweredServer(TypedDict):

@@ -5,7 +5,7 @@ It needs no script: rows are added and removed by the same form's own buttons.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -110,7 +110,7 @@ def with_rows(form: Form) -> Form:
     return _changed(form, rows=tuple(rows))
 
 
-def asked_by(form: Form) -> Asked | Form:
+def asked_by(form: Form, models: Collection[str]) -> Asked | Form:
     """The request of a form; the form itself, with what is wrong, where it is none."""
     wrong: list[Wrong] = []
     document: dict[str, Any] = {"model": form.model}
@@ -126,7 +126,7 @@ def asked_by(form: Form) -> Asked | Form:
             _server(form.rows[place], index, wrong) for index, place in enumerate(place_of)
         ]
     try:
-        asked = read_document(document)
+        asked = read_document(document, models)
     except RequestError as error:
         known = {each.place for each in wrong}
         wrong += [each for each in error.wrong if each.place not in known]

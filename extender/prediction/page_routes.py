@@ -13,6 +13,7 @@ from extender.prediction import pages
 from extender.prediction.cluster import no_cluster
 from extender.prediction.form import PREDICT, Form, Shown, asked_by, read_form, with_rows
 from extender.prediction.guard import FORBIDDEN, PAGE_HEADERS, form_refusal
+from extender.prediction.registry import Models
 from extender.prediction.replies import UNAVAILABLE, WRONG_KIND, kind_of, or_problem, problem
 from extender.prediction.request import Asked
 from extender.prediction.service import PredictionService
@@ -43,17 +44,18 @@ def add_pages(app: FastAPI, service: PredictionService, limit_bytes: int) -> Non
 
         async def answered() -> Response:
             body = await read_body(request.receive, limit_bytes)
-            return await _answered(service, *await service.on_page_thread(partial(_read, body)))
+            read = partial(_read, body, service.models)
+            return await _answered(service, *await service.on_page_thread(read))
 
         return await or_problem(answered)
 
 
-def _read(body: bytes) -> tuple[Form, Asked | None]:
+def _read(body: bytes, models: Models) -> tuple[Form, Asked | None]:
     """The form to show and, where it is to be answered, its request."""
     form = read_form(body)
     if form.action != PREDICT:
         return with_rows(form), None
-    asked = asked_by(form)
+    asked = asked_by(form, models)
     return (asked, None) if isinstance(asked, Form) else (form, asked)
 
 
@@ -71,5 +73,6 @@ async def _answered(service: PredictionService, form: Form, asked: Asked | None)
 async def _page(service: PredictionService, form: Form, shown: Shown, code: int = OK) -> Response:
     """The page, rendered beside the event loop: a hundred rows take it some ten milliseconds."""
     has_cluster = service.cluster is not no_cluster
-    render = partial(pages.form_page, form, shown, has_cluster=has_cluster)
+    models = service.models.values()
+    render = partial(pages.form_page, form, shown, models=models, has_cluster=has_cluster)
     return HTMLResponse(await service.on_page_thread(render), code, PAGE_HEADERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
@@ -12,6 +13,7 @@ import jinja2
 
 from extender.prediction.answer import Answer
 from extender.prediction.form import SHOWN_MAX, Form, Shown
+from extender.prediction.registry import Model
 from ledger.pages import PredictionPage
 
 #: Columns of the form with their units.
@@ -25,13 +27,13 @@ LABELS: Final = (
 )
 
 
-def form_page(form: Form, shown: Shown, *, has_cluster: bool) -> str:
-    """The form, with the answer or what is wrong."""
+def form_page(form: Form, shown: Shown, *, models: Iterable[Model], has_cluster: bool) -> str:
+    """The form for these models, with the answer or what is wrong."""
     columns = [{"name": name, "label": label} for name, label in LABELS]
     return (
         _templates()
         .get_template("predict.html")
-        .render(form=form, shown=shown, has_cluster=has_cluster, columns=columns)
+        .render(form=form, shown=shown, models=models, has_cluster=has_cluster, columns=columns)
     )
 
 

@@ -1,54 +1,22 @@
-"""Prices a request with its model and ranks the servers; the models are loaded when first needed.
+"""Prices a request with its model and ranks the servers.
 
 Everything here runs on a thread of its own: beside the extender's event loop, which scores pods.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.util import find_spec
-from typing import TypeAlias
 
-from energy.catalogue import Catalogue
 from energy.errors import UnavailableError
-from energy.regressor.artefact import Regressor
-from energy.regressor.forest import Forest
 from extender.prediction.answer import PROFILES, Priced, Ranked, ranked
 from extender.prediction.cluster import ClusterServers
-from extender.prediction.models import CostModel, ForestCosts, RegressorCosts, TrainedRange
-from extender.prediction.request import FOREST, REGRESSOR, Asked, Given
+from extender.prediction.registry import ADDS, SHIPPED, Models
+from extender.prediction.request import Asked, Given
 from extender.prediction.servers import Bools, Servers
 
-Models: TypeAlias = Mapping[str, Callable[[], CostModel]]
-
-ADDS, SHARE = "the task adds", "the task's share is"
 CLOSED = "takes no such task now: cordoned, tainted, or full of pods"
-
-
-@cache
-def shipped_regressor() -> CostModel:
-    """The curve regressor, loaded once.
-
-    Raises:
-        UnavailableError: onnxruntime is not installed.
-    """
-    table = list(Catalogue.shipped().servers.values())
-    return RegressorCosts(Regressor.shipped(), TrainedRange.of(table))
-
-
-@cache
-def shipped_forest() -> CostModel:
-    """The paper's forest, loaded once.
-
-    Raises:
-        UnavailableError: onnxruntime is not installed.
-    """
-    return ForestCosts(Forest.shipped())
-
-
-SHIPPED: Models = {REGRESSOR: shipped_regressor, FOREST: shipped_forest}
 
 
 def require_onnxruntime() -> None:
@@ -86,7 +54,7 @@ def predict(asked: Asked, cluster: ClusterServers | None, models: Models = SHIPP
 def _given(asked: Asked, models: Models) -> Predicted:
     given = asked.servers or Given()
     servers = Servers.of(given)
-    costs = models[asked.model]().costs(servers, asked.task_cores)
+    costs = models[asked.model].load().costs(servers, asked.task_cores)
     priced = Priced(
         names=given.names,
         task_cores=asked.task_cores,
@@ -95,18 +63,17 @@ def _given(asked: Asked, models: Models) -> Predicted:
         free_cores=servers.free_cores,
         used_ratio=servers.used_ratio,
         clamped=_names(costs.clamped, len(servers)),
-        how=_how(asked.model),
+        how=models[asked.model].how,
     )
     return Predicted(model=asked.model, servers=servers, ranked=ranked(priced))
 
 
 def _of_cluster(asked: Asked, cluster: ClusterServers, models: Models) -> Predicted:
-    model, watts = PROFILES, cluster.added_watts
+    model, watts, how = PROFILES, cluster.added_watts, ADDS
     clamped: Sequence[tuple[str, ...]] = [()] * len(cluster.names)
-    if asked.model != REGRESSOR:
-        # Profiles are measured or catalogued, so no predicted curve comes before them.
-        costs = models[asked.model]().costs(cluster.servers, asked.task_cores)
-        model, watts = asked.model, costs.watts
+    if not models[asked.model].yields_to_profiles:
+        costs = models[asked.model].load().costs(cluster.servers, asked.task_cores)
+        model, watts, how = asked.model, costs.watts, models[asked.model].how
         clamped = _names(costs.clamped, len(cluster.names))
     priced = Priced(
         names=cluster.names,
@@ -116,15 +83,11 @@ def _of_cluster(asked: Asked, cluster: ClusterServers, models: Models) -> Predic
         free_cores=cluster.free_cores,
         used_ratio=cluster.servers.used_ratio,
         clamped=clamped,
-        how=_how(model),
+        how=how,
         closed=cluster.fits & ~cluster.takes,
         closed_reason=CLOSED,
     )
     return Predicted(model=model, servers=cluster.servers, ranked=ranked(priced))
-
-
-def _how(model: str) -> str:
-    return SHARE if model == FOREST else ADDS
 
 
 def _names(clamped: Mapping[str, Bools], count: int) -> list[tuple[str, ...]]:

@@ -6,7 +6,7 @@ The names of the request are the paper's; each is documented with its unit.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -18,7 +18,6 @@ ID_LENGTH_MAX: Final = 253
 CLUSTER: Final = "cluster"
 REGRESSOR: Final = "regressor"
 FOREST: Final = "paper-random-forest"
-ModelName = Literal["regressor", "paper-random-forest"]
 Place = tuple[str | int, ...]
 
 _PRINTABLE: Final = r"^[^\x00-\x1f\x7f]+$"
@@ -65,7 +64,7 @@ class PredictRequest(BaseModel):
     ) = Field(
         description="The servers, or `cluster` for the cluster's own nodes with their present load."
     )
-    model: ModelName = Field(
+    model: str = Field(
         REGRESSOR,
         description="`regressor`: watts that the task adds, on the predicted power curve (nodes of"
         " the cluster: on their power profiles). `paper-random-forest`: the paper's model.",
@@ -79,7 +78,7 @@ class _Head(BaseModel):
 
     task_load: TaskLoad
     servers: list[Any] | Literal["cluster"]
-    model: ModelName = REGRESSOR
+    model: str = REGRESSOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ class Asked:
 
     task_load_percent: float
     servers: Given | None
-    model: ModelName
+    model: str
 
     @property
     def task_cores(self) -> float:
@@ -149,8 +148,8 @@ _SERVER: Final = TypeAdapter(GivenServer)
 _WRONG_MAX: Final = 20
 
 
-def read_json(body: bytes) -> Asked:
-    """Read a JSON body.
+def read_json(body: bytes, models: Collection[str]) -> Asked:
+    """Read a JSON body; ``models`` are the names that it may ask for.
 
     Raises:
         RequestError: it is no JSON, or not such a request.
@@ -159,10 +158,10 @@ def read_json(body: bytes) -> Asked:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise RequestError([Wrong((), f"the body is no JSON: {error}")]) from None
-    return read_document(document)
+    return read_document(document, models)
 
 
-def read_document(document: object) -> Asked:
+def read_document(document: object, models: Collection[str]) -> Asked:
     """Read a request from plain values; every server on its own, so that other threads get turns.
 
     Raises:
@@ -176,6 +175,8 @@ def read_document(document: object) -> Asked:
     except ValidationError as error:
         wrong += _wrong(error, ())
         head = None
+    if head is not None and head.model not in models:
+        wrong.append(Wrong(("model",), f"should be one of {', '.join(models)}"))
     given = document.get("servers")
     servers = Given()
     if wrong and isinstance(given, str):
@@ -234,7 +235,6 @@ _SAID: Final[Mapping[str, str]] = {
     "string_pattern_mismatch": "must have no control characters",
     "float_type": "should be a number",
     "list_type": "should be a list of servers, or the word cluster",
-    "literal_error": "should be one of the words that the reference names",
 }
 
 #: How pydantic names the members of a union in a place; nobody wrote them.

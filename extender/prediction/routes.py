@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Collection, Iterable
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -47,7 +47,7 @@ def add_prediction(
     service.missed = app.metrics.predictions_dropped.inc
     app.add_middleware(Guard, settings=settings)
     app.is_preflight = Guard(app, settings).is_preflight
-    app.schemas = _schemas()
+    app.schemas = _schemas(service.models)
     limit_bytes = min(settings.body_limit_bytes, BODY_LIMIT_BYTES)
     _add_predict(app, service, limit_bytes)
     add_pages(app, service, limit_bytes)
@@ -87,7 +87,7 @@ def _add_predict(app: FastAPI, service: PredictionService, limit_bytes: int) -> 
 
         async def answered() -> Response:
             body = await read_body(request.receive, limit_bytes)
-            asked = await service.on_model_thread(partial(read_json, body))
+            asked = await service.on_model_thread(partial(read_json, body, service.models))
             cluster = service.of_cluster(asked)
             work = partial(_encoded, service, asked, cluster)
             return Response(await service.on_model_thread(work), media_type=JSON)
@@ -171,7 +171,8 @@ def _encoded(service: PredictionService, *of: Any) -> bytes:  # noqa: ANN401 - s
     return b"".join(encoding.answer_json(service.answer(*of)))
 
 
-def _schemas() -> dict[str, Any]:
+def _schemas(models: Collection[str]) -> dict[str, Any]:
     """The request's schema and those that it refers to, by name."""
     schema = PredictRequest.model_json_schema(ref_template=_REF)
+    schema["properties"]["model"]["enum"] = list(models)
     return {**schema.pop("$defs", {}), PredictRequest.__name__: schema}

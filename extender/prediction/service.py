@@ -13,7 +13,8 @@ from typing import TypeVar
 from energy.errors import UnavailableError
 from extender.prediction.answer import Answer, sentence, server_answers
 from extender.prediction.cluster import ClusterServers, ClusterSource, no_cluster
-from extender.prediction.predictor import SHIPPED, Models, Predicted, predict
+from extender.prediction.predictor import Predicted, predict
+from extender.prediction.registry import SHIPPED, Models
 from extender.prediction.request import Asked
 from ledger.checks import REASON_LENGTH_MAX
 from ledger.prediction import Prediction, PredictionSource, ServerPrediction

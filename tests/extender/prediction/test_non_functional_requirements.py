@@ -9,8 +9,10 @@ import asyncio
 import csv
 import io
 import re
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from html.parser import HTMLParser
 
 import numpy as np
@@ -30,10 +32,13 @@ from prediction_caller import (
 from energy.errors import UnavailableError
 from extender.prediction.app import create_prediction_app
 from extender.prediction.models import Costs
-from extender.prediction.predictor import SHIPPED
+from extender.prediction.recording import Recording
+from extender.prediction.registry import SHIPPED, Model, by_name
 from extender.prediction.request import FOREST, SERVERS_MAX
 from extender.prediction.service import WAITING_MAX, PredictionService
 from extender.settings import ExtenderSettings
+from ledger.store import Ledger
+from ledger.writer import LedgerWriter
 
 pytest.importorskip("onnxruntime", reason="the extra `regressor` is not installed")
 
@@ -57,6 +62,11 @@ class CountingModel:
         return Costs(watts=servers.cpu_cores.copy(), clamped={})
 
 
+def entry(model, name=FOREST, **fields):
+    """An entry of the registry with a model."""
+    return Model(name=name, load=lambda: model, label="a test", how="the task adds", **fields)
+
+
 @pytest.fixture
 def counting():
     """A model that counts."""
@@ -66,7 +76,7 @@ def counting():
 @pytest.fixture
 def app(counting) -> Iterator:
     """The service with the counting model in the forest's place."""
-    service = PredictionService(models={**SHIPPED, FOREST: lambda: counting})
+    service = PredictionService(models={**SHIPPED, FOREST: entry(counting)})
     yield create_prediction_app(service, ExtenderSettings())
     service.close()
 
@@ -130,7 +140,7 @@ def test_2_scalability_takes_ten_thousand_servers_and_prices_like_ones_once(monk
 
 def test_2_scalability_refuses_rather_than_queue_without_end(counting):
     """Non-functional 2, Scalability: more requests than may wait are told so at once."""
-    service = PredictionService(models={FOREST: lambda: counting})
+    service = PredictionService(models={FOREST: entry(counting)})
     go_on = threading.Event()
 
     async def crowd():
@@ -148,7 +158,34 @@ def test_2_scalability_refuses_rather_than_queue_without_end(counting):
     service.close()
 
 
-def test_3_reliability_answers_while_the_ledger_is_away(app):
+def test_3_reliability_answers_while_the_database_is_locked(tmp_path, counting):
+    """Non-functional 3, Reliability: each is answered, and then recorded or counted as dropped."""
+    file = tmp_path / "ledger.sqlite"
+    with Ledger.open(f"sqlite:///{file}", busy_seconds=0.05) as ledger:
+        with LedgerWriter(ledger, capacity=2, gather_seconds=0.01, flush_seconds=60) as writer:
+            service = PredictionService(
+                offer=Recording(writer).offer, ledger=ledger, models={FOREST: entry(counting)}
+            )
+            app = create_prediction_app(service, ExtenderSettings(), writer)
+            # Held by this very thread: an answer that waited for the database would never come.
+            with closing(sqlite3.connect(file, isolation_level=None)) as other:
+                other.execute("BEGIN EXCLUSIVE")
+                answers = [predict(app, document(FIGURE_2, model=FOREST)) for _ in range(5)]
+                said = ask(app, "GET", "/metrics").sent.decode()
+                other.execute("ROLLBACK")
+        kept = ask(app, "GET", "/predictions").json()["predictions"]
+        service.close()
+
+    assert [answer.status for answer in answers] == [200] * 5
+    assert [answer.json()["recorded"] for answer in answers] == [True] * 2 + [False] * 3
+    assert "\nnegawatt_extender_predictions_dropped_records_total 3.0\n" in said
+    assert "\nnegawatt_extender_ledger_pending_records 2\n" in said
+    assert [each["prediction_id"] for each in reversed(kept)] == [
+        answer.json()["prediction_id"] for answer in answers[:2]
+    ]
+
+
+def test_3_reliability_answers_where_no_ledger_is_kept(app):
     """Non-functional 3, Reliability: what cannot be recorded is answered all the same."""
     answer = predict(app, document(FIGURE_2))
     history = ask(app, "GET", "/predictions")
@@ -194,12 +231,32 @@ def test_3_reliability_gives_the_same_answer_every_time(model):
         assert costs[0][name] == pytest.approx(costs[2][name], rel=1e-9)
 
 
-def test_4_maintainability_takes_another_model_in_one_place(app, counting):
-    """Non-functional 4, Maintainability: a model is a name and a function of columns."""
-    answer = predict(app, document(FIGURE_2, model=FOREST)).json()
+def test_4_maintainability_takes_another_model_in_one_place(tmp_path, counting):
+    """Non-functional 4, Maintainability: a model is one entry, and all the rest follows from it."""
+    models = {**SHIPPED, **by_name(entry(counting, "by-cores"))}
+    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.sqlite'}") as ledger:
+        with LedgerWriter(ledger) as writer:
+            service = PredictionService(offer=writer.offer, ledger=ledger, models=models)
+            app = create_prediction_app(service, ExtenderSettings())
+            answer = predict(app, document(FIGURE_2, model="by-cores")).json()
+            sent = send_form(app, form_fields(FIGURE_2, model="by-cores")).sent.decode()
+            unknown = predict(app, document(FIGURE_2, model="by-magic"))
+        history = ask(app, "GET", "/predictions?model=by-cores").json()["predictions"]
+        described = ask(app, "GET", "/openapi.json").json()["components"]["schemas"]
+        service.close()
 
-    assert answer["best_server"] == "102"
+    assert (answer["model"], answer["best_server"]) == ("by-cores", "102")
     assert [each["cost_watts"] for each in answer["servers"]] == [10, 5, 8]
+    assert answer["reason"].startswith("102 costs least: the task adds 5 W")
+    assert '<option value="by-cores" selected>by-cores: a test</option>' in sent
+    assert "Best server: 102" in sent
+    assert unknown.status == 400
+    assert (
+        "model: should be one of regressor, paper-random-forest, by-cores"
+        in (unknown.json()["error"])
+    )
+    assert len(history) == 2
+    assert described["PredictRequest"]["properties"]["model"]["enum"][-1] == "by-cores"
 
 
 @pytest.mark.parametrize(
@@ -305,7 +362,7 @@ def test_5_security_lets_no_cell_of_the_csv_run(tmp_path):
 
 def test_5_security_bounds_what_is_read(counting):
     """Non-functional 5, Security: a body too large is not read to its end."""
-    service = PredictionService(models={FOREST: lambda: counting})
+    service = PredictionService(models={FOREST: entry(counting)})
     app = create_prediction_app(service, ExtenderSettings(body_limit_bytes=2048))
 
     assert predict(app, document(many(100))).status == 413

@@ -10,6 +10,7 @@ from prediction_caller import FIGURE_2, document, predict
 from extender.prediction.app import create_prediction_app
 from extender.prediction.models import Costs
 from extender.prediction.recording import Recording
+from extender.prediction.registry import Model, by_name
 from extender.prediction.request import REGRESSOR
 from extender.prediction.service import PredictionService
 from extender.settings import ExtenderSettings
@@ -25,6 +26,11 @@ class AsManyWattsAsCores:
     def costs(self, servers, task_cores):
         """See `CostModel`."""
         return Costs(watts=servers.cpu_cores.copy(), clamped={})
+
+
+MODELS = by_name(
+    Model(name=REGRESSOR, load=AsManyWattsAsCores, label="a test", how="the task adds")
+)
 
 
 @dataclass
@@ -96,7 +102,7 @@ def test_what_is_not_recorded_is_counted(tmp_path):
         service = PredictionService(
             offer=Recording(queue, servers_max=4).offer,
             ledger=ledger,
-            models={REGRESSOR: AsManyWattsAsCores},
+            models=MODELS,
         )
         app = create_prediction_app(service, ExtenderSettings(), queue)
         recorded = [predict(app, document(FIGURE_2)).json()["recorded"] for _ in range(3)]
@@ -110,7 +116,7 @@ def test_what_is_not_recorded_is_counted(tmp_path):
 
 def test_without_a_ledger_nothing_is_dropped():
     """And nothing is said of a ledger."""
-    service = PredictionService(models={REGRESSOR: AsManyWattsAsCores})
+    service = PredictionService(models=MODELS)
     app = create_prediction_app(service, ExtenderSettings())
     predict(app, document(FIGURE_2))
     said = ask(app, "GET", "/metrics").sent.decode()
