@@ -17,7 +17,16 @@ hundred. KWOK stands still meanwhile. A run varies by 15-20 %, so the arms alter
 B, A, A, ...) and ratios are geometric means over rounds with their 95 % interval (Student's t).
 Run it on an idle machine: everything shares its cores. Each run is a line of the file of runs, and
 one that was cut off goes on where it stopped, by commit, nodes, pods and arms; `--commit` goes on
-with the runs of an earlier one. The figures are published in
+with the runs of an earlier one. What is published of tiers:
+
+    C=$(git rev-parse --short=12 HEAD)
+    .venv/bin/python bench/scheduler_throughput.py --commit $C --nodes 500 --pairs 10
+        --arms none,tiers,default,default-all
+    .venv/bin/python bench/scheduler_throughput.py --commit $C --nodes 500 --pairs 10
+        --arms none,tiers,default,default-all --report --output markdown
+
+(each on one line; with the same $C again it goes on after a cut.) The bar is `tiers` to `none`;
+`default` and `default-all` stand beside it. The figures are published in
 docs/reference/placement-on-kube-scheduler.md.
 """
 

@@ -15,13 +15,15 @@ from simulator.intervals import Interval
 
 Line = dict[str, Any]
 BAR_RATIO, AIM_RATIO = 0.90, 0.95
+TIERS_BAR_RATIO = 0.95
+NO_BAR = "beside it, no bar"
 # Numerator, denominator, and what is said of the ratio.
 RATIOS = (
     ("ours", "go", f"bar {BAR_RATIO}, aim {AIM_RATIO}"),
     ("go", "no-extender", ""),
-    ("tiers", "none", "bar: lower end 0.95"),
-    ("tiers", "default", ""),
-    ("tiers", "default-all", ""),
+    ("tiers", "none", f"bar: lower end of pods/s at least {TIERS_BAR_RATIO}"),
+    ("tiers", "default", NO_BAR),
+    ("tiers", "default-all", f"{NO_BAR}; the same nodes scored"),
     ("tiers", "ours", ""),
     ("ours", "none", ""),
 )
@@ -43,6 +45,7 @@ def summary(lines: list[Line]) -> dict[str, Any]:
     ratios = {
         f"{one} to {other}": {
             "said": said,
+            **_kept(by_arm, one, other),
             **{figure: _ratio(by_arm[one], by_arm[other], figure) for figure in FIGURES},
         }
         for one, other, said in RATIOS
@@ -61,6 +64,14 @@ def summary(lines: list[Line]) -> dict[str, Any]:
         "ratios": ratios,
         "commits": sorted({line["commit"] for line in lines}),
     }
+
+
+def _kept(by_arm: dict[str, list[Line]], one: str, other: str) -> dict[str, bool]:
+    """Whether the bar of tiers is reached, where this is its ratio and has an interval."""
+    if (one, other) != ("tiers", "none"):
+        return {}
+    found = _ratio(by_arm[one], by_arm[other], RATE)
+    return {} if found is None or "low" not in found else {"kept": found["low"] >= TIERS_BAR_RATIO}
 
 
 def _ratio(one: list[Line], other: list[Line], figure: str) -> dict[str, float] | None:
@@ -97,7 +108,8 @@ def printed(lines: list[Line], output: str) -> None:
             table.add_row(*row)
         Console(width=100).print(table)
     for name, ratio in found["ratios"].items():
-        told = f" ({ratio['said']})" if ratio["said"] else ""
+        kept = {True: ": kept", False: ": missed", None: ""}[ratio.get("kept")]
+        told = f" ({ratio['said']}{kept})" if ratio["said"] else ""
         figures = (f"{label} {_said(ratio[figure])}" for figure, label in SHOWN.items())
         print(f"{name}: {'; '.join(figures)}{told}")
     print(
