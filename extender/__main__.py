@@ -13,6 +13,8 @@ from functools import partial
 import uvloop
 
 from cluster.kube.client import KubeClient, connect
+from cluster.kube.errors import KubeError
+from cluster.kube.identity import cluster_uid
 from cluster.kube.settings import KubeSettings
 from cluster.kube.snapshot import ClusterObserver
 from energy.catalogue import Catalogue
@@ -95,7 +97,8 @@ def run(settings: ExtenderSettings) -> None:
             keep = Retention(rows_max=settings.ledger_rows_max, days_max=settings.ledger_days_max)
             bounded = LedgerWriter(ledger, capacity=settings.ledger_capacity, retention=keep)
             writer = opened.enter_context(bounded)
-            left_running = ledger.running_uids
+            claim_ledger(ledger, client)
+            left_running = partial(_left_running, ledger, client)
         core = Core(
             options,
             now=time.time,
@@ -121,6 +124,26 @@ def run(settings: ExtenderSettings) -> None:
             opened.callback(prediction.close)
             add = partial(add_prediction, service=prediction, settings=settings)
             runner.run(_serve(create_app(service, settings, add=add), service, settings))
+
+
+def claim_ledger(ledger: Ledger, client: KubeClient) -> None:
+    """Take the ledger for this cluster; where the API server does not say which, leave it.
+
+    Raises:
+        InputError: it is another cluster's, whose pods would be ended.
+    """
+    try:
+        uid = cluster_uid(client)
+    except KubeError as error:
+        _log.warning("whether the ledger is this cluster's is asked again later: %s", error)
+        return
+    ledger.claim(uid)
+
+
+def _left_running(ledger: Ledger, client: KubeClient) -> frozenset[str]:
+    """The pods that run as the ledger knows, of this cluster and no other."""
+    ledger.claim(cluster_uid(client))
+    return ledger.running_uids()
 
 
 def nodes_of(

@@ -10,6 +10,8 @@ from ledger.tables import FACTS
 
 #: When the first hour begins whose sums may be there, Unix seconds.
 HOURS_SINCE: Final = "hours_since_seconds"
+#: Whose pods these are: the uid of the cluster's namespace kube-system.
+CLUSTER: Final = "cluster_uid"
 
 
 def held(connection: sa.Connection, add: sa.Insert, name: str, value: str) -> str:

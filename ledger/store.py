@@ -14,7 +14,8 @@ from typing import Any, Final, Self
 
 import sqlalchemy as sa
 
-from ledger import queries, rows, saving, writing
+from energy.errors import InputError
+from ledger import facts, queries, rows, saving, writing
 from ledger.database import Database
 from ledger.decision import PlacementDecision
 from ledger.dialect import Patience
@@ -88,6 +89,23 @@ class Ledger:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def claim(self, cluster_uid: str) -> None:
+        """Note whose ledger it is, if nobody did; raise `InputError` where it is another cluster's.
+
+        Who ends the pods that are gone from its cluster would end all of another's.
+        """
+        add = self._statements.add_fact
+        owner = self._database.change(
+            lambda connection: facts.held(connection, add, facts.CLUSTER, cluster_uid)
+        )
+        if owner != cluster_uid:
+            raise InputError(
+                f"is the ledger of another cluster (kube-system has the uid {owner} there, "
+                f"{cluster_uid} here)",
+                where=self._database.where,
+                mend="give each cluster a database of its own",
+            )
 
     def serves(self) -> bool:
         """Whether the database answers at all; it may still be locked or full."""

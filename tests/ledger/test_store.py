@@ -230,3 +230,14 @@ def test_names_are_compared_sign_by_sign(ledger) -> None:
     sums = ledger.savings("namespace", since_seconds=0, now_seconds=2 * NOON)
     assert [each.namespace for each in sums] == sorted(names)
     assert {each.decisions for each in sums} == {1}
+
+
+def test_a_ledger_is_one_clusters(ledger) -> None:
+    """The first who comes; another would end all its pods."""
+    ledger.claim("cluster-a")
+    ledger.claim("cluster-a")
+
+    with pytest.raises(InputError, match=r"ledger of another cluster .*cluster-a there") as refused:
+        ledger.claim("cluster-b")
+
+    assert "a database of its own" in str(refused.value)
