@@ -10,8 +10,12 @@ are compared weight by weight, whatever else the pod asks for:
 Between two nodes that differ by one step (4) at sums of up to 400 there is a whole point, since
 100 x 4 / 400 = 1, and NodeAffinity's weight makes it 201: more than packing and built-in spreading
 together, 100 points each. Nothing but 400 - 40 = 360 of a pod's own terms that match at once on one
-node can make the step smaller. What users prefer otherwise weighs more than NodeAffinity's 20,100
-points with packing and spreading on its side.
+node can make the step smaller; a term of 50 is sure of a point over tier 0 at sums of up
+to 1,000. PreferNoSchedule taints, pod affinity and
+anti-affinity weigh more than NodeAffinity's 20,100 points with packing and spreading on its side.
+But kube-scheduler scales taints by the worst node: while some node has two soft taints a single one
+counts half, and tiers can outweigh it. Spreading by ScheduleAnyway weighs 1 also where users wrote
+it, so any tier is above it.
 """
 
 from __future__ import annotations
