@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import Iterator
@@ -80,6 +81,8 @@ def _load() -> None:
             model.load()
     except NegawattError as error:
         _log.warning("%s", error)  # said to whoever asks, too
+    # What is loaded stays: the search for garbage, which halts all threads, need not look at it.
+    gc.freeze()
 
 
 def _say(url: str) -> None:
