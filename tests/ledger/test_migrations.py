@@ -19,6 +19,7 @@ from ledger import migration
 from ledger.database import Database
 from ledger.dialect import Patience
 from ledger.filters import DecisionFilter
+from ledger.retention import Retention
 from ledger.store import Ledger
 from ledger.tables import DECISIONS, METADATA, VERSION_TABLE
 
@@ -247,3 +248,42 @@ def test_decisions_stay_through_the_first_revision_and_back(ledger, ledger_url) 
     for decision in written:
         kind = DecisionFilter(reason_kind=decision.reason_kind)
         assert ledger.decisions(kind).decisions == (decision,)
+
+
+def test_a_ledger_of_the_first_revision_keeps_its_rows_and_sums(
+    ledger_url, engine, monkeypatch
+) -> None:
+    """As the first version of the program wrote it: its columns, and no word for the reason."""
+    end = made().decided_at_seconds + 7200.0
+    written = (
+        made(uid="a", node_preferred=None, preferred_watts=None),
+        made(uid="b", node_chosen="new-1"),
+        made(uid="c", chosen_watts=None),
+        made(uid="d", ended_at_seconds=end),
+        made(uid="e", chosen_watts=1.0, ended_at_seconds=end),
+        made(uid="f", chosen_watts=5.25, ended_at_seconds=end),
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(migration, "newest", lambda: "0001")
+        with closing(Database.open(ledger_url, create=True, patience=Patience())) as database:
+            database.upgrade()
+    first = sa.Table(DECISIONS.name, sa.MetaData(), autoload_with=engine)
+    names = {column.name for column in first.columns} - {"id"}
+    assert "reason_kind" not in names
+    types = sa.table(first.name, *(sa.column(name, DECISIONS.c[name].type) for name in names))
+    with engine.begin() as connection:
+        documents = [each.document() for each in written]
+        connection.execute(sa.insert(types), [{n: row[n] for n in names} for row in documents])
+
+    with Ledger.open(ledger_url) as ledger:
+        assert ledger.decisions(oldest_first=True).decisions == written
+        for decision in written:
+            kind = DecisionFilter(reason_kind=decision.reason_kind)
+            assert ledger.decisions(kind).decisions == (decision,)
+        times = {"since_seconds": 0, "now_seconds": end + 1e6}
+        before = ledger.savings("workload", **times)
+        assert ledger.tidy(Retention(), now_seconds=end + 1e6).summed == 3
+        (after,) = ledger.savings("workload", **times)
+        assert (after.decisions, after.unknown, after.running) == (6, 2, 3)
+        assert after.forgone_joules == pytest.approx(before[0].forgone_joules)
+    assert differences(engine) == []

@@ -9,12 +9,14 @@ import pytest
 from database_fixtures import SERVERS
 from database_servers import DatabaseServer
 from decisions import NOON, made, many
-from record_kinds import acted
+from predictions import predicted
+from record_kinds import acted, erred
 from scraped_prometheus import wait_until
 
 from energy.errors import UnavailableError
 from ledger.dialect import ConnectionLostError
-from ledger.filters import DecisionFilter
+from ledger.filters import ActionFilter, DecisionFilter, ForecastErrorFilter, PredictionFilter
+from ledger.record import PodEnd
 from ledger.retention import Retention, Tidied
 from ledger.store import Ledger
 from ledger.writer import LOST_MAX, LedgerWriter
@@ -135,6 +137,10 @@ def test_a_record_too_large_for_the_server_does_not_stop_all_others(mariadb_serv
         assert ledger.count(DecisionFilter()) == 23
 
 
+#: As many as a minute of waiting is; ten are the same, but for the time.
+ATTEMPTS = 12
+
+
 class HangsUp:
     """A ledger that loses the connection on one record, and on all while it is away."""
 
@@ -169,3 +175,52 @@ def test_who_is_hung_up_on_waits_while_nothing_answers_and_is_dropped_after(ledg
         store.away = False
         wait_until(lambda: writer.pending == 0)
         assert (writer.written, writer.dropped, writer.failing) == (9, 1, False)
+
+
+def test_a_long_outage_loses_no_record_uncounted(server, ledger, monkeypatch) -> None:
+    """However long: records of every kind are written, dropped and counted, or still wait."""
+    monkeypatch.setattr("ledger.writer.PAUSE_MAX_SECONDS", 0.01)
+    attempts, record = [], ledger.record
+
+    def counted(records) -> None:
+        attempts.append(len(records))
+        record(records)
+
+    monkeypatch.setattr(ledger, "record", counted)
+    decisions = many()
+    kinds = (
+        lambda number: next(decisions),
+        lambda number: predicted(predicted_at_seconds=NOON + number),
+        lambda number: acted(decided_at_seconds=NOON + number),
+        lambda number: erred(window_start_seconds=NOON - number),
+        lambda number: PodEnd(f"uid-{number}", NOON + 1000),
+    )
+    offered, taken = 0, [0] * len(kinds)
+    with LedgerWriter(ledger, capacity=100, batch=7, gather_seconds=0.01) as writer:
+
+        def offer(number: int) -> None:
+            nonlocal offered
+            for place, make in enumerate(kinds):
+                taken[place] += writer.offer(make(number))
+                offered += 1
+
+        for number in range(5):
+            offer(number)
+        wait_until(lambda: writer.pending == 0)
+        server.stop()
+        try:
+            for number in range(5, 40):
+                offer(number)
+            attempts.clear()
+            wait_until(lambda: len(attempts) > ATTEMPTS)
+            assert writer.failing
+            assert offered == writer.written + writer.dropped + writer.pending
+            assert (writer.written, writer.pending) == (25, 100)
+        finally:
+            server.start()
+        wait_until(lambda: writer.pending == 0)
+
+    assert (writer.written, writer.dropped) == (sum(taken), offered - sum(taken))
+    filters = (DecisionFilter, PredictionFilter, ActionFilter, ForecastErrorFilter)
+    assert [ledger.count(each()) for each in filters] == taken[:4]
+    assert len(ledger.running_uids()) == taken[0] - taken[4]
