@@ -127,7 +127,7 @@ class Access:
             return None
         return (
             f"{ascii(header.decode('latin-1'))[1:-1]:.100} is no name of this service; ask by "
-            "127.0.0.1 or localhost, or add its origin to --allowed-origins"
+            "127.0.0.1 or localhost, or send a token"
         )
 
     def _is_ours(self, header: str) -> bool:

@@ -16,7 +16,7 @@ from extender.tiers.metrics import exposition, process_registry
 from extender.tiers.settings import TiersSettings
 from extender.tiers.survey import NodeTier
 
-UNAUTHORIZED, UNAVAILABLE = 401, 503
+UNAUTHORIZED, FORBIDDEN, UNAVAILABLE = 401, 403, 503
 _CHALLENGE = ((b"www-authenticate", b"Bearer"),)
 
 
@@ -49,9 +49,13 @@ class TiersApp(FastAPI):
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http" and (line := self.access.refusal(scope)) is not None:
-            await verbs.send_json(send, UNAUTHORIZED, verbs.error_body(line), _CHALLENGE)
-            return
+        if scope["type"] == "http":
+            if (line := self.access.refusal(scope)) is not None:
+                await verbs.send_json(send, UNAUTHORIZED, verbs.error_body(line), _CHALLENGE)
+                return
+            if (line := self.access.foreign_host(scope)) is not None:
+                await verbs.send_json(send, FORBIDDEN, verbs.error_body(line))
+                return
         await super().__call__(scope, receive, send)
 
 

@@ -130,6 +130,16 @@ def test_strangers_learn_of_health_alone(app: TiersApp) -> None:
     assert ask(app, "GET", "/tiers", client=ELSEWHERE, headers=headers).status == 200
 
 
+def test_a_page_whose_name_points_here_reads_nothing_but_health(app: TiersApp) -> None:
+    """A browser on this machine is on loopback whatever page it shows."""
+    foreign = {"Host": "evil.example:10381"}
+
+    for path in ("/tiers", "/metrics"):
+        assert ask(app, "GET", path, headers=foreign).status == 403
+        assert ask(app, "GET", path, headers={"Host": "127.0.0.1:10381"}).status == 200
+    assert ask(app, "GET", "/readyz", headers=foreign).status == 503
+
+
 def test_before_the_first_look_nothing_is_told_of_nodes(app: TiersApp) -> None:
     """A zero would be an answer; a thread that does not run is no health."""
     said = ask(app, "GET", "/tiers").json()
