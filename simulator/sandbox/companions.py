@@ -148,12 +148,18 @@ def process_ids(program: Program, folder: Path) -> list[int]:
 
 def is_ready(port: int, path: str) -> bool:
     """Whether what listens on `port` of loopback answers `path` with 200."""
+    return answer_of(port, path) is not None
+
+
+def answer_of(port: int, path: str) -> bytes | None:
+    """What listens on `port` of loopback answers to `path` with 200; None if it does not."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(f"http://{LOOPBACK}:{port}{path}", timeout=ANSWER_SECONDS_MAX) as answer:
-            return bool(answer.status == HTTPStatus.OK)
+            body: bytes = answer.read()
+            return body if answer.status == HTTPStatus.OK else None
     except (OSError, HTTPException):
-        return False
+        return None
 
 
 def log_of(folder: Path, name: str) -> Path:

@@ -243,6 +243,8 @@ class Sandbox:
         for companion in (*beside, *later):
             report(f"waiting for {companion.name}")
             companion.wait_until_ready(self.folder)
+        if options.tiers:
+            tiers_companion.wait_until_labelled(self.ports["tiersPort"], options.nodes or 0, report)
         found = {"ready": True, "node_count": options.nodes, "power_profile_count": profiles}
         self.record = self.record.model_copy(update=found)
         self.record.write(self.folder)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from energy.errors import InputError
+from energy.errors import InputError, UnavailableError
 from extender.tiers.profile import TierProfileOptions, Where, profile_document
-from simulator.sandbox.companions import TIERS_MODULE, Companion
+from extender.tiers.survey import LabelState
+from simulator.sandbox.companions import TIERS_MODULE, Companion, answer_of
 from simulator.sandbox.extender_companion import READY_PATH
 from simulator.sandbox.record import ACT, TIERS, Program, SandboxOptions
 from simulator.sandbox.scheduler_file import CLIENT_LIMITS
 from simulator.sandbox.trial_arms import DEFAULT_SCHEDULER
 
 ENVIRONMENT = "NEGAWATT_TIERS__"
+TIERS_PATH = "/tiers"
+#: Labels follow one another as the client is paced: 20 requests a second.
+LABELLED_SECONDS_MAX, LABELLED_SECONDS_PER_NODE_MAX = 60.0, 0.5
+POLL_SECONDS, REPORT_SECONDS = 0.25, 5.0
 #: A sandbox is to be ready at once, whatever the number of its nodes.
 CHANGES_PER_MINUTE_MAX = 100_000
 
@@ -83,3 +91,42 @@ def tiers(
         environ={f"{ENVIRONMENT}{name.upper()}": value for name, value in told.items()},
         ready_path=READY_PATH,
     )
+
+
+def unlabelled_count(answer: Mapping[str, Any], node_count: int) -> int:
+    """Of so many nodes, how many are to get a label yet, by what GET /tiers answers.
+
+    A label that others hold, or that is refused, will not come: that is for /tiers to say.
+    """
+    nodes = answer["nodes"] or ()
+    coming: int = sum(
+        each["state"] == LabelState.DUE
+        or (each["state"] == LabelState.WAITING and each["present"] is None)
+        for each in nodes
+    )
+    return coming + max(0, node_count - len(nodes))
+
+
+def wait_until_labelled(port: int, node_count: int, report: Callable[[str], None]) -> None:
+    """Return when every node has the label that it is to have.
+
+    Raises:
+        UnavailableError: the controller does not get there in time.
+    """
+    begin = said_at = time.monotonic()
+    limit_seconds = LABELLED_SECONDS_MAX + LABELLED_SECONDS_PER_NODE_MAX * node_count
+    while True:
+        answer = answer_of(port, TIERS_PATH)
+        left = node_count if answer is None else unlabelled_count(json.loads(answer), node_count)
+        now = time.monotonic()
+        if not left:
+            return
+        if now - begin > limit_seconds:
+            raise UnavailableError(
+                f"{left} of {node_count} nodes have no tier after {limit_seconds:.0f} s",
+                where=f"http://127.0.0.1:{port}{TIERS_PATH}",
+            )
+        if now - said_at >= REPORT_SECONDS:
+            said_at = now
+            report(f"waiting for the tiers of {left} nodes")
+        time.sleep(POLL_SECONDS)

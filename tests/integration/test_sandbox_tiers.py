@@ -24,9 +24,9 @@ NODES, PODS = 12, 12
 
 @pytest.fixture(scope="module")
 def tiered(sandbox_factory: SandboxFactory) -> Sandbox:
-    """Give a sandbox whose scheduler goes by tiers, once every node has one."""
+    """Give a sandbox whose scheduler goes by tiers; as soon as it is up every node has one."""
     started = sandbox_factory(nodes=NODES, tiers=True)
-    until(lambda: None not in tier_of_node(started).values(), "not every node has a tier")
+    assert None not in tier_of_node(started).values()
     return started
 
 

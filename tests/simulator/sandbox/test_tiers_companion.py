@@ -60,3 +60,22 @@ def test_options_that_contradict_tiers_are_refused(
         tiers_companion.require_usable(options_of(tiers=True, **contradicting))
     assert str(refused.value).startswith(f"{option}: ")
     tiers_companion.require_usable(options_of(**contradicting))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "left"),
+    [
+        (None, 3),
+        ([("right", "0")], 2),
+        ([("right", "0"), ("due", None), ("waiting", None)], 2),
+        ([("right", "0"), ("due", "1"), ("waiting", "1")], 1),
+        ([("right", "0"), ("foreign", "x"), ("failing", None)], 0),
+        ([("right", "0"), ("right", "1"), ("unreadable", None), ("right", "0")], 0),
+    ],
+)
+def test_a_sandbox_is_up_when_no_label_is_to_come(
+    nodes: list[tuple[str, str | None]] | None, left: int
+) -> None:
+    """Nodes that the controller has not seen yet are to get one, too."""
+    listed = nodes and [{"state": state, "present": present} for state, present in nodes]
+    assert tiers_companion.unlabelled_count({"nodes": listed}, 3) == left
