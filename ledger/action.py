@@ -23,7 +23,7 @@ KINDS: Final = get_args(ActionKind)
 class ActionDecision:
     """One thing that was done, or in `observe` would have been, and why.
 
-    `action` is a word such as `scale-up`, `sleep`, `wake` or `move`; `before_value` and
+    `action` is a word such as `label`, `scale-up`, `sleep` or `move`; `before_value` and
     `after_value` are what it changes (replicas of a scale), `saved_watts` what it saves, negative
     where it costs; each None where there is none or it is unknown. `namespace` is empty for what
     belongs to no namespace, `forecast_key` (`namespace/kind/name`) where no forecast was used.
