@@ -206,8 +206,12 @@ def test_start_that_is_cut_off_leaves_nothing_that_down_does_not_find(
 ) -> None:
     """Asked to stop, it ends what it began; killed, it leaves a record that `down` follows."""
     folder = tmp_path / "state"
+    # A shell's background job, as CI may be, has its children ignore SIGINT.
+    heeding = ["env", "--default-signal=INT"]
     command = [sys.executable, "-m", "console", "sandbox", "up", "--nodes=2", f"--state={folder}"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*heeding, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     log = folder / "clusters/negawatt/logs/kube-apiserver.log"
     eventually(log.exists, expected=True)
     process.send_signal(number)
