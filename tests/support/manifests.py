@@ -20,6 +20,7 @@ from simulator.sandbox.ports import LOOPBACK, free_ports
 
 FOLDER: Final = repository.ROOT / "deploy/manifests"
 ACCOUNT, OBSERVE, SCHEDULER = (FOLDER / name for name in ("account", "observe", "scheduler"))
+TIERS, TIERS_SCHEDULER = FOLDER / "tiers", FOLDER / "tiers-scheduler"
 DEFINITIONS: Final = repository.ROOT / "helm/negawatt-crds/templates"
 NAMESPACE: Final = "negawatt-system"
 TOKEN: Final = {"token": "0123456789abcdef0123456789abcdef"}
@@ -37,6 +38,17 @@ def only(documents: list[dict[str, Any]], kind: str) -> dict[str, Any]:
     """Return the one object of a kind."""
     (found,) = (document for document in documents if document["kind"] == kind)
     return found
+
+
+def container(documents: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the Deployment's one container."""
+    (found,) = only(documents, "Deployment")["spec"]["template"]["spec"]["containers"]
+    return found
+
+
+def told(documents: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the container's environment, without what the pod knows of itself."""
+    return {each["name"]: each["value"] for each in container(documents)["env"] if "value" in each}
 
 
 @contextmanager
