@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from energy.errors import NegawattError
 from extender.prediction import pages
@@ -20,6 +20,7 @@ from extender.prediction.service import PredictionService
 from extender.verbs import BAD_REQUEST, read_body
 
 OK: Final = 200
+SEE_OTHER: Final = 303
 FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -34,6 +35,11 @@ def add_pages(app: FastAPI, service: PredictionService, limit_bytes: int) -> Non
     @app.get("/predict/style.css", include_in_schema=False)
     async def style() -> Response:
         return Response(pages.style_sheet(), media_type="text/css", headers=PAGE_HEADERS)
+
+    @app.get("/predict/form", include_in_schema=False)
+    async def form_again() -> Response:
+        """Whoever opens the address that the form was sent to wants the form."""
+        return RedirectResponse("/predict", SEE_OTHER)
 
     @app.post("/predict/form", include_in_schema=False)
     async def form_sent(request: Request) -> Response:

@@ -11,7 +11,16 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal, Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
 
 SERVERS_MAX: Final = 10_000
 ID_LENGTH_MAX: Final = 253
@@ -21,7 +30,31 @@ FOREST: Final = "paper-random-forest"
 Place = tuple[str | int, ...]
 
 _PRINTABLE: Final = r"^[^\x00-\x1f\x7f]+$"
-Id = Annotated[str, StringConstraints(min_length=1, max_length=ID_LENGTH_MAX, pattern=_PRINTABLE)]
+
+
+def _named(value: object) -> object:
+    """The paper numbers its servers."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Id = Annotated[
+    str,
+    BeforeValidator(_named),
+    StringConstraints(min_length=1, max_length=ID_LENGTH_MAX, pattern=_PRINTABLE),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": ID_LENGTH_MAX,
+                    "pattern": _PRINTABLE,
+                },
+                {"type": "integer"},
+            ]
+        }
+    ),
+]
 # A thousandth of anything is the least that means something; less only breaks arithmetic.
 Cores = Annotated[float, Field(ge=0.001, le=100_000, allow_inf_nan=False)]
 Gigabytes = Annotated[float, Field(ge=0.001, le=10_000_000, allow_inf_nan=False)]
@@ -36,7 +69,7 @@ class GivenServer(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    id: Id = Field(description="Name of the server; each once.")
+    id: Id = Field(description="Name or number of the server; each once.")
     cpus: Cores = Field(description="Cores of the server.")
     memory: Gigabytes = Field(description="Memory of the server, gigabytes of 2^30 bytes.")
     energy_rate: WattsPerCore = Field(

@@ -35,6 +35,18 @@ MEBIBYTE: Final = 1024 * 1024
 #: Ten thousand servers with long names are some two of them.
 BODY_LIMIT_BYTES: Final = 4 * MEBIBYTE
 OTHERS: Final = ["DELETE", "HEAD", "OPTIONS", "PATCH", "PUT", "TRACE"]
+FILTERS: Final = frozenset(
+    {
+        "since_seconds",
+        "until_seconds",
+        "model",
+        "best_server",
+        "source",
+        "limit",
+        "cursor",
+        "format",
+    }
+)
 _REF: Final = "#/components/schemas/{model}"
 
 Seconds = Annotated[float | None, Query(allow_inf_nan=False, description="Unix time.")]
@@ -110,6 +122,7 @@ def _add_history(app: FastAPI, service: PredictionService) -> None:
         | {200: {"content": {"text/csv": {}, "text/html": {}}}},
     )
     async def predictions(  # noqa: PLR0913, PLR0917 - one parameter per filter
+        request: Request,
         since_seconds: Seconds = None,
         until_seconds: Seconds = None,
         model: Annotated[str | None, Query(max_length=64)] = None,
@@ -121,6 +134,10 @@ def _add_history(app: FastAPI, service: PredictionService) -> None:
         accept: Annotated[str, Header(include_in_schema=False)] = "",
     ) -> Response:
         """Predictions of the past, newest first; as CSV all of them, a line for each server."""
+        if unknown := request.query_params.keys() - FILTERS:
+            # Left unheeded, a filter that is misspelt would look like an answer.
+            line = f"{min(unknown)}: is no parameter; use {', '.join(sorted(FILTERS))}"
+            return problem(BAD_REQUEST, line)
         kind = history.wanted_format(format, accept)
 
         async def answered() -> Response:

@@ -57,6 +57,13 @@ def test_1_user_input_form_takes_metrics_and_shows_the_best_server(app):
     assert '<td>1</td><th scope="row">102 <strong>(best)</strong></th>' in sent.sent.decode()
 
 
+def test_1_user_input_form_is_found_where_it_was_sent_to(app):
+    """Functional 1, User Input Form: the address that a browser shows after a submit."""
+    reply = ask(app, "GET", "/predict/form")
+
+    assert (reply.status, reply.headers["location"]) == (303, "/predict")
+
+
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(("given", "order"), [(FIGURE_2, "102 103 101"), (RESULT, "2 1")])
 def test_2_prediction_api_predicts_the_cost_of_each_server(app, model, given, order):
@@ -69,6 +76,15 @@ def test_2_prediction_api_predicts_the_cost_of_each_server(app, model, given, or
     by_rank = sorted(answer["servers"], key=lambda each: each["rank"])
     assert [each["id"] for each in by_rank] == order.split()
     assert all(each["clamped"] == ["energy_rate"] for each in answer["servers"])
+
+
+def test_2_prediction_api_takes_numbers_as_the_paper_has_them_for_ids(app):
+    """Functional 2, Prediction API: `101` is the server that `"101"` is."""
+    asked = document(FIGURE_2)
+    for each in asked["servers"]:
+        each["id"] = int(each["id"])
+
+    assert predict(app, asked).json()["best_server"] == "102"
 
 
 @pytest.mark.parametrize(("given", "best"), [(FIGURE_2, "103"), (RESULT, "1")])
@@ -215,7 +231,7 @@ def test_6_error_handling_and_validations_stand_beside_the_fields(app):
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=101", "cursor=x", "source=elsewhere", "format=xml"]
+    "query", ["limit=0", "limit=101", "cursor=x", "source=elsewhere", "format=xml", "modell=x"]
 )
 def test_6_error_handling_and_validations_of_history(url, query):
     """Functional 6, Error Handling and Validations: a parameter that cannot be."""
