@@ -57,6 +57,9 @@ FALL_PERCENT: Final = 10
 #: Scores of 0 to 10: an empty node, one at the fill, one just beyond it, one that is full.
 EMPTY_SCORE, FILLED_SCORE, BEYOND_SCORE, FULL_SCORE = 5, 10, 0, 4
 
+#: Which part of the nodes is scored: bench/tiers_scored_nodes.py says what less costs.
+SCORED_PERCENT: Final = 50
+
 
 def tier_weight(tier: int) -> int:
     """Weight of the preferred term for a tier, 0 (best) to 9."""
@@ -64,7 +67,7 @@ def tier_weight(tier: int) -> int:
 
 
 def tier_profile(
-    *, fill_percent: int = ALL_PERCENT, percentage_of_nodes_to_score: int = ALL_PERCENT
+    *, fill_percent: int = ALL_PERCENT, percentage_of_nodes_to_score: int = SCORED_PERCENT
 ) -> SchedulerProfile:
     """Nodes by their tier, packed within one: see the module.
 

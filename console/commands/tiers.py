@@ -172,7 +172,7 @@ def profile(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = "negawatt",
     percentage_of_nodes_to_score: Annotated[
         int, typer.Option(help="1 to 100; 0: kube-scheduler decides.")
-    ] = 100,
+    ] = 50,
     usage_ratio: Ratio = None,
     nodes_may_sleep: Sleep = None,
     lease_name: Annotated[str | None, typer.Option(help="Lease of leader election.")] = None,

@@ -20,6 +20,7 @@ from cluster.scheduling.profile import (
     ScoringStrategyType,
 )
 from cluster.scheduling.tier_profile import (
+    SCORED_PERCENT,
     FALL_PERCENT,
     TIER_STEP_WEIGHT,
     WEIGHTS,
@@ -78,7 +79,7 @@ class TierProfileOptions:
 
     where: Where = Where.SECOND
     scheduler_name: str = "negawatt"
-    percentage_of_nodes_to_score: int = ALL_PERCENT
+    percentage_of_nodes_to_score: int = SCORED_PERCENT
     usage_ratio: float = 0.5
     lease_name: str | None = None
     lease_namespace: str | None = None

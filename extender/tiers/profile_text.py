@@ -60,9 +60,9 @@ DEFAULT_PROFILE: Final = """\
 """
 PROFILE: Final = """\
   - schedulerName: {name}
-    # Every feasible node is scored. By default kube-scheduler stops looking once it has found 42 %
-    # of 1,000 nodes (10 % of 5,000), and the best tier may be among those it never saw. 0 gives
-    # that back, and a saving away.
+    # A pod goes to the best tier among the nodes that are looked at, and these are taken in turn. Half
+    # of them is nearly as good as all, and quicker. kube-scheduler's own share (0) is as much at 500
+    # nodes, but 34 % of 2,000 and 10 % of 5,000, where best tiers are missed.
     percentageOfNodesToScore: {percentage}
     plugins:
       preScore:
