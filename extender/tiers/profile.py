@@ -20,8 +20,8 @@ from cluster.scheduling.profile import (
     ScoringStrategyType,
 )
 from cluster.scheduling.tier_profile import (
-    SCORED_PERCENT,
     FALL_PERCENT,
+    SCORED_PERCENT,
     TIER_STEP_WEIGHT,
     WEIGHTS,
     packing,

@@ -60,9 +60,9 @@ DEFAULT_PROFILE: Final = """\
 """
 PROFILE: Final = """\
   - schedulerName: {name}
-    # A pod goes to the best tier among the nodes that are looked at, and these are taken in turn. Half
-    # of them is nearly as good as all, and quicker. kube-scheduler's own share (0) is as much at 500
-    # nodes, but 34 % of 2,000 and 10 % of 5,000, where best tiers are missed.
+    # A pod goes to the best tier among the nodes that are looked at, and these are taken in turn.
+    # Half of them is nearly as good as all, and quicker. kube-scheduler's own share (0) is as much
+    # at 500 nodes, but 34 % of 2,000 and 10 % of 5,000, where best tiers are missed.
     percentageOfNodesToScore: {percentage}
     plugins:
       preScore:
