@@ -46,7 +46,7 @@ def removed(
     done, failures = [], {}
     wanted = [label for label in found if _is_to_go(label, everybody=everybody)]
     with live_steps() as steps:
-        steps.begin("removing labels", len(wanted))
+        steps.begin("asking what would go" if dry_run else "removing labels", len(wanted))
         for label in wanted:
             try:
                 labels.remove(label.node, uid=label.uid, force=everybody, dry_run=dry_run)

@@ -235,6 +235,10 @@ def _code_said(said: str) -> str | None:
 
 def _without_code(said: str, where: str) -> NegawattError:
     """Say why there is no connection, or no longer one."""
+    if "no password supplied" in said:
+        return UnavailableError(
+            "asks for a password", where=where, mend="give one, best in a password file"
+        )
     if "connection failed" in said or "connection timeout" in said or "resolve" in said:
         what = f"cannot be reached: {_server_words(said)}"
         return UnavailableError(what, where=where, mend="start it, or correct host and port")

@@ -33,7 +33,7 @@ class Retention:
         for name in self.__slots__:
             value = getattr(self, name)
             if value is not None and not 1 <= value < float("inf"):
-                raise InputError(f"must be at least 1, not {value}", where=f"Retention.{name}")
+                raise InputError(f"must be at least 1, not {value}", where=f"retention, {name}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
