@@ -58,6 +58,8 @@ def stage_of(change: Callable[[dict[str, Any]], None], folder: Path) -> Iterator
     with RankingExtender() as extender:
         shipped = scheduler_files.shipped()
         document = scheduler_files.for_a_test(shipped, extender_url=extender.url)
+        # An answer that comes late on a busy machine would be none: weights are tried here.
+        document["extenders"][0]["httpTimeout"] = "10s"
         change(document)
         file = scheduler_files.written(document, folder)
         options = ControlPlaneOptions(scheduler_configuration=file)
