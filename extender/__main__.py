@@ -18,7 +18,7 @@ from cluster.kube.identity import cluster_uid
 from cluster.kube.settings import KubeSettings
 from cluster.kube.snapshot import ClusterObserver
 from energy.catalogue import Catalogue
-from energy.errors import InputError, NegawattError
+from energy.errors import InputError
 from energy.power_profile import PowerProfile, read_power_profiles
 from extender.access import require_guarded
 from extender.app import ExtenderApp, create_app
@@ -33,7 +33,7 @@ from extender.rankings import RULES
 from extender.readings import ReadingLoop
 from extender.scorer import Readiness
 from extender.service import Service
-from extender.serving import log_to_stderr, serve
+from extender.serving import say_where, serve, serve_alone
 from extender.settings import MEASURED, NO_LEDGER, ExtenderSettings, read_settings
 from ledger.retention import Retention
 from ledger.store import Ledger
@@ -192,21 +192,12 @@ def reading_loop(
 async def _serve(app: ExtenderApp, service: Service, settings: ExtenderSettings) -> None:
     """Follow the cluster and listen at once: whether it is known is for /readyz to say."""
     async with service:
-        await serve(app, settings, _say)
-
-
-def _say(url: str) -> None:
-    print(f"listening on {url}", flush=True)  # noqa: T201 - whoever started it waits for this line
+        await serve(app, settings, say_where)
 
 
 def main() -> None:
-    """Run with settings from the environment alone; one line and exit 1 or 2 on an error."""
-    log_to_stderr()
-    try:
-        run(read_settings())
-    except NegawattError as error:
-        print(f"extender: {error}", file=sys.stderr)  # noqa: T201 - its only line
-        sys.exit(2 if isinstance(error, InputError) else 1)
+    """Run with settings from the environment alone."""
+    serve_alone("extender", lambda: run(read_settings()))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import logging
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -16,7 +17,7 @@ import uvicorn
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from energy.errors import InputError, UnavailableError
+from energy.errors import InputError, NegawattError, UnavailableError
 from extender.access import CERTIFICATE, Guard, require_guarded
 from extender.given_settings import TlsFiles
 from extender.verbs import Receive, Scope, Send
@@ -181,6 +182,21 @@ def configuration(app: App, settings: Listening) -> uvicorn.Config:
             mend="give PEM files: a certificate, its key, a CA",
         ) from None
     return config
+
+
+def serve_alone(service: str, work: Callable[[], None]) -> None:
+    """What `python -m` does: work until told to stop; one line and exit 1 or 2 on an error."""
+    log_to_stderr()
+    try:
+        work()
+    except NegawattError as error:
+        print(f"{service}: {error}", file=sys.stderr)  # noqa: T201 - its only line
+        sys.exit(2 if isinstance(error, InputError) else 1)
+
+
+def say_where(url: str) -> None:
+    """Tell whoever started the service, and waits for this line."""
+    print(f"listening on {url}", flush=True)  # noqa: T201 - it is the answer to the command
 
 
 def log_to_stderr() -> None:

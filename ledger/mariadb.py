@@ -18,8 +18,8 @@ from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.exc import DBAPIError
 
 from energy.errors import InputError, NegawattError, UnavailableError
-from ledger.dialect import Changes, ConnectionLostError, Patience, compact_json
-from ledger.server import GRACE_SECONDS, RECYCLE_SECONDS, SCHEMA_RIGHTS, server_url, where_of
+from ledger.dialect import Changes, ConnectionLostError, Patience
+from ledger.server import GRACE_SECONDS, SCHEMA_RIGHTS, server_engine, server_url, where_of
 
 SCHEME: Final = "mariadb"
 _QUERY: Final = frozenset(
@@ -99,9 +99,10 @@ class MariaDB:
 
     def engine(self, url: sa.URL, patience: Patience) -> sa.Engine:
         """Return an engine of strict sessions that gives up by itself where the server hangs."""
-        engine = sa.create_engine(
+        engine = server_engine(
             url,
-            connect_args={
+            patience,
+            {
                 "charset": "utf8mb4",
                 "sql_mode": _SQL_MODE,
                 "connect_timeout": patience.connect_seconds,
@@ -109,11 +110,6 @@ class MariaDB:
                 "read_timeout": patience.connect_seconds,
                 "write_timeout": patience.answer_seconds + GRACE_SECONDS,
             },
-            isolation_level="READ COMMITTED",
-            json_serializer=compact_json,
-            pool_pre_ping=True,
-            pool_recycle=RECYCLE_SECONDS,
-            pool_timeout=patience.answer_seconds,
         )
 
         def settle(connection: Any, _: object) -> None:  # noqa: ANN401 - PyMySQL's, untyped

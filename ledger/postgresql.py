@@ -15,8 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from typing_extensions import override
 
 from energy.errors import InputError, NegawattError, UnavailableError
-from ledger.dialect import Changes, ConnectionLostError, Patience, compact_json
-from ledger.server import GRACE_SECONDS, RECYCLE_SECONDS, SCHEMA_RIGHTS, server_url, where_of
+from ledger.dialect import Changes, ConnectionLostError, Patience
+from ledger.server import GRACE_SECONDS, SCHEMA_RIGHTS, server_engine, server_url, where_of
 
 SCHEME: Final = "postgresql"
 _QUERY: Final = frozenset(
@@ -118,18 +118,14 @@ class PostgreSQL:
 
     def engine(self, url: sa.URL, patience: Patience) -> sa.Engine:
         """Return an engine that gives up by itself where the server hangs."""
-        engine = sa.create_engine(
+        engine = server_engine(
             url,
-            connect_args={
+            patience,
+            {
                 "application_name": "negawatt-ledger",
                 "client_encoding": "utf8",
                 "connect_timeout": ceil(patience.connect_seconds),
             },
-            isolation_level="READ COMMITTED",
-            json_serializer=compact_json,
-            pool_pre_ping=True,
-            pool_recycle=RECYCLE_SECONDS,
-            pool_timeout=patience.answer_seconds,
         )
 
         def connect(_: object, __: object, words: Any, options: Any) -> BoundedConnection:  # noqa: ANN401

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
 
 from energy.errors import InputError
+from ledger.dialect import Patience, compact_json
 
 #: How much longer than the server's own limit for a statement we wait for its answer.
 GRACE_SECONDS: Final = 5.0
@@ -43,6 +44,19 @@ def server_url(url: sa.URL, scheme: str, known: Collection[str], *, socket: str)
         if name in _FILES and value != _TRUSTED_BY_SYSTEM and not Path(value).is_file():
             raise InputError(f"no file {value} for {name}", where=where_of(url, scheme), mend=give)
     return url
+
+
+def server_engine(url: sa.URL, patience: Patience, connect_args: Mapping[str, object]) -> sa.Engine:
+    """Return an engine whose connections are tried before use, and renewed."""
+    return sa.create_engine(
+        url,
+        connect_args=dict(connect_args),
+        isolation_level="READ COMMITTED",
+        json_serializer=compact_json,
+        pool_pre_ping=True,
+        pool_recycle=RECYCLE_SECONDS,
+        pool_timeout=patience.answer_seconds,
+    )
 
 
 def where_of(url: sa.URL, scheme: str) -> str:

@@ -11,14 +11,14 @@ from contextlib import ExitStack, contextmanager
 
 import uvloop
 
-from energy.errors import InputError, NegawattError
+from energy.errors import NegawattError
 from extender.access import require_guarded
 from extender.prediction.app import create_prediction_app
 from extender.prediction.predictor import require_onnxruntime
 from extender.prediction.recording import Recording
 from extender.prediction.registry import SHIPPED
 from extender.prediction.service import PredictionService
-from extender.serving import log_to_stderr, serve
+from extender.serving import serve, serve_alone
 from extender.settings import NO_LEDGER, ExtenderSettings, read_settings
 from ledger.retention import Retention
 from ledger.store import Ledger
@@ -90,13 +90,8 @@ def _say(url: str) -> None:
 
 
 def main() -> None:
-    """Run with settings from the environment alone; one line and exit 1 or 2 on an error."""
-    log_to_stderr()
-    try:
-        run(read_settings())
-    except NegawattError as error:
-        print(f"extender: {error}", file=sys.stderr)  # noqa: T201 - its only line
-        sys.exit(2 if isinstance(error, InputError) else 1)
+    """Run with settings from the environment alone."""
+    serve_alone("extender", lambda: run(read_settings()))
 
 
 if __name__ == "__main__":

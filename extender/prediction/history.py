@@ -11,8 +11,6 @@ from extender.prediction import encoding
 from extender.prediction.service import PredictionService
 from ledger.filters import PredictionFilter
 from ledger.pages import PredictionPage
-from ledger.prediction import Prediction
-from ledger.store import Ledger
 
 T = TypeVar("T")
 Format: TypeAlias = Literal["json", "csv", "html"]
@@ -87,25 +85,10 @@ async def page_of(
     # Cursors hold a plus, which is a blank in a query where nobody wrote it as %2B.
     place = None if cursor is None else cursor.replace(" ", "+")
     return await service.on_ledger_thread(
-        lambda ledger: encoded(_read(ledger, chosen, limit, place))
+        lambda ledger: encoded(
+            ledger.predictions(chosen, limit=limit, cursor=place, servers_max=PAGE_SERVERS_MAX)
+        )
     )
-
-
-def _read(
-    ledger: Ledger, chosen: PredictionFilter, limit: int, cursor: str | None
-) -> PredictionPage:
-    """Up to so many predictions, and servers in them; one by one, as nobody knows their sizes."""
-    found: list[Prediction] = []
-    servers = 0
-    while True:
-        page = ledger.predictions(chosen, limit=1, cursor=cursor)
-        servers += sum(len(each.servers) for each in page.predictions)
-        if found and servers > PAGE_SERVERS_MAX:
-            return PredictionPage(predictions=tuple(found), cursor=cursor)
-        found += page.predictions
-        cursor = page.cursor
-        if cursor is None or len(found) >= limit:
-            return PredictionPage(predictions=tuple(found), cursor=cursor)
 
 
 def json_pieces(page: PredictionPage) -> Pieces:

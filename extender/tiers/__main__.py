@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -16,10 +15,9 @@ from cluster.kube.leader_election import LeaderElection, LeaseName
 from cluster.kube.leases import ElectionSettings
 from cluster.kube.node_labels import NodeLabels
 from cluster.kube.settings import KubeSettings
-from energy.errors import InputError, NegawattError
 from energy.power_profile import PowerProfile, read_power_profiles
 from extender.access import require_guarded
-from extender.serving import log_to_stderr, serve
+from extender.serving import say_where, serve, serve_alone
 from extender.settings import NO_LEDGER
 from extender.tiers.app import create_app
 from extender.tiers.controller import Alone, Controller, Elected, Leadership
@@ -92,21 +90,12 @@ def _recorder(settings: TiersSettings, opened: ExitStack) -> Callable[[LabelChan
 async def _serve(controller: Controller, settings: TiersSettings) -> None:
     """Follow the cluster and listen at once: whether it is known is for /readyz to say."""
     with controller:
-        await serve(create_app(controller, settings), settings, _say)
-
-
-def _say(url: str) -> None:
-    print(f"listening on {url}", flush=True)  # noqa: T201 - whoever started it waits for this line
+        await serve(create_app(controller, settings), settings, say_where)
 
 
 def main() -> None:
-    """Run with settings from the environment alone; one line and exit 1 or 2 on an error."""
-    log_to_stderr()
-    try:
-        run(read_settings())
-    except NegawattError as error:
-        print(f"tiers: {error}", file=sys.stderr)  # noqa: T201 - its only line
-        sys.exit(2 if isinstance(error, InputError) else 1)
+    """Run with settings from the environment alone."""
+    serve_alone("tiers", lambda: run(read_settings()))
 
 
 if __name__ == "__main__":
