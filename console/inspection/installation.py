@@ -18,6 +18,7 @@ PACKAGES = (
     "console",
     "energy",
     "extender",
+    "forecaster",
     "ledger",
     "pricing",
     "simulator",
@@ -35,7 +36,9 @@ class Extra:
 
 
 EXTRAS = {
+    "backtest": Extra(enables="ARIMA as a rival in `negawatt forecaster evaluate`", optional=True),
     "extender": Extra(enables="`negawatt extender run`: observing a cluster, scoring nodes"),
+    "forecaster": Extra(enables="`negawatt forecaster run`: forecasts of traffic"),
     "kubernetes": Extra(enables="reading a cluster"),
     "ledger": Extra(enables="`negawatt extender run`: keeping what was decided"),
     "regressor": Extra(enables="predicting a server's watts with the shipped model"),

@@ -133,7 +133,7 @@ def test_what_was_asked_is_told(scraping: Prometheus) -> None:
 
 
 @pytest.fixture
-def trial(exporters: Targets) -> Iterator[Callable[[str], None]]:
+def trial(exporters: Targets, scraping: Prometheus) -> Iterator[Callable[[str], None]]:
     """Change what the exporter of a trial puts out."""
 
     def change(text: str) -> None:
@@ -142,6 +142,8 @@ def trial(exporters: Targets) -> Iterator[Callable[[str], None]]:
     usual = exporters.pages["/trial"]
     yield change
     exporters.pages["/trial"] = usual
+    # The next test asks the same Prometheus: what was tried must be gone from it, too.
+    wait_until(lambda: not scraping.query('{job="trial",__name__!~"trial|up|scrape_.*"}'))
 
 
 HONEST = 'kepler_node_cpu_usage_ratio{node_name="worker-6"} 0.5\n'
