@@ -20,7 +20,6 @@ from cluster.kube.snapshot import ClusterObserver
 from energy.catalogue import Catalogue
 from energy.errors import InputError
 from energy.power_profile import PowerProfile, read_power_profiles
-from extender.access import require_guarded
 from extender.app import ExtenderApp, create_app
 from extender.core import Core, CoreOptions
 from extender.expected_demand import read_expected_demand
@@ -33,13 +32,14 @@ from extender.rankings import RULES
 from extender.readings import ReadingLoop
 from extender.scorer import Readiness
 from extender.service import Service
-from extender.serving import say_where, serve, serve_alone
 from extender.settings import MEASURED, NO_LEDGER, ExtenderSettings, read_settings
 from ledger.retention import Retention
 from ledger.store import Ledger
 from ledger.writer import LedgerWriter
 from telemetry.prometheus import Prometheus, PrometheusSettings
 from telemetry.reader import Reader, ReaderSettings
+from telemetry.serving.access import require_guarded
+from telemetry.serving.server import say_where, serve, serve_alone
 
 _log = logging.getLogger("extender")
 

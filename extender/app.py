@@ -11,13 +11,15 @@ from fastapi.responses import PlainTextResponse, Response
 from typing_extensions import override
 
 from extender import verbs
-from extender.access import Access
 from extender.explanation import Explanation
-from extender.metrics import CONTENT_TYPE, RequestMetrics, exposition
+from extender.metrics import RequestMetrics, exposition
 from extender.openapi import DESCRIPTION, TITLE, Problem, document
 from extender.savings import NAMESPACE, By, Savings, summed
 from extender.scorer import Readiness, Scorer
 from extender.settings import ExtenderSettings
+from telemetry.serving.access import Access
+from telemetry.serving.replies import Message, Receive, Scope, Send, error_body, send_json
+from telemetry.serving.series import CONTENT_TYPE
 
 PRIORITIZE, FILTER, EMPTY = "/scheduler/prioritize", "/scheduler/filter", "/scheduler/empty"
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
@@ -38,27 +40,27 @@ class ExtenderApp(FastAPI):
     #: Schemas of bodies that FastAPI does not read, by name.
     schemas: dict[str, Any]
     #: Whether a browser only asks what a page may ask, which needs no token.
-    is_preflight: Callable[[verbs.Scope], bool] = staticmethod(lambda _scope: False)
+    is_preflight: Callable[[Scope], bool] = staticmethod(lambda _scope: False)
 
     @override
-    async def __call__(self, scope: verbs.Scope, receive: verbs.Receive, send: verbs.Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
         if (line := self.access.refusal(scope)) is not None and not self.is_preflight(scope):
-            await verbs.send_json(send, UNAUTHORIZED, verbs.error_body(line), _CHALLENGE)
+            await send_json(send, UNAUTHORIZED, error_body(line), _CHALLENGE)
             self.metrics.count(_label(scope["path"]), UNAUTHORIZED)
         elif (verb := self.hot.get(scope["path"])) is not None and scope["method"] == "POST":
             await verb(scope, receive, send)
         elif (line := self.access.foreign_host(scope)) is not None:
-            await verbs.send_json(send, FORBIDDEN, verbs.error_body(line))
+            await send_json(send, FORBIDDEN, error_body(line))
             self.metrics.count(_label(scope["path"]), FORBIDDEN)
         else:
             await self._route(scope, receive, send)
 
-    async def _route(self, scope: verbs.Scope, receive: verbs.Receive, send: verbs.Send) -> None:
-        async def counted(message: verbs.Message) -> None:
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self.metrics.count(_label(scope["path"]), message["status"])
             await send(message)
@@ -181,14 +183,14 @@ def _say_errors_in_one_line(app: ExtenderApp) -> None:
     @app.exception_handler(UNAVAILABLE)
     @app.exception_handler(NOT_ALLOWED)
     async def refused(_request: Request, error: HTTPException) -> Response:
-        body = verbs.error_body(str(error.detail))
+        body = error_body(str(error.detail))
         return Response(body, error.status_code, error.headers, "application/json")
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         line = f"{first['loc'][-1]}: {first['msg']}"
-        return Response(verbs.error_body(line), verbs.BAD_REQUEST, media_type="application/json")
+        return Response(error_body(line), verbs.BAD_REQUEST, media_type="application/json")
 
 
 async def _answered_before() -> None:

@@ -16,9 +16,9 @@ from prometheus_client import (
 )
 
 from extender.figures import Figures
-from extender.state_metrics import FAMILIES, GAUGE, PREFIX, Family, lines
+from extender.state_metrics import FAMILIES, PREFIX
+from telemetry.serving.series import GAUGE, Family, lines
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 VERBS = ("prioritize", "filter")
 # Seconds; kube-scheduler waits for 100 ms.
 DURATION_BUCKETS = tuple(

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from extender.given_settings import SettingsSource, require_whole_tls
+from telemetry.serving.given_settings import SettingsSource, require_whole_tls
 
 PREFIX = "NEGAWATT_EXTENDER__"
 MEASURED: Literal["measured"] = "measured"

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import orjson
 
@@ -25,16 +25,12 @@ from extender.wire import (
     parse_args,
     prioritize_reply,
 )
+from telemetry.serving.replies import Receive, Scope, Send, error_body, send_json
 
-Message: TypeAlias = MutableMapping[str, Any]
-Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Answer: TypeAlias = Callable[[ExtenderArgs], bytes]
 
 OK, BAD_REQUEST, TOO_LARGE = 200, 400, 413
 LOG_PAUSE_SECONDS = 60.0
-_JSON = (b"content-type", b"application/json")
 _log = logging.getLogger(__name__)
 
 
@@ -180,19 +176,3 @@ async def read_body(receive: Receive, limit_bytes: int) -> bytes:
     if size > limit_bytes:
         raise BodyTooLargeError
     return b"".join(pieces)
-
-
-async def send_json(
-    send: Send, code: int, body: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()
-) -> None:
-    """Answer with JSON that is encoded already."""
-    length = (b"content-length", b"%d" % len(body))
-    await send(
-        {"type": "http.response.start", "status": code, "headers": [_JSON, length, *headers]}
-    )
-    await send({"type": "http.response.body", "body": body})
-
-
-def error_body(line: str) -> bytes:
-    """What went wrong, as every path of the extender says it."""
-    return orjson.dumps({"error": " ".join(line.split())})

@@ -63,8 +63,8 @@ class _Extender(RunByDefault):
 def _predict(given: Mapping[str, str | bool | None]) -> None:
     with extender_installed():
         from extender.prediction.__main__ import run
-        from extender.serving import log_to_stderr
         from extender.settings import read_settings
+        from telemetry.serving.server import log_to_stderr
 
     log_to_stderr()
     run(read_settings(given))
@@ -72,8 +72,8 @@ def _predict(given: Mapping[str, str | bool | None]) -> None:
 
 def _run(given: Mapping[str, str | bool | None]) -> None:
     from extender.__main__ import run
-    from extender.serving import log_to_stderr
     from extender.settings import read_settings
+    from telemetry.serving.server import log_to_stderr
 
     log_to_stderr()
     run(read_settings(given))

@@ -51,9 +51,9 @@ class _Tiers(RunByDefault):
 
 
 def _run(given: Mapping[str, str | bool | None]) -> None:
-    from extender.serving import log_to_stderr
     from extender.tiers.__main__ import run
     from extender.tiers.settings import read_settings
+    from telemetry.serving.server import log_to_stderr
 
     log_to_stderr()
     run(read_settings(given))

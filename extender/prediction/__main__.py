@@ -12,17 +12,17 @@ from contextlib import ExitStack, contextmanager
 import uvloop
 
 from energy.errors import NegawattError
-from extender.access import require_guarded
 from extender.prediction.app import create_prediction_app
 from extender.prediction.predictor import require_onnxruntime
 from extender.prediction.recording import Recording
 from extender.prediction.registry import SHIPPED
 from extender.prediction.service import PredictionService
-from extender.serving import serve, serve_alone
 from extender.settings import NO_LEDGER, ExtenderSettings, read_settings
 from ledger.retention import Retention
 from ledger.store import Ledger
 from ledger.writer import LedgerWriter
+from telemetry.serving.access import require_guarded
+from telemetry.serving.server import serve, serve_alone
 
 #: As in the extender: a model must not keep Python to itself while health is asked for.
 SWITCH_SECONDS = 0.0005

@@ -7,14 +7,14 @@ from prometheus_client import generate_latest
 
 from extender.app import ExtenderApp, add_health, bare_app
 from extender.figures import Figures
-from extender.metrics import CONTENT_TYPE
 from extender.openapi import document
 from extender.prediction.recording import Queue
 from extender.prediction.routes import add_prediction
 from extender.prediction.service import PredictionService
 from extender.scorer import Readiness
 from extender.settings import ExtenderSettings
-from extender.state_metrics import LEDGER_FAMILIES, lines
+from extender.state_metrics import LEDGER_FAMILIES
+from telemetry.serving.series import CONTENT_TYPE, lines
 
 TITLE = "Negawatt predictions"
 DESCRIPTION = (

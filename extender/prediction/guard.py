@@ -3,7 +3,7 @@
 Loopback needs no token, and a browser on this machine is on loopback whatever page it shows. So a
 JSON body must say that it is one (no page can send that elsewhere without asking first, and asking
 is answered for allowed origins alone), and a form must come from our own page. Names that somebody
-else's DNS points at 127.0.0.1 are refused before (`extender.access`).
+else's DNS points at 127.0.0.1 are refused before (`telemetry.serving.access`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp
 
 from extender.settings import ExtenderSettings
-from extender.verbs import Message, Receive, Scope, Send
+from telemetry.serving.replies import Message, Receive, Scope, Send
 
 FORBIDDEN: Final = 403
 NO_CONTENT: Final = 204

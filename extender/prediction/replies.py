@@ -16,8 +16,8 @@ from extender.verbs import (
     TOO_LARGE,
     BodyTooLargeError,
     DisconnectedError,
-    error_body,
 )
+from telemetry.serving.replies import error_body
 
 JSON: Final = "application/json"
 WRONG_KIND: Final = 415

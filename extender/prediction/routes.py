@@ -27,9 +27,10 @@ from extender.prediction.replies import (
 from extender.prediction.request import ID_LENGTH_MAX, PredictRequest, read_json
 from extender.prediction.service import PredictionService
 from extender.settings import ExtenderSettings
-from extender.verbs import BAD_REQUEST, TOO_LARGE, error_body, read_body
+from extender.verbs import BAD_REQUEST, TOO_LARGE, read_body
 from ledger.filters import PredictionFilter
 from ledger.prediction import PredictionSource
+from telemetry.serving.replies import error_body
 
 MEBIBYTE: Final = 1024 * 1024
 #: Ten thousand servers with long names are some two of them.

@@ -16,8 +16,6 @@ from cluster.kube.leases import ElectionSettings
 from cluster.kube.node_labels import NodeLabels
 from cluster.kube.settings import KubeSettings
 from energy.power_profile import PowerProfile, read_power_profiles
-from extender.access import require_guarded
-from extender.serving import say_where, serve, serve_alone
 from extender.settings import NO_LEDGER
 from extender.tiers.app import create_app
 from extender.tiers.controller import Alone, Controller, Elected, Leadership
@@ -29,6 +27,8 @@ from extender.tiers.watch import ClusterWatch
 from ledger.retention import Retention
 from ledger.store import Ledger
 from ledger.writer import LedgerWriter
+from telemetry.serving.access import require_guarded
+from telemetry.serving.server import say_where, serve, serve_alone
 
 _ELECTION = ElectionSettings()
 #: To connect and to be answered take this long each at most: a change that is begun in the last

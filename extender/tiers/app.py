@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, ConfigDict
-from starlette.types import Receive, Scope, Send
-from typing_extensions import override
 
-from extender import verbs
-from extender.access import Access
-from extender.metrics import CONTENT_TYPE
 from extender.tiers.controller import Controller
 from extender.tiers.metrics import exposition, process_registry
 from extender.tiers.settings import TiersSettings
 from extender.tiers.survey import NodeTier
-
-UNAUTHORIZED, FORBIDDEN, UNAVAILABLE = 401, 403, 503
-_CHALLENGE = ((b"www-authenticate", b"Bearer"),)
+from telemetry.serving.door import UNAVAILABLE, GuardedApp, guarded_app
+from telemetry.serving.series import CONTENT_TYPE
 
 
 class Tiers(BaseModel):
@@ -40,35 +33,9 @@ class Tiers(BaseModel):
     nodes: tuple[NodeTier, ...] | None
 
 
-class TiersApp(FastAPI):
-    """FastAPI behind a door: who may not ask is refused."""
-
-    access: Access
-    draining: bool
-
-    @override
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] == "http":
-            if (line := self.access.refusal(scope)) is not None:
-                await verbs.send_json(send, UNAUTHORIZED, verbs.error_body(line), _CHALLENGE)
-                return
-            if (line := self.access.foreign_host(scope)) is not None:
-                await verbs.send_json(send, FORBIDDEN, verbs.error_body(line))
-                return
-        await super().__call__(scope, receive, send)
-
-
-def create_app(controller: Controller, settings: TiersSettings) -> TiersApp:
+def create_app(controller: Controller, settings: TiersSettings) -> GuardedApp:
     """The application over a controller."""
-    app = TiersApp(
-        title="negawatt tiers",
-        docs_url=None,  # those pages load scripts from elsewhere
-        redoc_url=None,
-        redirect_slashes=False,
-    )
-    app.access = Access.from_settings(settings)
-    app.draining = False
+    app = guarded_app(settings, "negawatt tiers")
     registry = process_registry()
 
     @app.get("/healthz", response_class=PlainTextResponse)

@@ -8,9 +8,9 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
-from extender.state_metrics import COUNTER, GAUGE, Family, Row, lines
 from extender.tiers.controller import TierFigures
 from extender.tiers.survey import LabelState, SurveyCounts
+from telemetry.serving.series import COUNTER, GAUGE, Family, Row, lines
 
 PREFIX: Final = "negawatt_tiers_"
 _Counts = tuple[TierFigures, SurveyCounts | None]

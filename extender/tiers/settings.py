@@ -9,13 +9,13 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from extender.given_settings import SettingsSource, require_whole_tls
 from extender.settings import NO_LEDGER, Ratio, Seconds
 from extender.tiers.labels import CHANGES_PER_MINUTE_MAX, RELABEL_SECONDS_MIN, LabelLimits
 from extender.tiers.order import HYSTERESIS_RATIO
 from extender.tiers.survey import SurveyRules
 from extender.tiers.wishes import TierOptions, TierRule
 from pricing.rules import SAME_COST_RATIO
+from telemetry.serving.given_settings import SettingsSource, require_whole_tls
 
 PREFIX: Final = "NEGAWATT_TIERS__"
 OBSERVE: Final = "observe"

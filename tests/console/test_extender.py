@@ -20,9 +20,9 @@ from steady_scorer import SteadyScorer, explanation, figures
 
 from console.extender_tables import show_explanation
 from console.output import stdout
-from extender import access
-from extender.given_settings import flag
 from extender.settings import ExtenderSettings
+from telemetry.serving import access
+from telemetry.serving.given_settings import flag
 
 TOKEN = "a-token-of-some-length"  # noqa: S105 - it opens nothing
 KUBECONFIG = """

@@ -15,9 +15,9 @@ from cluster.kube.client import KubeClient, connect
 from cluster.kube.node_labels import NodeLabels
 from cluster.kube.settings import KubeSettings
 from cluster.scheduling.profile import ENERGY_TIER_LABEL
-from extender.given_settings import flag
 from extender.tiers.settings import TiersSettings
 from simulator.sandbox.control_plane import ControlPlane
+from telemetry.serving.given_settings import flag
 
 
 def tiers(*arguments: object) -> Done:

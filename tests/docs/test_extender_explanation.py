@@ -11,7 +11,6 @@ import repository
 import yaml
 
 from extender.forgone import WORKLOADS_MAX
-from extender.given_settings import flag
 from extender.inbox import SLICE_SECONDS
 from extender.judgement import LISTED_CLASSES
 from extender.loads import LAG_SECONDS
@@ -31,6 +30,7 @@ from extender.treatment import CEILING, IGNORE, LATENCY_CRITICAL, PART_OF, US
 from extender.verbs import LOG_PAUSE_SECONDS
 from pricing import mix_pricing, queue_pricing
 from pricing.rules import SAME_COST_RATIO, SAME_WATTS
+from telemetry.serving.given_settings import flag
 
 TEXT = (repository.ROOT / "docs/explanation/extender.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```console\n\$ (.*?)\n(.*?)```", TEXT, re.DOTALL)

@@ -16,15 +16,15 @@ from hypothesis import HealthCheck, settings
 from schemathesis.checks import negative_data_rejection, positive_data_acceptance
 from steady_scorer import SteadyScorer
 
-from extender.access import TOKEN_BYTES_MIN
 from extender.app import create_app
 from extender.prediction.cluster import ClusterServers
 from extender.prediction.routes import add_prediction
 from extender.prediction.servers import Servers
 from extender.prediction.service import PredictionService
-from extender.serving import KEEP_ALIVE_SECONDS
 from extender.settings import ExtenderSettings
 from ledger.store import Ledger
+from telemetry.serving.access import TOKEN_BYTES_MIN
+from telemetry.serving.server import KEEP_ALIVE_SECONDS
 
 TOKEN = "a-token-of-some-length"  # noqa: S105 - it opens nothing
 EXAMPLES = 60 if os.environ.get("HYPOTHESIS_PROFILE") in {"ci", "night"} else 20

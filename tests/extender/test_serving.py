@@ -19,10 +19,10 @@ from served_extender import served
 from steady_scorer import SteadyScorer
 
 from energy.errors import InputError, UnavailableError
-from extender import access
 from extender.app import create_app
-from extender.serving import bound, configuration, serve
 from extender.settings import ExtenderSettings
+from telemetry.serving import access
+from telemetry.serving.server import bound, configuration, serve
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 - nothing is bound to it
 BODY = b'{"Pod":{},"Nodes":null,"NodeNames":["a","b"]}'
@@ -31,7 +31,7 @@ PROGRAM = """
 import asyncio, sys, uvloop
 from steady_scorer import SteadyScorer
 from extender.app import create_app
-from extender.serving import serve
+from telemetry.serving.server import serve
 from extender.settings import ExtenderSettings
 settings = ExtenderSettings(port=0, drain_seconds=float(sys.argv[1]))
 app = create_app(SteadyScorer(), settings)

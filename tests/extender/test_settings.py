@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from energy.errors import InputError
-from extender.given_settings import flag
 from extender.settings import ExtenderSettings, default_ledger_url, read_settings
+from telemetry.serving.given_settings import flag
 
 
 @pytest.fixture(autouse=True)

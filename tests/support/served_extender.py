@@ -12,8 +12,8 @@ import uvloop
 from steady_scorer import SteadyScorer
 
 from extender.app import create_app
-from extender.serving import Server, bound
 from extender.settings import ExtenderSettings
+from telemetry.serving.server import Server, bound
 
 
 @contextmanager

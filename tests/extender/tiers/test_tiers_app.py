@@ -17,7 +17,7 @@ from cluster.kube.settings import KubeSettings
 from cluster.model import Node, Resources
 from energy.catalogue import Catalogue
 from extender.fleet import CPU_MODEL, ProfileFinder
-from extender.tiers.app import TiersApp, create_app
+from extender.tiers.app import create_app
 from extender.tiers.controller import Alone, Controller, TierFigures
 from extender.tiers.labels import LabelLimits
 from extender.tiers.metrics import exposition, process_registry
@@ -27,6 +27,7 @@ from extender.tiers.settings import TiersSettings
 from extender.tiers.survey import HeldBack, LabelState, Survey, SurveyRules, survey
 from extender.tiers.watch import ClusterWatch
 from extender.tiers.wishes import TierOptions
+from telemetry.serving.door import GuardedApp
 
 TOKEN = "a-token-of-some-length"  # noqa: S105 - it opens nothing
 NOW = 1000.0
@@ -100,7 +101,7 @@ def test_every_series_has_a_row_of_the_page_and_a_value() -> None:
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[TiersApp]:
+def app(tmp_path: Path) -> Iterator[GuardedApp]:
     """A controller that was never started, of a cluster that is not there."""
     (tmp_path / "token").write_text(TOKEN)
     config = tmp_path / "kubeconfig"
@@ -122,7 +123,7 @@ def app(tmp_path: Path) -> Iterator[TiersApp]:
     client.close()
 
 
-def test_strangers_learn_of_health_alone(app: TiersApp) -> None:
+def test_strangers_learn_of_health_alone(app: GuardedApp) -> None:
     """With the token they learn the rest."""
     assert ask(app, "GET", "/readyz", client=ELSEWHERE).status == 503
     assert ask(app, "GET", "/tiers", client=ELSEWHERE).status == 401
@@ -130,7 +131,7 @@ def test_strangers_learn_of_health_alone(app: TiersApp) -> None:
     assert ask(app, "GET", "/tiers", client=ELSEWHERE, headers=headers).status == 200
 
 
-def test_a_page_whose_name_points_here_reads_nothing_but_health(app: TiersApp) -> None:
+def test_a_page_whose_name_points_here_reads_nothing_but_health(app: GuardedApp) -> None:
     """A browser on this machine is on loopback whatever page it shows."""
     foreign = {"Host": "evil.example:10381"}
 
@@ -140,7 +141,7 @@ def test_a_page_whose_name_points_here_reads_nothing_but_health(app: TiersApp) -
     assert ask(app, "GET", "/readyz", headers=foreign).status == 503
 
 
-def test_before_the_first_look_nothing_is_told_of_nodes(app: TiersApp) -> None:
+def test_before_the_first_look_nothing_is_told_of_nodes(app: GuardedApp) -> None:
     """A zero would be an answer; a thread that does not run is no health."""
     said = ask(app, "GET", "/tiers").json()
     assert said["nodes"] is None

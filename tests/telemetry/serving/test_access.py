@@ -7,9 +7,9 @@ from asgi_caller import ELSEWHERE, LOOPBACK, ask
 from steady_scorer import SteadyScorer
 
 from energy.errors import InputError
-from extender.access import CERTIFICATE, Access, Token, is_loopback, require_guarded
 from extender.app import create_app
 from extender.settings import ExtenderSettings
+from telemetry.serving.access import CERTIFICATE, Access, Token, is_loopback, require_guarded
 
 SECRET = "0123456789abcdef0123"  # noqa: S105 - it opens nothing
 ANYWHERE = "0.0.0.0"  # noqa: S104 - nothing is bound to it

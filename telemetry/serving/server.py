@@ -1,4 +1,4 @@
-"""uvicorn, as a kube-scheduler's caller needs it: kept-alive connections, certificates, a drain."""
+"""uvicorn, as the callers of a service need it: kept-alive connections, certificates, a drain."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from energy.errors import InputError, NegawattError, UnavailableError
-from extender.access import CERTIFICATE, Guard, require_guarded
-from extender.given_settings import TlsFiles
-from extender.verbs import Receive, Scope, Send
+from telemetry.serving.access import CERTIFICATE, Guard, require_guarded
+from telemetry.serving.given_settings import TlsFiles
+from telemetry.serving.replies import Receive, Scope, Send
 
 # Go closes idle connections after 90 s. Were we first, a question could meet a closing connection.
 KEEP_ALIVE_SECONDS = 120

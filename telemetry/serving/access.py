@@ -1,6 +1,6 @@
 """Who may ask what: health is for everybody, the rest for loopback, a certificate or a token.
 
-Whoever reaches the extender learns which pods run where, so off loopback every caller shows a
+Whoever reaches a service learns what runs where, so off loopback every caller shows a
 client certificate that our CA signed, or a bearer token. Only the address of the connection counts:
 headers that a proxy may set are never read.
 
@@ -74,11 +74,11 @@ class Token:
         expected = self.value()
         if not expected:
             return (
-                f"the extender's token file cannot be read, or holds less than {TOKEN_BYTES_MIN} "
+                f"the service's token file cannot be read, or holds less than {TOKEN_BYTES_MIN} "
                 "bytes; mend the file, no restart is needed"
             )
         if not hmac.compare_digest(given, expected):
-            return "the token is wrong; send the one in the extender's --token-file"
+            return "the token is wrong; send the one in the service's --token-file"
         return None
 
 
@@ -105,7 +105,7 @@ class Access:
         if scope["path"] in OPEN_PATHS or CERTIFICATE in scope.get("extensions", {}):
             return None
         if self._token is None:
-            return "no token is configured; start the extender with --token-file, or ask locally"
+            return "no token is configured; start the service with --token-file, or ask locally"
         return self._token.refusal(_bearer(scope["headers"]))
 
     def foreign_host(self, scope: Mapping[str, Any]) -> str | None:
