@@ -1,0 +1,162 @@
+"""What was not traffic: absent minutes, NaN, and zeros that a series' own level makes incredible.
+
+A zero is incredible where the hour before it was steady: of the up to 60 known minutes before the
+run, without the one just before it, the 5 % quantile is at least 0.7 of the median. A series that
+scatters so little has a coefficient of variation below 0.3 / 1.645 = 0.18, so that a zero lies more
+than five standard deviations below its level; counts that scatter so little number at least 30 a
+minute, of which none comes with probability exp(-30). A web site's night with a few requests a
+minute scatters more, and its zeros are traffic.
+
+Three things limit the rule. Fewer than 30 known minutes prove nothing. After six hours of zeros the
+series is what it says: switched off. A series that did so three times within a day rests at zero.
+
+A minute beside such a run is cut by it where it is below 0.7 of the level before, and, after the
+run, of the minute that follows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+LEVEL_MINUTES: Final = 60
+LEVEL_MINUTES_MIN: Final = 30
+STEADY_QUANTILE: Final = 0.05
+STEADY_RATIO: Final = 0.7
+RUN_MINUTES_MAX: Final = 6 * 60
+RUNS_PER_DAY_MAX: Final = 3
+DAY_MINUTES: Final = 24 * 60
+
+#: Training only: the window of the local median, that of the local scatter, and how far is too far.
+MEDIAN_MINUTES: Final = 31
+SCATTER_MINUTES: Final = 241
+CLIP_SIGMAS: Final = 8.0
+CLIPPED_RATIO_MAX: Final = 0.002
+#: Of a normal distribution: its standard deviation divided by its median absolute deviation.
+SIGMA_PER_MAD: Final = 1.4826
+_CHUNK: Final = 8192
+
+Floats = npt.NDArray[np.float64]
+Booleans = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Outages:
+    """What is no traffic in a series of minutes.
+
+    Attributes:
+        marked: bool[n].
+        edges: bool[n], those of `marked` that a run only cuts. That a minute was cut is known one
+            minute later; everything else is known when the minute ends.
+    """
+
+    marked: Booleans
+    edges: Booleans
+
+    def known_at(self, index: int) -> Booleans:
+        """Return bool[index + 1]: the marks as they were known at the end of minute `index`."""
+        known = self.marked[: index + 1].copy()
+        known[index] &= not self.edges[index]
+        return known
+
+
+def find_outages(values: npt.ArrayLike) -> Outages:
+    """Mark what is absent, what is NaN and what is an incredible run of zeros.
+
+    Args:
+        values: float[n], a value a minute without missing minutes in between; NaN: absent.
+    """
+    series = np.asarray(values, dtype=np.float64)
+    marked = np.isnan(series)
+    edges = np.zeros(len(series), dtype=np.bool_)
+    found: list[int] = []
+    for first, end in _runs(series == 0):
+        level = _steady_level(series[:first], marked[:first])
+        if level is None:
+            continue
+        found.append(first)
+        if sum(other > first - DAY_MINUTES for other in found) > RUNS_PER_DAY_MAX:
+            continue
+        last = min(end, first + RUN_MINUTES_MAX)
+        marked[first:last] = True
+        for edge in _cut_minutes(series, first, last, level):
+            marked[edge] = edges[edge] = True
+    return Outages(marked, edges)
+
+
+def without_outages(values: npt.ArrayLike) -> Floats:
+    """Return a copy of float[n] in which every outage is NaN."""
+    series = np.array(values, dtype=np.float64)
+    series[find_outages(series).marked] = np.nan
+    return series
+
+
+def clip_outliers(values: npt.ArrayLike, sigmas: float = CLIP_SIGMAS) -> Floats:
+    """Return a copy without the spikes of single minutes: for training only, never for serving.
+
+    What is farther than `sigmas` robust standard deviations from the median of the 31 minutes
+    around it is set to that distance. The deviation is that of the four hours around. A surge of
+    more than a quarter of an hour moves the median and stays. Where more than one minute in 500
+    lies so far away that is the series' habit, and only the farthest one in 500 are clipped.
+
+    Args:
+        values: float[n], a value a minute; NaN (outages) stays NaN.
+        sigmas: how far is allowed, in robust standard deviations.
+    """
+    series = np.array(values, dtype=np.float64)
+    known = ~np.isnan(series)
+    if known.sum() < MEDIAN_MINUTES:
+        return series
+    places = np.arange(len(series))
+    filled = np.interp(places, places[known], series[known])
+    level = _rolling_median(filled, MEDIAN_MINUTES)
+    sigma = SIGMA_PER_MAD * _rolling_median(np.abs(filled - level), SCATTER_MINUTES)
+    # Where most minutes are alike the scatter is nothing, and nothing can be said.
+    sigma = np.where(sigma > 0, sigma, np.inf)
+    habit = np.quantile(np.abs(filled - level)[known] / sigma[known], 1 - CLIPPED_RATIO_MAX)
+    reach = max(sigmas, float(habit)) * sigma
+    clipped = np.clip(filled, np.maximum(level - reach, 0.0), level + reach)
+    return np.where(known, clipped, np.nan)
+
+
+def _runs(wanted: Booleans) -> list[tuple[int, int]]:
+    """Runs of true: first index, and the index after the last."""
+    changes = np.diff(np.concatenate([[0], wanted.astype(np.int8), [0]]))
+    firsts, ends = np.flatnonzero(changes == 1), np.flatnonzero(changes == -1)
+    return list(zip(firsts.tolist(), ends.tolist(), strict=True))
+
+
+def _steady_level(before: Floats, marked: Booleans) -> float | None:
+    """The level of the hour before a run, or None where it was not steady or is not known."""
+    # The hour lies in the last day: an older level says nothing about now.
+    window = before[-DAY_MINUTES - 1 : -1]
+    known = window[~marked[-DAY_MINUTES - 1 : -1]][-LEVEL_MINUTES:]
+    if len(known) < LEVEL_MINUTES_MIN:
+        return None
+    level = float(np.median(known))
+    steady = np.quantile(known, STEADY_QUANTILE) >= STEADY_RATIO * level
+    return level if level > 0 and steady else None
+
+
+def _cut_minutes(series: Floats, first: int, end: int, level: float) -> list[int]:
+    """Minutes beside the run of zeros that it cuts: the one before, the one after, or none."""
+    cut = []
+    if 0 < series[first - 1] < STEADY_RATIO * level:
+        cut.append(first - 1)
+    if end + 1 < len(series):
+        bound = STEADY_RATIO * np.fmin(level, series[end + 1])
+        if 0 < series[end] < bound:
+            cut.append(end)
+    return cut
+
+
+def _rolling_median(values: Floats, minutes: int) -> Floats:
+    """Centred medians of float[n]; at the ends of what is there, mirrored."""
+    half = min(minutes // 2, len(values) - 1)
+    padded = np.pad(values, half, mode="reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
+    chunks = range(0, len(values), _CHUNK)
+    return np.concatenate([np.median(windows[start : start + _CHUNK], axis=1) for start in chunks])

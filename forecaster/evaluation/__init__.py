@@ -1,0 +1,1 @@
+"""How good forecasts are: traces, scores, surges, and a run of the serving code over the past."""
