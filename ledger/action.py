@@ -1,5 +1,7 @@
 """What was decided beyond placing a pod: a workload scaled, a node put to sleep, a plan applied.
 
+Also what a forecaster decided: that traffic is out of the ordinary, that another model serves.
+
 One record for all of them, so that a new kind of action needs no new table. What only one kind has
 goes into `detail`.
 """
@@ -15,7 +17,7 @@ from ledger import checks
 from ledger.checks import Check, check_fields, fields_of, made_from, or_none
 from ledger.decision import MODES, Mode
 
-ActionKind = Literal["scale", "node", "plan"]
+ActionKind = Literal["scale", "node", "plan", "forecast"]
 KINDS: Final = get_args(ActionKind)
 
 
