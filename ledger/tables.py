@@ -159,7 +159,7 @@ ACTIONS: Final = sa.Table(
     column("namespace", NAMESPACE, "namespace of the subject; empty where it is in none"),
     column("subject_kind", WORD, "kind of what was acted on, such as `Deployment` or `Node`"),
     column("subject_name", NAME, "its name"),
-    column("action", WORD, "what was done: `label`, `scale-up`, `sleep`, `move`, `anomaly-start`, …"),
+    column("action", WORD, "what was done: `label`, `scale-up`, `move`, `anomaly-start`, …"),
     column("before_value", NUMBER, "before it: a tier, replicas of a scale", nullable=True),
     column("after_value", NUMBER, "the same afterwards", nullable=True),
     column("saved_watts", NUMBER, "watts that it saves; negative where it costs", nullable=True),
