@@ -1,0 +1,162 @@
+"""Samples become minutes: several within one are merged, and what cannot be is refused and counted.
+
+A minute's value is the mean over its distinct timestamps. A sample that comes again replaces
+itself. The parts of a minute are kept for the newest `PARTS_MINUTES` minutes of a workload; a
+sample of an older minute stands for that minute alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, get_args
+
+import numpy as np
+
+from forecaster.contract import Arrays, Floats, Integers
+
+MINUTE_MILLISECONDS: Final = 60_000
+PARTS_MINUTES: Final = 3
+#: A sample of a later time was stamped by a clock that is wrong.
+FUTURE_SECONDS_MAX: Final = 120.0
+#: What is older than the history that a forecast looks at is not taken.
+AGE_SECONDS_MAX: Final = 8 * 86_400.0
+
+Refusal = Literal["future", "too-old", "no-rate"]
+REFUSALS: Final = get_args(Refusal)
+_NAN: Final = math.nan
+
+
+def minute_of(timestamp_milliseconds: int) -> int:
+    """The number of the minute that a moment lies in; it ends there where it is whole."""
+    return -(-timestamp_milliseconds // MINUTE_MILLISECONDS)
+
+
+def ended_minute(timestamp_milliseconds: int) -> int:
+    """The newest minute that is over at a moment."""
+    return timestamp_milliseconds // MINUTE_MILLISECONDS
+
+
+@dataclass(slots=True)
+class _Series:
+    """What is kept of one workload.
+
+    `parts` are the newest minutes' values by timestamp; `fresh` the minutes to hand on.
+    """
+
+    newest_milliseconds: int = 0
+    parts: dict[int, dict[int, float]] = field(default_factory=dict)
+    fresh: dict[int, float] = field(default_factory=dict)
+
+
+class Intake:
+    """Merges the samples of many workloads. For one thread."""
+
+    def __init__(self) -> None:
+        self._series: dict[str, _Series] = {}
+        self._touched: set[str] = set()
+        self.refused: dict[Refusal, int] = dict.fromkeys(REFUSALS, 0)
+
+    def take(
+        self,
+        key: str,
+        timestamp_milliseconds: int,
+        requests_per_second: float | None,
+        now_seconds: float,
+    ) -> Refusal | None:
+        """Take a sample; None is an outage. Say why it is refused; None where it is not."""
+        refusal = _refusal(timestamp_milliseconds, requests_per_second, now_seconds)
+        if refusal is not None:
+            self.refused[refusal] += 1
+            return refusal
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = _Series()
+        value = _NAN if requests_per_second is None else requests_per_second
+        minute = minute_of(timestamp_milliseconds)
+        series.fresh[minute] = _merged(series, minute, timestamp_milliseconds, value)
+        series.newest_milliseconds = max(series.newest_milliseconds, timestamp_milliseconds)
+        self._touched.add(key)
+        return None
+
+    def fresh(self) -> dict[str, tuple[Integers, Floats]]:
+        """Minutes and their values that changed since this was asked last, by key."""
+        changed: dict[str, tuple[Integers, Floats]] = {}
+        for key in self._touched:
+            series = self._series[key]
+            minutes = sorted(series.fresh)
+            values = [series.fresh[minute] for minute in minutes]
+            changed[key] = (np.array(minutes, np.int64), np.array(values, np.float64))
+            series.fresh = {}
+        self._touched = set()
+        return changed
+
+    def newest_milliseconds(self, key: str) -> int:
+        """The time of a workload's newest sample; 0 where there is none."""
+        series = self._series.get(key)
+        return 0 if series is None else series.newest_milliseconds
+
+    def keys(self) -> Iterable[str]:
+        """The workloads with samples."""
+        return self._series.keys()
+
+    def drop(self, keys: Iterable[str]) -> None:
+        """Forget workloads."""
+        for key in keys:
+            self._series.pop(key, None)
+            self._touched.discard(key)
+
+    def export(self, keys: Iterable[str]) -> Arrays:
+        """What a restart needs, with nothing fresh: ask `fresh` before."""
+        keys = tuple(key for key in keys if key in self._series)
+        rows = [
+            (place, timestamp, value)
+            for place, key in enumerate(keys)
+            for parts in self._series[key].parts.values()
+            for timestamp, value in parts.items()
+        ]
+        newest = [self._series[key].newest_milliseconds for key in keys]
+        return {
+            "keys": np.array(keys, dtype=np.str_),
+            "newest_milliseconds": np.array(newest, np.int64),
+            "part_key": np.array([row[0] for row in rows], np.int64),
+            "part_milliseconds": np.array([row[1] for row in rows], np.int64),
+            "part_value": np.array([row[2] for row in rows], np.float64),
+        }
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take what `export` gave."""
+        keys = [str(key) for key in state["keys"]]
+        for key, newest in zip(keys, state["newest_milliseconds"].tolist(), strict=True):
+            self._series[key] = _Series(newest_milliseconds=newest)
+        parts = (state[name].tolist() for name in ("part_key", "part_milliseconds", "part_value"))
+        for place, timestamp, value in zip(*parts, strict=True):
+            series = self._series[keys[place]]
+            series.parts.setdefault(minute_of(timestamp), {})[timestamp] = value
+
+
+def _refusal(timestamp: int, value: float | None, now_seconds: float) -> Refusal | None:
+    age_seconds = now_seconds - timestamp / 1000
+    if age_seconds < -FUTURE_SECONDS_MAX:
+        return "future"
+    if age_seconds > AGE_SECONDS_MAX:
+        return "too-old"
+    if value is not None and not (0 <= value < math.inf):
+        return "no-rate"
+    return None
+
+
+def _merged(series: _Series, minute: int, timestamp: int, value: float) -> float:
+    """The mean of a minute with one more part."""
+    parts = series.parts
+    if minute not in parts:
+        if parts and minute <= minute_of(series.newest_milliseconds) - PARTS_MINUTES:
+            return value
+        parts[minute] = {timestamp: value}
+        while len(parts) > PARTS_MINUTES:
+            del parts[min(parts)]
+        return value
+    parts[minute][timestamp] = value
+    measured = [each for each in parts[minute].values() if each == each]  # noqa: PLR0124 - no NaN
+    return math.fsum(measured) / len(measured) if measured else _NAN

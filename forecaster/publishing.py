@@ -1,0 +1,86 @@
+"""A forecast as a message; what has none, and what is not to be shown, is said by its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ValidationError
+
+from forecaster.contract import Floats, ForecastSet
+from forecaster.horizons import HORIZONS_SECONDS, MINUTE_SECONDS, QUANTILE_LEVELS
+from telemetry.messages import HorizonForecast, TrafficForecast
+
+MILLISECONDS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The newest forecast of one workload: a row of a set, kept without a copy.
+
+    Attributes:
+        forecasts: the set.
+        row: of this workload.
+        valid_until_seconds: Unix time.
+    """
+
+    forecasts: ForecastSet
+    row: int
+    valid_until_seconds: float
+
+    @property
+    def key(self) -> str:
+        """The workload."""
+        return self.forecasts.keys[self.row]
+
+    @property
+    def issued_at_seconds(self) -> float:
+        """The end of the minute as of which it was made, Unix time."""
+        return float(self.forecasts.minute * MINUTE_SECONDS)
+
+    @property
+    def requests_per_second(self) -> Floats:
+        """By horizon and quantile, [6, 5]; NaN throughout where there is none."""
+        rates: Floats = self.forecasts.requests_per_second[self.row]
+        return rates
+
+    @property
+    def anomalous(self) -> bool:
+        """Whether the newest samples are out of the ordinary."""
+        return bool(self.forecasts.anomalous[self.row])
+
+    @property
+    def reason(self) -> str:
+        """Why this forecast, or why none."""
+        return self.forecasts.reasons[self.row]
+
+    def message(self, model: str) -> TrafficForecast | None:
+        """The message; None where there is no forecast, or one that no message may hold."""
+        return message_of(self, model)
+
+
+def complete_rows(forecasts: ForecastSet) -> npt.NDArray[np.bool_]:
+    """Which series have a forecast at every horizon and quantile."""
+    rates = forecasts.requests_per_second
+    return np.asarray(np.isfinite(rates).all(axis=(1, 2)), np.bool_)
+
+
+def message_of(latest: Latest, model: str) -> TrafficForecast | None:
+    """What is published of one workload; None for what is no forecast (NaN, negative, falling)."""
+    rates = latest.requests_per_second
+    try:
+        return TrafficForecast(
+            key=latest.key,
+            issued_at_milliseconds=round(latest.issued_at_seconds * MILLISECONDS),
+            model=model,
+            quantiles=QUANTILE_LEVELS,
+            horizons=tuple(
+                HorizonForecast(horizon_seconds=seconds, requests_per_second=tuple(row))
+                for seconds, row in zip(HORIZONS_SECONDS, rates.tolist(), strict=True)
+            ),
+            anomaly=latest.anomalous,
+            valid_until_milliseconds=round(latest.valid_until_seconds * MILLISECONDS),
+        )
+    except ValidationError:
+        return None

@@ -1,0 +1,193 @@
+"""What a forecaster knows of one partition, in one file that is either whole or not there.
+
+A line that says what this is, a line of JSON with the offset that it stands for and the checksum
+of the rest, then arrays as numpy keeps them. A file is written beside the old one, brought to the
+disk and then put in its place; one that cannot be read is set aside and told of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from energy.errors import UnavailableError
+
+_log = logging.getLogger(__name__)
+
+MAGIC: Final = b"negawatt forecaster state 1\n"
+HEADER_BYTES_MAX: Final = 64 * 1024
+_SEPARATOR: Final = "."
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionState:
+    """All of one partition as of an offset.
+
+    Attributes:
+        offset: the next one to read: everything before it is in here.
+        written_at_seconds: Unix time.
+        sections: arrays by the part of the service that keeps them, and their names.
+    """
+
+    offset: int
+    written_at_seconds: float
+    sections: Mapping[str, Mapping[str, npt.NDArray[Any]]] = field(default_factory=dict)
+
+
+class StateFiles:
+    """The state files of one topic in a folder."""
+
+    def __init__(self, folder: Path, topic: str) -> None:
+        """Make the folder, and clear away what a process that was killed left half written.
+
+        Raises:
+            UnavailableError: the folder cannot be made or written.
+        """
+        self._folder, self._topic = folder, topic
+        self.broken_total = 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for left in folder.glob(f"{topic}-*.writing"):
+                left.unlink(missing_ok=True)
+        except OSError as error:
+            raise _unwritable(folder, error) from None
+
+    def path(self, partition: int) -> Path:
+        """Where the state of a partition is."""
+        return self._folder / f"{self._topic}-{partition}.state"
+
+    def write(self, partition: int, state: PartitionState) -> bool:
+        """Keep a state; False where the file has a newer one, which stays.
+
+        That is so where this process was thought dead and somebody else reads the partition.
+
+        Raises:
+            UnavailableError: it cannot be written; the old file is still there.
+        """
+        path = self.path(partition)
+        try:
+            if (known := _offset_in(path)) is not None and known > state.offset:
+                _log.warning("%s is newer than what we know, and stays", path)
+                return False
+            _replace(path, self._bytes(partition, state))
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        return True
+
+    def read(self, partition: int) -> PartitionState | None:
+        """The state of a partition; None where there is none, or it was broken and set aside."""
+        path = self.path(partition)
+        try:
+            return self._parsed(partition, path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            self.set_aside(partition, str(error))
+            return None
+
+    def set_aside(self, partition: int, why: str) -> None:
+        """Give a file that does not do another name, and say so; what it knew is built anew."""
+        path = self.path(partition)
+        aside = path.with_suffix(".broken")
+        self.broken_total += 1
+        try:
+            path.replace(aside)
+        except OSError as error:
+            _log.warning("%s is broken (%s) and cannot be set aside (%s)", path, why, error)
+        else:
+            _log.warning("%s is broken (%s) and set aside as %s", path, why, aside.name)
+
+    def _bytes(self, partition: int, state: PartitionState) -> list[bytes | memoryview]:
+        arrays: Arrays = {
+            f"{section}{_SEPARATOR}{name}": array
+            for section, named in state.sections.items()
+            for name, array in named.items()
+        }
+        body = io.BytesIO()
+        np.savez(body, **arrays)  # type: ignore[arg-type] # its stub takes the names for options
+        view = body.getbuffer()
+        header = {
+            "topic": self._topic,
+            "partition": partition,
+            "offset": state.offset,
+            "written_at_seconds": state.written_at_seconds,
+            "sha256": hashlib.sha256(view).hexdigest(),
+        }
+        return [MAGIC, json.dumps(header).encode() + b"\n", view]
+
+    def _parsed(self, partition: int, data: bytes) -> PartitionState:
+        header, start = _header(data)
+        body = memoryview(data)[start:]
+        if hashlib.sha256(body).hexdigest() != header["sha256"]:
+            raise ValueError("its checksum does not fit")
+        if (header["topic"], header["partition"]) != (self._topic, partition):
+            raise ValueError("it is of another partition")
+        sections: dict[str, Arrays] = {}
+        with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
+            for full in arrays.files:
+                section, _, name = full.partition(_SEPARATOR)
+                sections.setdefault(section, {})[name] = arrays[full]
+        return PartitionState(
+            offset=int(header["offset"]),
+            written_at_seconds=float(header["written_at_seconds"]),
+            sections=sections,
+        )
+
+
+def _header(data: bytes) -> tuple[dict[str, Any], int]:
+    if not data.startswith(MAGIC):
+        raise ValueError("it does not begin as a state of this version")
+    end = data.find(b"\n", len(MAGIC), HEADER_BYTES_MAX)
+    if end < 0:
+        raise ValueError("its head has no end")
+    header = json.loads(data[len(MAGIC) : end])
+    if not isinstance(header, dict):
+        raise TypeError("its head is no object")
+    return header, end + 1
+
+
+def _offset_in(path: Path) -> int | None:
+    """The offset that a file stands for; None where there is none that could be read."""
+    try:
+        with path.open("rb") as file:
+            return int(_header(file.read(HEADER_BYTES_MAX))[0]["offset"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _replace(
+    path: Path, parts: list[bytes | memoryview], sync: Callable[[int], None] = os.fsync
+) -> None:
+    """Put a file in another's place so that a loss of power leaves one of them, whole."""
+    writing = path.with_suffix(f".{os.getpid()}.writing")
+    with writing.open("wb") as file:
+        for part in parts:
+            file.write(part)
+        file.flush()
+        sync(file.fileno())
+    writing.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        sync(folder)
+    finally:
+        os.close(folder)
+
+
+def _unwritable(path: Path, error: OSError) -> UnavailableError:
+    return UnavailableError(
+        f"cannot be written ({error.strerror or error})",
+        where=str(path),
+        mend="give --state-directory a folder of ours with room",
+    )
