@@ -16,7 +16,7 @@ import distribution
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["sandbox_fixtures", "database_fixtures"]
+pytest_plugins = ["sandbox_fixtures", "database_fixtures", "kafka_broker"]
 
 REQUIRED = os.environ.get("NEGAWATT_REQUIRE_COMPONENTS", "") == "1"
 #: What the report of a skipped test names its component by, also from process to process.

@@ -145,7 +145,11 @@ class Consumer(Protocol):
         """The offset that is read next in a partition of ours."""
 
     def seek(self, partition: int, offset: int) -> None:
-        """Read on from an offset in a partition of ours; what is gone by then is passed over."""
+        """Read on from an offset in a partition of ours.
+
+        Where there is none such (any more, or yet) from the oldest message that there is: an offset
+        beyond the end was of a topic that was created anew since.
+        """
 
     def seek_to_time(self, partition: int, timestamp_milliseconds: int) -> None:
         """Read on from the first message that is not older; from the end where there is none."""

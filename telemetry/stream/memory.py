@@ -220,7 +220,8 @@ class MemoryConsumer:
         """Read on from an offset."""
         with self._changed:
             log = self._log.partitions[partition]
-            self._positions[partition] = min(max(offset, log.first_offset), log.next_offset)
+            is_there = log.first_offset <= offset <= log.next_offset
+            self._positions[partition] = offset if is_there else log.first_offset
 
     def seek_to_time(self, partition: int, timestamp_milliseconds: int) -> None:
         """Read on from the first record that is not older."""

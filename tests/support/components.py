@@ -100,6 +100,7 @@ MARKER_OF_FIXTURE = {
     "shared_folder": "shared",
     "mariadb_server": "mariadb",
     "postgresql_server": "postgresql",
+    "kafka_broker": "kafka",
 }
 # The development data does not travel with the repository, so nobody can be required to have it.
 NEVER_REQUIRED = frozenset({"shared"})

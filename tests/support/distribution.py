@@ -31,6 +31,8 @@ GROUPS = {
     "empty_database": "databases",
     "ledger_url": "databases",
     "ledger": "databases",
+    "kafka_broker": "kafka",
+    "kafka_settings": "kafka",
 }
 #: Groups and files that take ten seconds or more, the longest first. What is new and slow here
 #: belongs in its place; what is gone does no harm.
@@ -41,6 +43,7 @@ LONGEST = (
     "control-plane",
     "sandbox",
     "databases",
+    "kafka",
     "measured",
     "tests/integration/test_scheduler_weights.py",
     "tests/extender/test_wire_fuzz.py",

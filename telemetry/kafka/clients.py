@@ -1,0 +1,123 @@
+"""Makes kafka-python's clients from our settings."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+from kafka.net.compat import KafkaNetClient
+
+from energy.errors import InputError, UnavailableError
+from telemetry.kafka.failures import unavailable
+from telemetry.kafka.settings import KafkaSettings
+
+C = TypeVar("C")
+
+MILLISECONDS: Final = 1000
+#: A broker that comes back is found within two seconds, not within thirty.
+RECONNECT_MILLISECONDS_MAX: Final = 2000
+
+
+def connected(kind: Callable[..., C], settings: KafkaSettings, **options: object) -> C:
+    """Make a client that has reached a broker.
+
+    Raises:
+        UnavailableError: none is reached, or none lets us in.
+        InputError: a file of the settings cannot be read.
+    """
+    configuration = client_options(settings)
+    made: list[Any] = []
+
+    def remembered(**given: object) -> object:
+        made.append(KafkaNetClient(**given))
+        return made[-1]
+
+    try:
+        return kind(**configuration, kafka_client=remembered, **options)
+    except (KafkaError, OSError, RuntimeError) as error:
+        # The constructor leaves its thread and sockets behind; without a broker we come here often.
+        cause = next((each for each in map(_refusal, made) if each is not None), error)
+        for each in made:
+            each.close()
+        if isinstance(cause, ssl.SSLError):
+            raise UnavailableError(
+                f"TLS failed: {cause.reason or cause}",
+                where=settings.where,
+                mend="see tls, tls_ca_file and tls_cert_file",
+            ) from None
+        raise unavailable(cause, settings.where) from None
+
+
+def administrator(settings: KafkaSettings) -> Any:  # noqa: ANN401 - ships no types
+    """Make a client that creates and describes topics; close it.
+
+    Raises:
+        UnavailableError: no broker is reached, or none lets us in.
+    """
+    return connected(
+        KafkaAdminClient,
+        settings,
+        request_timeout_ms=int(settings.request_seconds * MILLISECONDS),
+    )
+
+
+def client_options(settings: KafkaSettings) -> dict[str, object]:
+    """Give what all kinds of client are told.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    options: dict[str, object] = {
+        "bootstrap_servers": list(settings.servers),
+        "client_id": settings.client_id,
+        "bootstrap_timeout_ms": int(settings.connect_seconds * MILLISECONDS),
+        "reconnect_backoff_max_ms": RECONNECT_MILLISECONDS_MAX,
+    }
+    protocol = "SSL" if settings.speaks_tls else "PLAINTEXT"
+    if settings.speaks_tls:
+        options["ssl_context"] = _tls_context(settings)
+    if settings.sasl_mechanism is not None and settings.sasl_password_file is not None:
+        protocol = f"SASL_{protocol}"
+        options["sasl_mechanism"] = settings.sasl_mechanism
+        options["sasl_plain_username"] = settings.sasl_user
+        options["sasl_plain_password"] = _secret(settings.sasl_password_file)
+    return {**options, "security_protocol": protocol}
+
+
+def _tls_context(settings: KafkaSettings) -> ssl.SSLContext:
+    files = (settings.tls_ca_file, settings.tls_cert_file, settings.tls_key_file)
+    try:
+        context = ssl.create_default_context(cafile=settings.tls_ca_file)
+        if settings.tls_cert_file is not None and settings.tls_key_file is not None:
+            context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file)
+    except (OSError, ssl.SSLError) as error:
+        named = ", ".join(str(each) for each in files if each is not None)
+        raise InputError(
+            f"cannot be used for TLS: {error}", where=named or "the system's certificates"
+        ) from None
+    return context
+
+
+def _secret(file: Path) -> str:
+    try:
+        secret = file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot be read: {error}", where=str(file)) from None
+    if not secret:
+        raise InputError("is empty", where=str(file), mend="it must hold the password")
+    return secret
+
+
+def _refusal(client: Any) -> Exception | None:  # noqa: ANN401 - ships no types
+    """Why a broker did not let us in, where it said so; kafka-python only says that it waited.
+
+    It keeps that for itself (KafkaNetClient._manager, 3.0.12); a test asks a real broker.
+    """
+    manager = client._manager  # noqa: SLF001
+    servers = [server.node_id for server in client.cluster.bootstrap_brokers()]
+    found: list[Exception | None] = [manager.auth_failure(server) for server in servers]
+    return next((each for each in found if each is not None), None)
