@@ -51,7 +51,9 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = None,
     extras: Annotated[
         str | None,
-        typer.Option("--with", help="Comma-separated: prometheus, metrics-server, kafka."),
+        typer.Option(
+            "--with", help="Comma-separated: prometheus, metrics-server, kafka, forecast."
+        ),
     ] = None,
     scheduler_config: Annotated[
         Path | None, typer.Option(help="A KubeSchedulerConfiguration for kube-scheduler.")

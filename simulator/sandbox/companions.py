@@ -1,4 +1,4 @@
-"""Processes beside the control plane: the power meter, our extender, Prometheus and Kafka.
+"""Processes beside the control plane: the power meter, our services, Prometheus and Kafka.
 
 Each is started so that it outlives the command, and is known again by its program, one argument
 and the sandbox's folder in its arguments.
@@ -23,11 +23,15 @@ from simulator.sandbox.ports import LOOPBACK, accepts
 from simulator.sandbox.processes import running
 from simulator.sandbox.prometheus_configuration import TARGETS
 from simulator.sandbox.record import (
+    BRIDGE,
     EXTENDER,
+    FORECAST,
+    FORECASTER,
     KAFKA,
     NO_EXTENDER,
     PROMETHEUS,
     TIERS,
+    TRAFFIC_REPLAY,
     Program,
     SandboxOptions,
 )
@@ -38,7 +42,13 @@ METER_MODULE = "simulator.sandbox.meter"
 EXTENDER_MODULE = "extender"
 TIERS_MODULE = "extender.tiers"
 KAFKA_CLASS = "kafka.Kafka"
+FORECAST_MODULES = {
+    TRAFFIC_REPLAY: "simulator.sandbox.forecast_replay",
+    BRIDGE: "telemetry.bridge",
+    FORECASTER: "forecaster",
+}
 FAULT_FILE = "meter-fault"
+RETENTION = "30d"  # it may begin with days of the past
 LISTENS_SECONDS_MAX = 120.0  # 3 s on an idle machine
 FORMAT_SECONDS_MAX = 120.0
 POLL_SECONDS = 0.1
@@ -53,6 +63,9 @@ PORTS: Mapping[str, tuple[str, ...]] = {
     TIERS: ("tiersPort",),
     PROMETHEUS: ("prometheusPort",),
     KAFKA: ("kafkaPort", "kafkaControllerPort"),
+    TRAFFIC_REPLAY: ("trafficReplayPort",),
+    BRIDGE: ("bridgePort",),
+    FORECASTER: ("forecasterPort",),
 }
 
 
@@ -113,7 +126,8 @@ def names_of(options: SandboxOptions) -> list[str]:
     ours = [METER] if options.extender == NO_EXTENDER else [METER, EXTENDER]
     if options.tiers:
         ours.append(TIERS)
-    return [*ours, *(name for name in (PROMETHEUS, KAFKA) if name in options.extras)]
+    ours += [name for name in (PROMETHEUS, KAFKA) if name in options.extras]
+    return [*ours, *(FORECAST_MODULES if FORECAST in options.extras else ())]
 
 
 def programs_of(options: SandboxOptions, toolchain: Toolchain) -> dict[str, Program]:
@@ -130,14 +144,17 @@ def programs_of(options: SandboxOptions, toolchain: Toolchain) -> dict[str, Prog
         programs[TIERS] = Program(path=python, argument=TIERS_MODULE)
     if PROMETHEUS in options.extras:
         programs[PROMETHEUS] = Program(
-            path=_installed("prometheus", "apt-get install --no-install-recommends prometheus")
+            path=installed("prometheus", "apt-get install --no-install-recommends prometheus")
         )
     if KAFKA in options.extras:
         toolchain.home("kafka")
         programs[KAFKA] = Program(
-            path=_installed("java", "apt-get install openjdk-17-jdk-headless"),
+            path=installed("java", "apt-get install openjdk-17-jdk-headless"),
             argument=KAFKA_CLASS,
         )
+    if FORECAST in options.extras:
+        for name, module in FORECAST_MODULES.items():
+            programs[name] = Program(path=python, argument=module)
     return programs
 
 
@@ -179,8 +196,18 @@ def meter(program: Program, folder: Path, port: int, *, usage_ratio: float) -> C
     return Companion(name=METER, program=program, command=command, port=port)
 
 
-def prometheus(program: Program, folder: Path, port: int, *, configuration: str) -> Companion:
-    """A Prometheus with this configuration, which is written to its folder."""
+def prometheus(
+    program: Program,
+    folder: Path,
+    port: int,
+    *,
+    configuration: str,
+    lookback_seconds: int | None = None,
+) -> Companion:
+    """A Prometheus with this configuration, which is written to its folder.
+
+    `lookback_seconds`: for how long a series that ended is still found; unset: five minutes.
+    """
     home = folder / "prometheus"
     (home / TARGETS).mkdir(parents=True, exist_ok=True)
     (home / "prometheus.yml").write_text(configuration, encoding="utf-8")
@@ -188,9 +215,10 @@ def prometheus(program: Program, folder: Path, port: int, *, configuration: str)
         str(program.path),
         f"--config.file={home / 'prometheus.yml'}",
         f"--storage.tsdb.path={home / 'data'}",
-        "--storage.tsdb.retention.time=1d",
+        f"--storage.tsdb.retention.time={RETENTION}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--log.level=warn",
+        *([f"--query.lookback-delta={lookback_seconds}s"] if lookback_seconds else []),
     )
     return Companion(name=PROMETHEUS, program=program, command=command, port=port)
 
@@ -244,7 +272,12 @@ def _environment(folder: Path) -> dict[str, str]:
     return {"HOME": str(folder), "PATH": "/usr/bin:/bin", **kept}
 
 
-def _installed(name: str, get: str) -> Path:
+def installed(name: str, get: str) -> Path:
+    """Find a program on PATH; `get` is how one gets it.
+
+    Raises:
+        UnavailableError: it is not there.
+    """
     found = shutil.which(name)
     if found is None:
         raise UnavailableError(f"no {name} on PATH", mend=f"on Debian: {get}")

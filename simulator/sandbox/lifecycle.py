@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from energy.errors import InputError, UnavailableError
-from simulator.sandbox import companions, extender_companion, tiers_companion
+from simulator.sandbox import (
+    companions,
+    extender_companion,
+    forecast_companions,
+    tiers_companion,
+)
 from simulator.sandbox.fleet_nodes import drawn_servers
 from simulator.sandbox.kwok_cluster import StartError
 from simulator.sandbox.kwokctl_configuration import ControlPlaneOptions
@@ -16,6 +22,8 @@ from simulator.sandbox.ports import free_ports
 from simulator.sandbox.processes import treat_sigterm_as_interrupt
 from simulator.sandbox.record import (
     ACT,
+    FORECAST,
+    FORECASTER,
     KAFKA,
     LOCK,
     METRICS_SERVER,
@@ -68,6 +76,7 @@ def up(
         unlimited_client(options.scheduler_configuration)  # refused before anything is made
     extender_companion.require_usable(options)
     tiers_companion.require_usable(options)
+    forecast_companions.require_usable(options)
     require_ours_or_new(folder)
     toolchain = Toolchain.found(environ)
     with locked(folder):
@@ -172,6 +181,7 @@ def _prepared(options: SandboxOptions, folder: Path, toolchain: Toolchain) -> Sa
         toolchain=toolchain.folder,
         programs=programs,
         ports=ports,
+        start_seconds=int(time.time()),
     )
     record.write(folder)
     return Sandbox(folder, record)
@@ -193,12 +203,14 @@ def _guessed_record(environ: Mapping[str, str]) -> SandboxRecord:
     toolchain = Toolchain.found(environ)
     plane = ControlPlaneOptions(metrics_server=True)
     programs = {name: Program(path=path) for name, path in plane.programs(toolchain).items()}
-    for extra in ((), (PROMETHEUS,), (KAFKA,)):
+    for extra in ((), (PROMETHEUS,), (KAFKA,), (FORECAST,)):
         try:
             programs |= companions.programs_of(SandboxOptions(extras=extra), toolchain)
         except UnavailableError:
             continue  # what is not installed does not run
     known = tuple(name for name in (METRICS_SERVER, PROMETHEUS, KAFKA) if name in programs)
+    if FORECASTER in programs:
+        known = (*known, FORECAST)
     return SandboxRecord(
         options=options.model_copy(update={"extras": known}),
         toolchain=toolchain.folder,

@@ -107,6 +107,15 @@ def create_profiles(kubectl: Kubectl, servers: Sequence[CatalogueServer]) -> int
     return len(servers)
 
 
+def create_workloads(kubectl: Kubectl, manifests: list[dict[str, object]]) -> None:
+    """Create namespaces and what is in them, in this order.
+
+    Raises:
+        UnavailableError: the API server refuses one.
+    """
+    kubectl("apply", "--filename=-", UNCHECKED, manifest=_list(manifests))
+
+
 def remove_workloads(kubectl: Kubectl) -> list[str]:
     """Remove what runs, and begin to remove the namespaces that are not Kubernetes' own.
 

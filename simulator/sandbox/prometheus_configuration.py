@@ -1,4 +1,4 @@
-"""What the sandbox's Prometheus scrapes: meter, fake nodes, control plane, and an extender."""
+"""What the sandbox's Prometheus scrapes: meter, fake nodes, control plane, and our services."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from simulator.sandbox import forecast_names as names
 from simulator.sandbox.ports import LOOPBACK
 
 METER_SECONDS = 2
@@ -22,6 +23,7 @@ EXTENDER_PORT = 10380  # `negawatt extender run` listens there unless told other
 #: The fake nodes' kubelets, by the name that kube-prometheus gives to real ones.
 NODES_JOB, METER_JOB, EXTENDER_JOB = "kubelet", "kepler", "negawatt-extender"
 TIERS_JOB = "negawatt-tiers"
+BRIDGE_JOB, FORECASTER_JOB = "negawatt-telemetry-bridge", "negawatt-forecaster"
 SERVED_BY_CONTROL_PLANE = {
     "kube-apiserver": "kubeApiserverPort",
     "kube-controller-manager": "kubeControllerManagerPort",
@@ -50,7 +52,9 @@ def prometheus_configuration(
                 "honor_labels": True,
                 **_target(ports["powerMeterPort"]),
             },
-            _fake_nodes(ports["kwokControllerPort"], node_count),
+            _fake_nodes(
+                ports["kwokControllerPort"], node_count, replayed="trafficReplayPort" in ports
+            ),
             *(
                 _control_plane(job, ports[port], certificates)
                 for job, port in SERVED_BY_CONTROL_PLANE.items()
@@ -61,6 +65,7 @@ def prometheus_configuration(
                 if "tiersPort" in ports
                 else []
             ),
+            *_forecast(ports),
             {
                 "job_name": "others",
                 "scrape_interval": "1s",
@@ -73,8 +78,12 @@ def prometheus_configuration(
     return text
 
 
-def _target(port: int) -> dict[str, object]:
-    return {"static_configs": [{"targets": [f"{LOOPBACK}:{port}"]}]}
+def _target(port: int, **labels: str) -> dict[str, object]:
+    return {
+        "static_configs": [
+            {"targets": [f"{LOOPBACK}:{port}"], **({"labels": labels} if labels else {})}
+        ]
+    }
 
 
 def further_target(job: str, port: int) -> str:
@@ -82,8 +91,37 @@ def further_target(job: str, port: int) -> str:
     return json.dumps([{"targets": [f"{LOOPBACK}:{port}"], "labels": {"job": job}}])
 
 
-def _fake_nodes(port: int, node_count: int) -> dict[str, object]:
-    seconds = next(each for most, each in NODE_SECONDS if node_count <= most)
+def lookback_seconds(node_count: int) -> int:
+    """For how long a series may end before it is missed, where the past's pods must not linger."""
+    return max(names.PAST_STEP_SECONDS, 2 * _node_seconds(node_count)) + 1
+
+
+def _node_seconds(node_count: int) -> int:
+    return next(each for most, each in NODE_SECONDS if node_count <= most)
+
+
+def _forecast(ports: Mapping[str, int]) -> list[dict[str, object]]:
+    """The replayed traffic, under the labels that its past has, and what forecasts it.
+
+    Series of workloads carry their namespace: `honor_labels`.
+    """
+    if "trafficReplayPort" not in ports:
+        return []
+    replay = _target(ports["trafficReplayPort"], instance=names.INSTANCE)
+    ours = {BRIDGE_JOB: "bridgePort", FORECASTER_JOB: "forecasterPort"}
+    return [
+        {"job_name": names.JOB, "honor_labels": True, **replay},
+        *(
+            {"job_name": job, "honor_labels": True, **_target(ports[port])}
+            for job, port in ours.items()
+        ),
+    ]
+
+
+def _fake_nodes(port: int, node_count: int, *, replayed: bool) -> dict[str, object]:
+    seconds = _node_seconds(node_count)
+    # KWOK's containers use what an annotation says; the replay knows what the traffic takes.
+    pods = {"source_labels": ["__name__", "namespace"], "regex": names.REPLAYED_CONTAINERS}
     name = r"/metrics/nodes/([^/]+)/metrics/resource"
     named = {"source_labels": ["__metrics_path__"], "regex": name, "replacement": "$1"}
     return {
@@ -100,6 +138,7 @@ def _fake_nodes(port: int, node_count: int) -> dict[str, object]:
             {**named, "target_label": "instance"},
             {"regex": "metrics_name", "action": "labeldrop"},
         ],
+        **({"metric_relabel_configs": [{**pods, "action": "drop"}]} if replayed else {}),
     }
 
 

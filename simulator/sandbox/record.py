@@ -10,13 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from energy.errors import InputError, UnavailableError
 
 RECORD, LOCK = "sandbox.json", "lock"
 PROMETHEUS, METRICS_SERVER, KAFKA = "prometheus", "metrics-server", "kafka"
-EXTRAS: Final = (PROMETHEUS, METRICS_SERVER, KAFKA)
+FORECAST: Final = "forecast"
+EXTRAS: Final = (PROMETHEUS, METRICS_SERVER, KAFKA, FORECAST)
+#: What an extra cannot do without comes with it.
+IMPLIED: Final[Mapping[str, frozenset[str]]] = {FORECAST: frozenset({PROMETHEUS, KAFKA})}
+TRAFFIC_REPLAY, BRIDGE, FORECASTER = "traffic-replay", "telemetry-bridge", "forecaster"
 USAGE_RATIO: Final = 0.5
 EXTENDER: Final = "extender"
 TIERS: Final = "tiers"
@@ -35,7 +39,8 @@ class SandboxOptions(_Strict):
     Attributes:
         fleet: a name of `simulator.fleet.FLEETS`.
         nodes: how many; None: as many as the fleet has.
-        extras: what runs beside the control plane, names of `EXTRAS`.
+        extras: what runs beside the control plane, names of `EXTRAS`; what one of them needs is
+            added.
         scheduler_configuration: a KubeSchedulerConfiguration file; None: the scheduler's defaults.
         usage_ratio: what a pod uses of the CPU that it requests, where its annotation
             `kwok.x-k8s.io/usage-cpu` does not say.
@@ -57,6 +62,12 @@ class SandboxOptions(_Strict):
     tiers: bool = False
     nodes_may_sleep: bool = False
 
+    @field_validator("extras")
+    @classmethod
+    def _with_what_they_need(cls, extras: tuple[str, ...]) -> tuple[str, ...]:
+        implied = {need for name in extras for need in IMPLIED.get(name, ())}
+        return tuple(name for name in EXTRAS if name in {*extras, *implied})
+
 
 class Program(_Strict):
     """A program of the sandbox; `argument` tells its process from others of an interpreter."""
@@ -75,6 +86,7 @@ class SandboxRecord(_Strict):
         ready: whether the start was seen to its end.
         node_count: nodes that were created.
         power_profile_count: PowerProfiles that were created; 0 where their definition is not here.
+        start_seconds: Unix time at which it was prepared; replayed traffic begins then.
     """
 
     version: Literal[2] = 2
@@ -85,6 +97,7 @@ class SandboxRecord(_Strict):
     ready: bool = False
     node_count: int = 0
     power_profile_count: int = 0
+    start_seconds: int = 0
 
     def write(self, folder: Path) -> None:
         """Write it whole or not at all."""

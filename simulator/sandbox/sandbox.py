@@ -10,7 +10,13 @@ from pathlib import Path
 
 from energy.catalogue import Catalogue
 from energy.errors import UnavailableError
-from simulator.sandbox import companions, extender_companion, population, tiers_companion
+from simulator.sandbox import (
+    companions,
+    extender_companion,
+    forecast_companions,
+    population,
+    tiers_companion,
+)
 from simulator.sandbox.exposition import Fault
 from simulator.sandbox.fleet_nodes import drawn_servers, sandbox_fleet
 from simulator.sandbox.kwok_cluster import KwokCluster
@@ -20,15 +26,20 @@ from simulator.sandbox.processes import end
 from simulator.sandbox.prometheus_configuration import (
     TARGETS,
     further_target,
+    lookback_seconds,
     prometheus_configuration,
 )
 from simulator.sandbox.record import (
     ACT,
+    BRIDGE,
     EXTENDER,
+    FORECAST,
+    FORECASTER,
     KAFKA,
     METRICS_SERVER,
     PROMETHEUS,
     TIERS,
+    TRAFFIC_REPLAY,
     Program,
     SandboxOptions,
     SandboxRecord,
@@ -38,6 +49,7 @@ from simulator.sandbox.toolchain import Toolchain
 
 GRACE_SECONDS = 1.0
 SCHEDULER_FILE = "scheduler.yaml"
+RUN = "run"  # what has no mode of its own
 Report = Callable[[str], None]
 
 
@@ -45,8 +57,8 @@ Report = Callable[[str], None]
 class ComponentStatus:
     """One component: whether its process is there, and where it listens (port name -> port).
 
-    `mode` is that of our extender, or of the controller of tiers, and `ready` what it says of
-    itself; others say nothing.
+    `mode` is that of our extender, or of the controller of tiers (`run` for services without
+    one), and `ready` what it says of itself; others say nothing.
     """
 
     name: str
@@ -130,6 +142,9 @@ class Sandbox:
             "extender": "extenderPort",
             "tiers": "tiersPort",
             "prometheus": "prometheusPort",
+            "traffic_replay": "trafficReplayPort",
+            "telemetry_bridge": "bridgePort",
+            "forecaster": "forecasterPort",
         }
         return {
             name: f"http://127.0.0.1:{self.ports[port]}"
@@ -184,6 +199,8 @@ class Sandbox:
     def reset(self) -> None:
         """Remove all workloads and pods outside kube-system, and make nodes and profiles anew.
 
+        Workloads whose traffic is replayed are made anew as well.
+
         Raises:
             UnavailableError: the API server does not do it.
         """
@@ -194,6 +211,7 @@ class Sandbox:
                 population.remove_profiles(self.kubectl)
             self._populate()
             population.wait_until_removed(self.kubectl, going)
+            self._create_workloads()
             (self.folder / companions.FAULT_FILE).unlink(missing_ok=True)
 
     def set_meter_fault(self, fault: Fault) -> None:
@@ -227,20 +245,27 @@ class Sandbox:
             beside.append(self._kafka())
             beside[-1].start(self.folder)
         report("starting the control plane")
-        self._cluster.start()
+        with ThreadPoolExecutor(1) as pool:
+            past = pool.submit(self._fill_prometheus)
+            self._cluster.start()
+            past.result()
         report("starting what runs beside it")
         for companion in self._after_the_control_plane():
             companion.start(self.folder)
             beside.append(companion)
         report(f"creating {options.nodes} nodes")
         later = self._after_the_profiles()
+        last = self._after_the_pods()
 
         def start_later() -> None:
             for companion in later:
                 companion.start(self.folder)
 
         profiles = self._populate(start_later)
-        for companion in (*beside, *later):
+        self._create_workloads()
+        for companion in last:
+            companion.start(self.folder)
+        for companion in (*beside, *later, *last):
             report(f"waiting for {companion.name}")
             companion.wait_until_ready(self.folder)
         if options.tiers:
@@ -292,12 +317,17 @@ class Sandbox:
             ports=ports,
             listens=all(accepts(port) for port in ports.values()),
         )
-        if name not in {EXTENDER, TIERS}:
+        modes = {
+            EXTENDER: self.record.options.extender,
+            TIERS: ACT,
+            BRIDGE: RUN,
+            FORECASTER: RUN,
+        }
+        if name not in modes:
             return seen
         (port,) = ports.values()
         ready = companions.is_ready(port, extender_companion.READY_PATH)
-        mode = self.record.options.extender if name == EXTENDER else ACT
-        return replace(seen, mode=mode, ready=ready)
+        return replace(seen, mode=modes[name], ready=ready)
 
     def _kafka(self) -> companions.Companion:
         ports = self.ports["kafkaPort"], self.ports["kafkaControllerPort"]
@@ -320,11 +350,45 @@ class Sandbox:
                 certificates=self._cluster.certificates,
                 node_count=options.nodes or 1,
             )
-            port = self.ports["prometheusPort"]
+            count = options.nodes or 1
             found.append(
-                companions.prometheus(programs[PROMETHEUS], self.folder, port, configuration=text)
+                companions.prometheus(
+                    programs[PROMETHEUS],
+                    self.folder,
+                    self.ports["prometheusPort"],
+                    configuration=text,
+                    lookback_seconds=lookback_seconds(count) if self._forecasts else None,
+                )
             )
         return found
+
+    @property
+    def _forecasts(self) -> bool:
+        return FORECAST in self.record.options.extras
+
+    def _fill_prometheus(self) -> None:
+        if self._forecasts:
+            forecast_companions.fill_prometheus(self.folder, self.record.start_seconds)
+
+    def _create_workloads(self) -> None:
+        if self._forecasts:
+            replayed = forecast_companions.workload_manifests(self.record.start_seconds)
+            population.create_workloads(self.kubectl, replayed)
+
+    def _after_the_pods(self) -> list[companions.Companion]:
+        if not self._forecasts:
+            return []
+        programs = self.record.programs
+        return [
+            forecast_companions.replay(
+                programs[TRAFFIC_REPLAY],
+                self.folder,
+                self.ports,
+                start_seconds=self.record.start_seconds,
+            ),
+            forecast_companions.bridge(programs[BRIDGE], self.folder, self.ports),
+            forecast_companions.forecaster(programs[FORECASTER], self.folder, self.ports),
+        ]
 
     def _after_the_profiles(self) -> list[companions.Companion]:
         # Had it been there before them, it would rank nodes by guessed curves for seconds.
