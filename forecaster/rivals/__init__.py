@@ -1,0 +1,1 @@
+"""Forecasters that the LSTM has to beat, all under one interface; and their features."""
