@@ -1,4 +1,4 @@
-"""The only door to Prometheus: instant queries, each within its time, and errors in one line.
+"""The only door to Prometheus: queries, each within its time, and errors in one line.
 
 prometheus-api-client does the asking. Left to itself it would retry three times with growing
 waits, follow redirects with the token in hand, read an answer of any size for any time, and drop
@@ -14,11 +14,13 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
+import numpy as np
 import requests
 import urllib3.exceptions
 from prometheus_api_client.prometheus_connect import PrometheusConnect
@@ -27,7 +29,7 @@ from typing_extensions import override
 from urllib3.util.retry import Retry
 
 from energy.errors import InputError, UnavailableError
-from telemetry.sample import Sample
+from telemetry.sample import RangeSeries, Sample
 
 ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
 _PIECE_BYTES: Final = 256 * 1024
@@ -35,7 +37,10 @@ _WORDS_MAX: Final = 300
 _MATCHER: Final = r'[a-zA-Z_][a-zA-Z0-9_]*\s*(?:=~|!~|!=|=)\s*"(?:[^"\\]|\\.)*"'
 _MATCHERS: Final = re.compile(rf"(?:\s*{_MATCHER}\s*(?:,\s*{_MATCHER}\s*)*)?", re.ASCII)
 
-Kind = Literal["unreachable", "timed-out", "refused", "not-prometheus"]
+#: What Prometheus says to a query that reads more than `--query.max-samples`.
+_TOO_MUCH: Final = "too many samples"
+
+Kind = Literal["unreachable", "timed-out", "refused", "not-prometheus", "too-large"]
 
 
 class PrometheusSettings(BaseModel):
@@ -94,7 +99,10 @@ class PrometheusSettings(BaseModel):
 
 
 class PrometheusError(UnavailableError):
-    """A query that brought no result; `kind` says whether anybody was there at all."""
+    """A query that brought no result; `kind` says whether anybody was there at all.
+
+    `too-large` is what a query for less, or for a shorter time, may bring.
+    """
 
     def __init__(self, what: str, *, where: str, mend: str, kind: Kind) -> None:
         super().__init__(what, where=where, mend=mend)
@@ -102,7 +110,7 @@ class PrometheusError(UnavailableError):
 
 
 class Prometheus:
-    """A Prometheus server that answers instant queries. For one thread at a time."""
+    """A Prometheus server that answers queries. For one thread at a time."""
 
     def __init__(
         self, settings: PrometheusSettings, *, monotonic: Callable[[], float] = time.monotonic
@@ -124,23 +132,54 @@ class Prometheus:
             **options,
         )
 
-    def query(self, query: str) -> tuple[Sample, ...]:
+    def query(self, query: str, *, at_seconds: float | None = None) -> tuple[Sample, ...]:
         """Return the elements of an instant vector, as of Prometheus' own present.
+
+        Args:
+            query: PromQL that gives a vector.
+            at_seconds: as of this Unix time instead.
 
         Raises:
             PrometheusError: no answer, a refusal in the server's words, no Prometheus, or a token
                 file that cannot be read.
         """
-        # Prometheus gives up, too, instead of working for nobody.
-        params = {"timeout": f"{math.ceil(self.settings.timeout_seconds * 1000)}ms"}
+        params = self._limits() | ({} if at_seconds is None else {"time": repr(at_seconds)})
         with self._translating():
-            if self.settings.bearer_token_file:
-                token = _secret(self.settings.bearer_token_file)
-                self._headers["Authorization"] = f"Bearer {token}"
+            self._authorise()
             elements = self._connection.custom_query(query, params=params)
-            if not isinstance(elements, list):
-                raise TypeError("its result is no list")
-            return tuple(_sample(element) for element in elements)
+            return tuple(_sample(element) for element in _listed(elements))
+
+    def query_range(
+        self, query: str, *, first_seconds: int, last_seconds: int, step_seconds: int
+    ) -> tuple[RangeSeries, ...]:
+        """Return each series' values at the first time and every step up to the last one.
+
+        One request, so 11,000 points a series at most; `telemetry.prometheus_range` asks for more
+        than that in pages. What is no number (NaN, Inf) is left out: absent, never 0.
+
+        Raises:
+            PrometheusError: as with `query`; `too-large` for an answer beyond our limit or theirs.
+        """
+        with self._translating():
+            self._authorise()
+            elements = self._connection.custom_query_range(
+                query,
+                datetime.fromtimestamp(first_seconds, UTC),
+                datetime.fromtimestamp(last_seconds, UTC),
+                str(step_seconds),
+                # Thanos answers from the stores that it reaches, unless it is told not to.
+                params=self._limits() | {"partial_response": "false"},
+            )
+            return tuple(_range_series(element) for element in _listed(elements))
+
+    def _limits(self) -> dict[str, str]:
+        # Prometheus gives up, too, instead of working for nobody.
+        return {"timeout": f"{math.ceil(self.settings.timeout_seconds * 1000)}ms"}
+
+    def _authorise(self) -> None:
+        if self.settings.bearer_token_file:
+            token = _secret(self.settings.bearer_token_file)
+            self._headers["Authorization"] = f"Bearer {token}"
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -228,6 +267,7 @@ class _BoundedSession(requests.Session):
                 raise _RefusedError(
                     f"the answer is larger than {ANSWER_BYTES_MAX // 2**20} MiB",
                     mend="narrow the queries with matchers",
+                    kind="too-large",
                 )
             if self._monotonic() > deadline:
                 raise requests.Timeout
@@ -248,6 +288,12 @@ def _refuse_failure(response: requests.Response) -> None:
         mend = "give bearer_token_file, or username and password, that may query"
         raise _RefusedError(f"answered {status}: {words}", mend=mend)
     gone = status >= HTTPStatus.INTERNAL_SERVER_ERROR and not said_by_prometheus
+    if said_by_prometheus and _TOO_MUCH in words:
+        raise _RefusedError(
+            f"answered {status}: {words}",
+            mend="narrow the queries with matchers",
+            kind="too-large",
+        )
     raise _RefusedError(
         f"answered {status}: {words}",
         mend="check the address, and the matchers and the window of the queries",
@@ -264,6 +310,30 @@ def _words(response: requests.Response) -> tuple[str, bool]:
     said = body.get("error") if isinstance(body, dict) else None
     words = " ".join(str(said or response.reason or "no reason given").split())
     return words[:_WORDS_MAX], bool(said)
+
+
+def _listed(elements: object) -> list[Any]:
+    if not isinstance(elements, list):
+        raise TypeError("its result is no list")
+    return elements
+
+
+def _range_series(element: object) -> RangeSeries:
+    """Read `{"metric": {...}, "values": [[time, "number"], ...]}`; raise ValueError, TypeError."""
+    if not isinstance(element, dict) or not isinstance(element.get("metric"), dict):
+        raise TypeError("an element without labels")
+    labels = element["metric"]  # nobody else holds it
+    name = labels.pop("__name__", "")
+    points = element["values"]
+    at_seconds = np.array([point[0] for point in points], dtype=np.float64).round()
+    values = np.array([point[1] for point in points], dtype=np.float64)
+    numbers = np.isfinite(values)
+    return RangeSeries(
+        name=name,
+        labels=labels,
+        at_seconds=at_seconds[numbers].astype(np.int64),
+        values=values[numbers],
+    )
 
 
 def _sample(element: object) -> Sample:

@@ -1,0 +1,160 @@
+"""What is to be read and what was: the bridge without its stream, its clock and its thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from telemetry.bridge.minutes import (
+    MINUTES_MAX,
+    MinuteRange,
+    MinuteSet,
+    due,
+    latest_complete,
+)
+from telemetry.bridge.state_file import BridgeState
+from telemetry.messages import TrafficSample
+from telemetry.traffic.assembly import MINUTE_SECONDS
+from telemetry.traffic.query import Signal
+from telemetry.traffic.reader import TrafficReader, TrafficReading
+
+#: Six hours: what one query gives is then a few megabytes for a thousand workloads.
+PIECE_MINUTES: Final = 360
+
+
+class BridgeCore:
+    """Reads minutes from Prometheus, and knows which are left. For one thread at a time.
+
+    Whoever drives it reads each range of `minutes_due`, hands the samples on, and says so with
+    `acknowledge`; what was not acknowledged is due again. No minute is read before it is complete.
+    """
+
+    def __init__(
+        self,
+        reader: TrafficReader,
+        *,
+        backfill_minutes: int = MINUTES_MAX,
+        delay_seconds: float = 15.0,
+        reread_minutes: int = 5,
+        piece_minutes: int = PIECE_MINUTES,
+        state: BridgeState | None = None,
+    ) -> None:
+        """Prepare; nothing is read yet.
+
+        Args:
+            reader: asks Prometheus.
+            backfill_minutes: without a state: how far back to begin.
+            delay_seconds: after this a minute's scrapes have arrived.
+            reread_minutes: so many minutes before the newest are read again with it, for samples
+                that came late.
+            piece_minutes: what is read at once.
+            state: what was done before.
+        """
+        self._reader = reader
+        self._backfill_minutes = min(backfill_minutes, MINUTES_MAX)
+        self._delay_seconds = delay_seconds
+        self._reread_minutes = reread_minutes
+        self._piece_minutes = piece_minutes
+        self._since = None if state is None else state.since
+        self._done = MinuteSet() if state is None else state.done
+        self._handed: dict[tuple[str, int], TrafficSample] = {}
+        self.last_reading: TrafficReading | None = None
+
+    @property
+    def state(self) -> BridgeState | None:
+        """What is done; None before the first look at a clock."""
+        return None if self._since is None else BridgeState(since=self._since, done=self._done)
+
+    def now_seconds(self, own_seconds: float) -> float:
+        """The earlier of our clock and Prometheus': a minute is complete when both say so.
+
+        Raises:
+            PrometheusError: it does not answer.
+        """
+        return min(own_seconds, self._reader.now_seconds())
+
+    def minutes_due(self, now_seconds: float) -> tuple[MinuteRange, ...]:
+        """Return what is to be read now, the newest piece first, then the oldest ones.
+
+        Where the clock has gone back, minutes that are no longer over are forgotten: they are read
+        when they are.
+        """
+        latest = latest_complete(now_seconds, self._delay_seconds)
+        if self._since is None:
+            self._since = latest - self._backfill_minutes + 1
+        self._since = min(self._since, latest + 1)
+        self._done = self._done.within(MinuteRange(max(0, latest - MINUTES_MAX + 1), latest))
+        return due(self._done, since=self._since, latest=latest, piece_minutes=self._piece_minutes)
+
+    def read(self, minute_first: int, minute_last: int) -> list[TrafficSample]:
+        """Return the samples of these minutes, both ends included, by minute and key.
+
+        Raises:
+            PrometheusError: see `TrafficReader.read`.
+        """
+        self.last_reading = self._reader.read(minute_first, minute_last)
+        return list(self.last_reading.assembly.samples)
+
+    def read_with_late(self, minutes: MinuteRange) -> tuple[list[TrafficSample], int]:
+        """Return the samples of these minutes, and what has changed in those just before them.
+
+        Only minutes that this process has handed on are looked at again, and what has vanished
+        since then is kept: a store that is away takes nothing back. The second value counts the
+        samples that changed.
+
+        Raises:
+            PrometheusError: see `TrafficReader.read`.
+        """
+        seen = {minute for _, minute in self._handed if minute < minutes.first}
+        first = min((m for m in seen if m >= minutes.first - self._reread_minutes), default=None)
+        found = self.read(minutes.first if first is None else first, minutes.last)
+        fresh = [sample for sample in found if _minute(sample) >= minutes.first]
+        late = [
+            merged
+            for sample in found
+            if _minute(sample) < minutes.first
+            and (merged := self._merged(sample)) != self._handed.get(_place(sample))
+        ]
+        return [*late, *fresh], len(late)
+
+    def acknowledge(self, minutes: MinuteRange, samples: Iterable[TrafficSample] = ()) -> None:
+        """Keep that the stream has the samples of these minutes.
+
+        Args:
+            minutes: what was read.
+            samples: what was handed on, late ones too; the newest are remembered.
+        """
+        self._done = self._done.with_range(minutes)
+        newest = self._done.last or minutes.last
+        self._handed.update(
+            {
+                _place(sample): sample
+                for sample in samples
+                if newest - self._reread_minutes < _minute(sample)
+            }
+        )
+        self._handed = {
+            place: sample
+            for place, sample in self._handed.items()
+            if newest - self._reread_minutes < place[1] <= newest
+        }
+
+    def _merged(self, sample: TrafficSample) -> TrafficSample:
+        """What was handed on, with what is measured now in its place."""
+        before = self._handed.get(_place(sample))
+        if before is None:
+            return sample
+        measured = {
+            str(signal): value
+            for signal in Signal
+            if (value := getattr(sample, signal)) is not None
+        }
+        return before.model_copy(update=measured)
+
+
+def _minute(sample: TrafficSample) -> int:
+    return sample.timestamp_milliseconds // (MINUTE_SECONDS * 1000)
+
+
+def _place(sample: TrafficSample) -> tuple[str, int]:
+    return sample.key, _minute(sample)

@@ -1,0 +1,1 @@
+"""What workloads are asked to do, by the minute: queries by exporter, and samples from answers."""

@@ -1,0 +1,162 @@
+"""Reads samples of whole minutes from Prometheus: all queries, and the names that they need."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from telemetry.prometheus import Prometheus, PrometheusError
+from telemetry.prometheus_range import Span, read_range
+from telemetry.sample import RangeSeries, Sample
+from telemetry.traffic.assembly import MINUTE_SECONDS, Answer, Assembly, assembled
+from telemetry.traffic.cluster_state import READY_REPLICAS, SERVICE_OWNERS, SERVICES
+from telemetry.traffic.names import WorkloadNames, names_of
+from telemetry.traffic.query import Naming, Signal, TrafficQuery, TrafficScope, rendered
+
+#: Nobody is there; whatever is asked next fares alike.
+_GONE: Final = frozenset({"unreachable", "not-prometheus"})
+_NAMED_BY_OTHERS: Final = frozenset({Naming.PLAIN, Naming.SERVICE, Naming.ROUTE, Naming.JOINED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficOptions:
+    """What is asked for.
+
+    Attributes:
+        queries: those of the source that is believed most come first.
+        scope: what they share.
+        services: `namespace/name` of a Service or route -> its workload, where that is written.
+        namespaces: whose workloads count; empty for all.
+    """
+
+    queries: tuple[TrafficQuery, ...]
+    scope: TrafficScope = field(default_factory=TrafficScope)
+    services: Mapping[str, str] = field(default_factory=dict)
+    namespaces: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficReading:
+    """What some minutes were like.
+
+    Attributes:
+        assembly: the samples, and what was left out.
+        failures: queries that failed and could be done without, one line each.
+        failed: why, by kind, and how often.
+    """
+
+    assembly: Assembly
+    failures: tuple[str, ...]
+    failed: Mapping[str, int]
+
+
+class _Failures:
+    """What went wrong in one reading and can be done without."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.kinds: Counter[str] = Counter()
+        self.last: PrometheusError | None = None
+
+    def add(self, of: str, error: PrometheusError) -> None:
+        """Keep one failure; `of` says what was asked."""
+        self.lines.append(f"{of}: {error}")
+        self.kinds[error.kind] += 1
+        self.last = error
+
+
+class TrafficReader:
+    """Asks one Prometheus. For one thread at a time."""
+
+    def __init__(self, prometheus: Prometheus, options: TrafficOptions) -> None:
+        self._prometheus = prometheus
+        self._options = options
+        self._names = WorkloadNames(given=options.services)
+
+    def read(self, minute_first: int, minute_last: int) -> TrafficReading:
+        """Return the samples of the minutes that end at `minute * 60`, both ends included.
+
+        A query that Prometheus refuses is done without, and named: the others' signals are still
+        worth something. So is any other failure, except of a query for requests.
+
+        Raises:
+            PrometheusError: nobody answers, a query for requests was not answered in time, or none
+                was answered at all.
+        """
+        span = Span(
+            first_seconds=minute_first * MINUTE_SECONDS,
+            last_seconds=minute_last * MINUTE_SECONDS,
+            step_seconds=MINUTE_SECONDS,
+        )
+        failures = _Failures()
+        found = ((query, self._series(query, span, failures)) for query in self._options.queries)
+        answers = [
+            Answer(query=query, series=series) for query, series in found if series is not None
+        ]
+        if failures.last is not None and not answers:
+            raise failures.last
+        if any(each.series and each.query.naming in _NAMED_BY_OTHERS for each in answers):
+            self._look_up_names(span.last_seconds, failures)
+        return TrafficReading(
+            assembly=assembled(
+                answers,
+                self._names,
+                minute_first=minute_first,
+                minute_last=minute_last,
+                namespaces=self._options.namespaces,
+            ),
+            failures=tuple(failures.lines),
+            failed=failures.kinds,
+        )
+
+    def now_seconds(self) -> float:
+        """Return Prometheus' own time.
+
+        Raises:
+            PrometheusError: it does not answer.
+        """
+        (found,) = self._prometheus.query("vector(0)")
+        return found.evaluated_at_seconds
+
+    def _series(
+        self, query: TrafficQuery, span: Span, failures: _Failures
+    ) -> tuple[RangeSeries, ...] | None:
+        try:
+            return read_range(self._prometheus, query.render(self._options.scope), span)
+        except PrometheusError as error:
+            is_late = error.kind == "timed-out" and query.signal is Signal.REQUESTS
+            if error.kind in _GONE or is_late:
+                raise
+            failures.add(f"{query.source} {query.signal}", error)
+            return None
+
+    def _look_up_names(self, at_seconds: int, failures: _Failures) -> None:
+        """Ask whose the names are; what is not answered now is taken as it was before."""
+        before = self._names
+        found = names_of(
+            given=self._options.services,
+            ready=self._looked_up("workloads", READY_REPLICAS, at_seconds, failures),
+            services=self._looked_up("services", SERVICES, at_seconds, failures),
+            owners=self._looked_up("owners", SERVICE_OWNERS, at_seconds, failures),
+        )
+        self._names = WorkloadNames(
+            given=found.given,
+            owners=found.owners or before.owners,
+            services=found.services or before.services,
+            workloads=found.workloads or before.workloads,
+        )
+
+    def _looked_up(
+        self, of: str, promql: str, at_seconds: int, failures: _Failures
+    ) -> tuple[Sample, ...]:
+        try:
+            return self._prometheus.query(
+                rendered(promql, self._options.scope), at_seconds=at_seconds
+            )
+        except PrometheusError as error:
+            if error.kind in _GONE:
+                raise
+            failures.add(f"names of {of}", error)
+            return ()
