@@ -11,8 +11,9 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 from kafka.net.compat import KafkaNetClient
 
-from energy.errors import InputError, UnavailableError
+from energy.errors import InputError
 from telemetry.kafka.failures import unavailable
+from telemetry.kafka.refusals import heard, refusal
 from telemetry.kafka.settings import KafkaSettings
 
 C = TypeVar("C")
@@ -36,20 +37,15 @@ def connected(kind: Callable[..., C], settings: KafkaSettings, **options: object
         made.append(KafkaNetClient(**given))
         return made[-1]
 
-    try:
-        return kind(**configuration, kafka_client=remembered, **options)
-    except (KafkaError, OSError, RuntimeError) as error:
-        # The constructor leaves its thread and sockets behind; without a broker we come here often.
-        cause = next((each for each in map(_refusal, made) if each is not None), error)
-        for each in made:
-            each.close()
-        if isinstance(cause, ssl.SSLError):
-            raise UnavailableError(
-                f"TLS failed: {cause.reason or cause}",
-                where=settings.where,
-                mend="see tls, tls_ca_file and tls_cert_file",
-            ) from None
-        raise unavailable(cause, settings.where) from None
+    with heard() as refusals:
+        try:
+            return kind(**configuration, kafka_client=remembered, **options)
+        except (KafkaError, OSError, RuntimeError) as error:
+            # It leaves its thread and sockets behind; without a broker we come here often.
+            for each in made:
+                each.close()
+            said = refusal(settings, refusals.errors)
+            raise said or unavailable(error, settings.where) from None
 
 
 def administrator(settings: KafkaSettings) -> Any:  # noqa: ANN401 - ships no types
@@ -110,14 +106,3 @@ def _secret(file: Path) -> str:
     if not secret:
         raise InputError("is empty", where=str(file), mend="it must hold the password")
     return secret
-
-
-def _refusal(client: Any) -> Exception | None:  # noqa: ANN401 - ships no types
-    """Why a broker did not let us in, where it said so; kafka-python only says that it waited.
-
-    It keeps that for itself (KafkaNetClient._manager, 3.0.12); a test asks a real broker.
-    """
-    manager = client._manager  # noqa: SLF001
-    servers = [server.node_id for server in client.cluster.bootstrap_brokers()]
-    found: list[Exception | None] = [manager.auth_failure(server) for server in servers]
-    return next((each for each in found if each is not None), None)

@@ -29,13 +29,16 @@ PASSWORD = "correct-horse"  # noqa: S105 - of a broker that lives as long as the
 _NUMBERS = count()
 # A small heap and the quick compiler only: half the time to start on two cores.
 _JAVA = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+_LISTENERS = ("PLAINTEXT", "CONTROLLER", "SASL_SSL")
+_LOGIN = "org.apache.kafka.common.security"
 _MORE = """
-listeners=PLAINTEXT://127.0.0.1:{plain},SASL_SSL://127.0.0.1:{secure},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{plain},SASL_SSL://127.0.0.1:{secure},CONTROLLER://127.0.0.1:{controller}
+listeners={listeners}
+advertised.listeners={listeners}
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256
-listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_alice="{password}";
-listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.plain.sasl.jaas.config={login}.plain.PlainLoginModule \\
+  required user_alice="{password}";
+listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config={login}.scram.ScramLoginModule required;
 ssl.keystore.type=PEM
 ssl.keystore.location={keystore}
 ssl.truststore.type=PEM
@@ -122,10 +125,10 @@ def _write_configuration(folder: Path, authority: Authority, ports: list[int]) -
     pair = authority.sign("kafka")
     keystore = folder / "keystore.pem"
     keystore.write_text(pair.key.read_text("ascii") + pair.certificate.read_text("ascii"))
+    addresses = zip(_LISTENERS, ports, strict=True)
     more = _MORE.format(
-        plain=ports[0],
-        controller=ports[1],
-        secure=ports[2],
+        listeners=",".join(f"{name}://{LOOPBACK}:{port}" for name, port in addresses),
+        login=_LOGIN,
         password=PASSWORD,
         keystore=keystore,
         truststore=authority.root.certificate,
@@ -143,9 +146,10 @@ def formatted(folder: Path) -> KafkaBroker:
     java = shutil.which("java") or "java"
     called = [java, *_JAVA, "-cp", f"{Toolchain.found(os.environ).home('kafka') / 'lib'}/*"]
     identity = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
+    user = f"SCRAM-SHA-256=[name=bob,password={PASSWORD}]"
+    storage = [*called, "kafka.tools.StorageTool", "format", "--standalone", "-t", identity]
     subprocess.run(
-        [*called, "kafka.tools.StorageTool", "format", "--standalone", "-t", identity]
-        + ["-c", str(configuration), "--add-scram", f"SCRAM-SHA-256=[name=bob,password={PASSWORD}]"],
+        [*storage, "-c", str(configuration), "--add-scram", user],
         check=True,
         capture_output=True,
         stdin=subprocess.DEVNULL,

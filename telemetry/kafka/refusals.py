@@ -1,0 +1,66 @@
+"""Why no broker let us in. kafka-python raises only that it waited; the reason it logs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from kafka import errors
+from typing_extensions import override
+
+from energy.errors import UnavailableError
+from telemetry.kafka.failures import unavailable
+from telemetry.kafka.settings import KafkaSettings
+
+_LOGGER: Final = logging.getLogger("kafka.net.manager")
+
+
+class Refusals(logging.Handler):
+    """Keeps the errors that kafka-python 3 logs of attempts to connect (a test asks brokers)."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.errors: list[Exception] = []
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record's errors."""
+        given = record.args if isinstance(record.args, tuple) else ()
+        self.errors += [each for each in given if isinstance(each, Exception)]
+
+
+@contextmanager
+def heard() -> Iterator[Refusals]:
+    """Give what is logged in this block; of other connections, too, if such are made."""
+    refusals = Refusals()
+    _LOGGER.addHandler(refusals)
+    try:
+        yield refusals
+    finally:
+        _LOGGER.removeHandler(refusals)
+
+
+def refusal(settings: KafkaSettings, heard_errors: list[Exception]) -> UnavailableError | None:
+    """Say the most telling of these errors in one line; None where none tells anything."""
+    for each in heard_errors:
+        if isinstance(each, errors.AuthorizationError | errors.SaslAuthenticationFailedError):
+            return unavailable(each, settings.where)
+    said = [str(each) for each in heard_errors]
+    for words in said:
+        if "Handshake failed" in words:
+            return UnavailableError(
+                f"TLS failed: {words.partition('Handshake failed: ')[2]}",
+                where=settings.where,
+                mend="see tls_ca_file and tls_cert_file",
+            )
+    is_garbled = any(isinstance(each, errors.InvalidReceiveError) for each in heard_errors)
+    is_cut = not settings.speaks_tls and any("disconnected" in words for words in said)
+    if is_garbled or is_cut:
+        return UnavailableError(
+            "it does not speak plain Kafka there", where=settings.where, mend="see tls"
+        )
+    if any("REFUSED" in words for words in said):
+        return UnavailableError("nobody listens there", where=settings.where)
+    return None
