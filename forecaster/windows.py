@@ -30,7 +30,8 @@ SCALE_RATIO_MIN: Final = 1e-3
 SEQUENCE_CHANNELS: Final = BUCKET_MINUTES + 6
 CANDIDATES: Final = 6
 HORIZON_FEATURES: Final = 2 * DAYS + 2 + HORIZONS
-CONTEXT_FEATURES: Final = 9 + 2 * DAYS
+CLOCK_FEATURES: Final = 6
+CONTEXT_FEATURES: Final = CLOCK_FEATURES + 3 + 2 * DAYS
 _DAY_MINUTES: Final = 1440
 _WEEK_MINUTES: Final = 7 * _DAY_MINUTES
 _WEEK: Final = DAYS - 1
@@ -133,6 +134,19 @@ def days_before(view: HistoryView) -> Floats:
     return np.where(np.isnan(between), np.where(np.isnan(lower), upper, lower), between)
 
 
+def clock_of(minutes: npt.ArrayLike) -> Floats:
+    """Return sine and cosine of the time of day, of half a day and of the week: [n, 6].
+
+    Args:
+        minutes: int[n], minute numbers; the first of `Windows.context`'s columns are these.
+    """
+    at = np.atleast_1d(np.asarray(minutes, dtype=np.int64))
+    day = 2 * np.pi * (at % _DAY_MINUTES) / _DAY_MINUTES
+    week = 2 * np.pi * (at % _WEEK_MINUTES) / _WEEK_MINUTES
+    turns = [f(turn) for turn in (day, 2 * day, week) for f in (np.sin, np.cos)]
+    return np.stack(turns, axis=1).astype(np.float32)
+
+
 def mean_present(values: Floats, axis: int) -> Floats:
     """Return means of what is not NaN; NaN where all is."""
     there = ~np.isnan(values)
@@ -196,9 +210,7 @@ def _of_horizons(paths: Floats, median: Floats) -> tuple[Floats, Floats, Floats]
 
 
 def _context(view: HistoryView, centre: Floats, scale: Floats, offsets: Floats) -> Floats:
-    day = 2 * np.pi * (view.minute % _DAY_MINUTES) / _DAY_MINUTES
-    week = 2 * np.pi * (view.minute % _WEEK_MINUTES) / _WEEK_MINUTES
-    clock = [f(turn) for turn in (day, 2 * day, week) for f in (np.sin, np.cos)]
+    clock = clock_of(view.minute)
     recent = mean_present(np.abs(view.recent[:, 10:] - view.recent[:, :-10]), axis=1)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         columns = [
@@ -206,6 +218,6 @@ def _context(view: HistoryView, centre: Floats, scale: Floats, offsets: Floats) 
             np.log(recent / scale + 1e-3),
             (newest_present(view.recent[:, -10:]) - centre) / scale,
         ]
-    fixed = np.broadcast_to(np.asarray(clock, dtype=np.float32), (len(centre), len(clock)))
+    fixed = np.broadcast_to(clock, (len(centre), clock.shape[1]))
     rest = np.stack([_filled(column) for column in columns], axis=1)
     return np.concatenate([fixed, rest, _filled(offsets), _mask(offsets)], axis=1)
