@@ -1,17 +1,15 @@
 """What was not traffic: absent minutes, NaN, and zeros that a series' own level makes incredible.
 
-A zero is incredible where the hour before it was steady: of the up to 60 known minutes before the
-run, without the one just before it, the 5 % quantile is at least 0.7 of the median. A series that
-scatters so little has a coefficient of variation below 0.3 / 1.645 = 0.18, so that a zero lies more
-than five standard deviations below its level; counts that scatter so little number at least 30 a
-minute, of which none comes with probability exp(-30). A web site's night with a few requests a
-minute scatters more, and its zeros are traffic.
+A zero is incredible where the hour before was steady: of the newest 60 known minutes among the 120
+before it, the 5 % quantile is at least 0.7 of the median. A series that scatters so little has a
+coefficient of variation below 0.3 / 1.645 = 0.18, so that a zero lies more than five standard
+deviations below its level; counts that scatter so little number at least 30 a minute, of which
+none comes with probability exp(-30). A web site's night with a few requests a minute scatters more,
+and its zeros are traffic. Fewer than 30 known minutes prove nothing: after an hour and a half of
+zeros a series is what it says, switched off.
 
-Three things limit the rule. Fewer than 30 known minutes prove nothing. After six hours of zeros the
-series is what it says: switched off. A series that did so three times within a day rests at zero.
-
-A minute beside such a run is cut by it where it is below 0.7 of the level before, and, after the
-run, of the minute that follows.
+A minute beside such zeros is cut by them where it is below 0.7 of the level before, and, after
+them, of the minute that follows.
 """
 
 from __future__ import annotations
@@ -22,13 +20,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+SIGHT_MINUTES: Final = 120
 LEVEL_MINUTES: Final = 60
 LEVEL_MINUTES_MIN: Final = 30
 STEADY_QUANTILE: Final = 0.05
 STEADY_RATIO: Final = 0.7
-RUN_MINUTES_MAX: Final = 6 * 60
-RUNS_PER_DAY_MAX: Final = 3
-DAY_MINUTES: Final = 24 * 60
 
 #: Training only: the window of the local median, that of the local scatter, and how far is too far.
 MEDIAN_MINUTES: Final = 31
@@ -70,21 +66,27 @@ def find_outages(values: npt.ArrayLike) -> Outages:
         values: float[n], a value a minute without missing minutes in between; NaN: absent.
     """
     series = np.asarray(values, dtype=np.float64)
-    marked = np.isnan(series)
-    edges = np.zeros(len(series), dtype=np.bool_)
-    found: list[int] = []
+    outages = Outages(np.isnan(series), np.zeros(len(series), dtype=np.bool_))
     for first, end in _runs(series == 0):
-        level = _steady_level(series[:first], marked[:first])
-        if level is None:
-            continue
-        found.append(first)
-        if sum(other > first - DAY_MINUTES for other in found) > RUNS_PER_DAY_MAX:
-            continue
-        last = min(end, first + RUN_MINUTES_MAX)
-        marked[first:last] = True
-        for edge in _cut_minutes(series, first, last, level):
-            marked[edge] = edges[edge] = True
-    return Outages(marked, edges)
+        _mark_run(series, outages, first, end)
+    return outages
+
+
+def steady_levels(before: npt.ArrayLike) -> Floats:
+    """Return the levels beside which a zero would be incredible: float[n], NaN where none is.
+
+    Args:
+        before: float[n, m], the minutes before the zero, the newest last, 120 of them or fewer;
+            NaN: absent or outage.
+    """
+    window = np.asarray(before, dtype=np.float64)[:, -SIGHT_MINUTES:]
+    known = ~np.isnan(window)
+    newest = known & (known[:, ::-1].cumsum(axis=1)[:, ::-1] <= LEVEL_MINUTES)
+    ordered = np.sort(np.where(newest, window, np.nan), axis=1)
+    counts = newest.sum(axis=1)
+    levels, lows = _quantile(ordered, counts, 0.5), _quantile(ordered, counts, STEADY_QUANTILE)
+    steady = (counts >= LEVEL_MINUTES_MIN) & (levels > 0) & (lows >= STEADY_RATIO * levels)
+    return np.where(steady, levels, np.nan)
 
 
 def without_outages(values: npt.ArrayLike) -> Floats:
@@ -129,28 +131,39 @@ def _runs(wanted: Booleans) -> list[tuple[int, int]]:
     return list(zip(firsts.tolist(), ends.tolist(), strict=True))
 
 
-def _steady_level(before: Floats, marked: Booleans) -> float | None:
-    """The level of the hour before a run, or None where it was not steady or is not known."""
-    # The hour lies in the last day: an older level says nothing about now.
-    window = before[-DAY_MINUTES - 1 : -1]
-    known = window[~marked[-DAY_MINUTES - 1 : -1]][-LEVEL_MINUTES:]
-    if len(known) < LEVEL_MINUTES_MIN:
-        return None
-    level = float(np.median(known))
-    steady = np.quantile(known, STEADY_QUANTILE) >= STEADY_RATIO * level
-    return level if level > 0 and steady else None
-
-
-def _cut_minutes(series: Floats, first: int, end: int, level: float) -> list[int]:
-    """Minutes beside the run of zeros that it cuts: the one before, the one after, or none."""
-    cut = []
+def _mark_run(series: Floats, outages: Outages, first: int, end: int) -> None:
+    """Mark what is incredible of a run of zeros, and the minutes that it cuts."""
+    marked, edges = outages.marked, outages.edges
+    level = np.nan
+    last = first
+    while last < end:
+        since = max(0, last - SIGHT_MINUTES)
+        seen = np.where(marked[since:last], np.nan, series[since:last])
+        found = steady_levels(seen[None])[0]
+        if np.isnan(found):
+            break
+        marked[last] = True
+        level = found if last == first else level
+        last += 1
+    if last == first:
+        return
     if 0 < series[first - 1] < STEADY_RATIO * level:
-        cut.append(first - 1)
-    if end + 1 < len(series):
-        bound = STEADY_RATIO * np.fmin(level, series[end + 1])
-        if 0 < series[end] < bound:
-            cut.append(end)
-    return cut
+        marked[first - 1] = edges[first - 1] = True
+    if last == end and end + 1 < len(series):
+        following = np.fmin(level, series[end + 1])
+        if 0 < series[end] < STEADY_RATIO * following:
+            marked[end] = edges[end] = True
+
+
+def _quantile(ordered: Floats, counts: npt.NDArray[np.int_], level: float) -> Floats:
+    """Quantiles of the first `counts` of each row, float[n]; NaN where a row has none."""
+    if not ordered.shape[1]:
+        return np.full(len(ordered), np.nan)
+    places = level * np.maximum(counts - 1, 0)
+    below = np.floor(places).astype(np.intp)
+    above = np.minimum(below + 1, np.maximum(counts - 1, 0))
+    rows = np.arange(len(ordered))
+    return ordered[rows, below] + (places - below) * (ordered[rows, above] - ordered[rows, below])
 
 
 def _rolling_median(values: Floats, minutes: int) -> Floats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from forecaster.cleaning import RUN_MINUTES_MAX, clip_outliers, find_outages, without_outages
+from forecaster.cleaning import clip_outliers, find_outages, steady_levels, without_outages
 
 
 def steady(minutes: int, level: float = 3000.0, seed: int = 1) -> np.ndarray:
@@ -67,17 +67,19 @@ def test_absent_minutes_are_marked_and_prove_nothing():
 
 
 def test_what_stays_at_zero_is_switched_off():
-    """After six hours zeros are traffic."""
+    """When 30 of the last 120 minutes are no longer known, zeros are traffic."""
     values = np.concatenate([steady(300), np.zeros(1000)])
-    assert find_outages(values).marked.sum() == RUN_MINUTES_MAX
+    assert find_outages(values).marked.sum() == 120 - 30 + 1
 
 
-def test_a_series_that_rests_at_zero_again_and_again_is_believed():
-    """Three rests a day, and the next are traffic."""
-    values = np.tile(np.concatenate([steady(100), np.zeros(20)]), 40)
-    marked = find_outages(values).marked
-    assert marked.sum() == 3 * 20
-    assert not marked[3 * 120 :].any()
+def test_levels_of_many_series_are_those_of_each():
+    """A steady one, a noisy one, one at rest, one hardly known; NaN is passed over."""
+    before = np.stack([steady(120), few(120, 3), np.zeros(120), steady(120)])
+    before[0, 5:60] = np.nan
+    before[3, :95] = np.nan
+    levels = steady_levels(before)
+    assert levels[0] == pytest.approx(np.nanmedian(before[0, 60:]))
+    assert np.isnan(levels[1:]).all()
 
 
 def test_marks_never_depend_on_what_comes_later():
