@@ -8,7 +8,7 @@ minute, at the trace's own time of day (UTC).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +34,12 @@ class TrafficTrace:
     Attributes:
         name: of the series, such as `mongo-01`.
         requests_per_second: float64[minutes], finite and not negative.
+        first_minute: the Unix minute of the first value, when it was measured.
     """
 
     name: str
     requests_per_second: FloatArray
+    first_minute: int = 1
 
     def __post_init__(self) -> None:
         values = np.asarray(self.requests_per_second, dtype=np.float64)
@@ -58,7 +60,7 @@ class TrafficTrace:
         if busy <= 0:
             raise InputError("a trace without traffic cannot be scaled", where=self.name)
         ratio = peak_requests_per_second / busy
-        return TrafficTrace(name=self.name, requests_per_second=self.requests_per_second * ratio)
+        return replace(self, requests_per_second=self.requests_per_second * ratio)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -99,6 +99,28 @@ def place(  # noqa: PLR0913, PLR0917 - one parameter per option
         placement.show_stream(requests.StreamRequest.parse(options), form, file)
 
 
+@simulate.command()
+def traffic(
+    forecasts: Annotated[  # noqa: FBT002 - an option is never positional
+        bool,
+        typer.Option("--forecasts", help="Forecast each feature, and print MSE and MAE by model."),
+    ] = False,
+    output: Annotated[str, typer.Option(help="table or json.")] = TABLE,
+    file: Annotated[
+        Path | None, typer.Option(help="Write the result here instead of stdout.")
+    ] = None,
+) -> None:
+    """Show what replayed traffic does to a simulated service. All figures are simulated."""
+    from console import traffic_tables  # load the simulator and its libraries
+
+    form = require_format(output, (TABLE, JSON))
+    require_writable(file)
+    if forecasts:
+        traffic_tables.show_forecasts(form, file)
+    else:
+        traffic_tables.show_features(form, file)
+
+
 def _which(suite: str | None, scenario: str | None) -> str:
     """What is to be run: the suite, or a scenario."""
     if suite is not None and (suite not in (GROUND, RANK) or scenario is not None):

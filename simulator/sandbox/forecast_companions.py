@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from energy.errors import UnavailableError
+from simulator.sandbox import forecast_names as names
 from simulator.sandbox.companions import FORECAST_MODULES, Companion, installed
 from simulator.sandbox.forecast_history import write_history
 from simulator.sandbox.forecast_workloads import manifests, replayed_workloads
@@ -28,6 +29,8 @@ from simulator.sandbox.record import (
 #: The extras telemetry and forecaster; whoever started a sandbox for its control plane has none.
 LIBRARIES = ("fastapi", "kafka", "kubernetes", "onnxruntime", "prometheus_api_client", "uvicorn")
 READY_PATH = "/readyz"
+PARTITIONS = 3
+DELAY_SECONDS = 6  # the replay is scraped every five
 GET_PROMETHEUS = "apt-get install --no-install-recommends prometheus"
 
 
@@ -86,9 +89,17 @@ def bridge(program: Program, folder: Path, ports: Mapping[str, int]) -> Companio
     told = {
         "prometheus_url": f"http://{LOOPBACK}:{ports['prometheusPort']}",
         "kafka_servers": f"{LOOPBACK}:{ports['kafkaPort']}",
+        "kafka_partitions": str(PARTITIONS),
+        "state_file": str(folder / "telemetry.json"),
         "port": str(ports["bridgePort"]),
+        "presets": "ingress-nginx,kubernetes",
+        "namespaces": ",".join(names.NAMESPACES),
+        "rate_window_seconds": str(2 * names.PAST_STEP_SECONDS),
+        "stale_seconds": str(2 * names.PAST_STEP_SECONDS),
+        "delay_seconds": str(DELAY_SECONDS),
     }
-    return _service(BRIDGE, program, folder, ports["bridgePort"], _named("NEGAWATT_BRIDGE__", told))
+    environ = _named("NEGAWATT_TELEMETRY__", told)
+    return _service(BRIDGE, program, folder, ports["bridgePort"], environ)
 
 
 def forecaster(program: Program, folder: Path, ports: Mapping[str, int]) -> Companion:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 SHOP, PRESS = "shop", "press"
+NAMESPACES = (SHOP, PRESS)
 KIND, CONTAINER = "Deployment", "main"
 REQUESTS = "nginx_ingress_controller_requests"
 DURATION = "nginx_ingress_controller_request_duration_seconds"
@@ -40,7 +41,7 @@ ANSWERED, REFUSED = "200", "503"
 JOB, INSTANCE = "traffic-replay", "traffic-replay"
 SCRAPED = f'job="{JOB}",instance="{INSTANCE}"'
 #: What KWOK says of the same containers: `__name__;namespace`.
-REPLAYED_CONTAINERS = f"(container|pod)_.+;({SHOP}|{PRESS})"
+REPLAYED_CONTAINERS = f"(container|pod)_.+;({'|'.join(NAMESPACES)})"
 PAST_STEP_SECONDS = 30
 #: The replica set that the pod of the past belonged to, and that pod's ending.
 PAST_HASH, PAST_POD = "5f7d9c6b48", "past0"

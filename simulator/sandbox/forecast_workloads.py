@@ -35,9 +35,8 @@ class Casting:
 
 CAST = (
     Casting(trace="mongo-01", namespace=SHOP, name="web", peak_requests_per_second=400.0),
-    Casting(trace="mongo-02", namespace=SHOP, name="catalogue", peak_requests_per_second=200.0),
     Casting(trace="ingress-03", namespace=SHOP, name="orders", peak_requests_per_second=250.0),
-    Casting(trace="nasa", namespace=PRESS, name="site", peak_requests_per_second=150.0),
+    Casting(trace="nasa-august", namespace=PRESS, name="site", peak_requests_per_second=150.0),
 )
 
 
@@ -80,7 +79,11 @@ def replayed_workloads(
 def traffic_of(trace: Trace) -> TrafficTrace:
     """A trace of the forecaster from its first midnight on; an outage has no requests."""
     cut = -(trace.first_minute - 1) % MINUTES_PER_DAY
-    return TrafficTrace(name=trace.name, requests_per_second=np.nan_to_num(trace.values[cut:]))
+    return TrafficTrace(
+        name=trace.name,
+        requests_per_second=np.nan_to_num(trace.values[cut:]),
+        first_minute=trace.first_minute + cut,
+    )
 
 
 def read_traffic(name: str, traces: Path = TRACES) -> TrafficTrace:
