@@ -27,7 +27,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _name in ("demo", "doctor", "energy", "extender", "ledger", "sandbox", "simulate"):
+for _name in (
+    "demo",
+    "doctor",
+    "energy",
+    "extender",
+    "ledger",
+    "sandbox",
+    "simulate",
+    "telemetry",
+):
     import_module(f"console.commands.{_name}").register(app)
 
 

@@ -86,6 +86,20 @@ class BridgeCore:
         self._done = self._done.within(MinuteRange(max(0, latest - MINUTES_MAX + 1), latest))
         return due(self._done, since=self._since, latest=latest, piece_minutes=self._piece_minutes)
 
+    def is_latest(self, minutes: MinuteRange, now_seconds: float) -> bool:
+        """Whether these end with the last complete minute."""
+        return minutes.last == latest_complete(now_seconds, self._delay_seconds)
+
+    def minutes_behind(self, now_seconds: float) -> int | None:
+        """How many complete minutes are newer than any that was acknowledged; None before one."""
+        latest = latest_complete(now_seconds, self._delay_seconds)
+        return None if self._done.last is None else max(0, latest - self._done.last)
+
+    def next_due_seconds(self, now_seconds: float) -> float:
+        """When the next minute is complete (Unix time)."""
+        following = latest_complete(now_seconds, self._delay_seconds) + 1
+        return following * MINUTE_SECONDS + self._delay_seconds
+
     def read(self, minute_first: int, minute_last: int) -> list[TrafficSample]:
         """Return the samples of these minutes, both ends included, by minute and key.
 
@@ -112,7 +126,7 @@ class BridgeCore:
         late = [
             merged
             for sample in found
-            if _minute(sample) < minutes.first
+            if _minute(sample) in seen
             and (merged := self._merged(sample)) != self._handed.get(_place(sample))
         ]
         return [*late, *fresh], len(late)

@@ -72,6 +72,27 @@ class StateFile:
             return None
         return BridgeState(since=found.since, done=done)
 
+    def require_writable(self) -> None:
+        """Refuse a place that cannot be written to before anything is read.
+
+        Raises:
+            InputError: it cannot; a folder that was missing may have been made.
+        """
+        trial = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            trial.touch()
+            trial.unlink()
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> InputError:
+        return InputError(
+            f"cannot be written to ({error.strerror})",
+            where=str(self.path),
+            mend="name another --state-file",
+        )
+
     def write(self, state: BridgeState) -> None:
         """Replace the state; whoever reads meanwhile has the old one whole, or the new one.
 
@@ -94,8 +115,4 @@ class StateFile:
             temporary.replace(self.path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            raise InputError(
-                f"cannot be written to ({error.strerror})",
-                where=str(self.path),
-                mend="name another --state-file",
-            ) from None
+            raise self._unwritable(error) from None

@@ -113,7 +113,7 @@ def _query(given: _Query, number: int) -> TrafficQuery:
     promql = given.promql.strip()
     if given.kind is not None:
         # The kind is one more label of the answer, as if the exporter had said it.
-        promql = f'label_replace({promql}, "negawatt_kind", "{given.kind}", "", "")'
+        promql = f'label_replace({promql}\n, "negawatt_kind", "{given.kind}", "", "")'
     kind_label = given.kind_label or ("negawatt_kind" if given.kind else "")
     return TrafficQuery(
         source=f"custom query {number}",

@@ -1,0 +1,54 @@
+"""Wires the bridge: settings, then Prometheus and Kafka, then the thread under its HTTP shell."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import uvloop
+
+from telemetry.bridge.app import create_app
+from telemetry.bridge.bridge import Bridge
+from telemetry.bridge.service import BridgeThread
+from telemetry.bridge.settings import BridgeSettings, read_settings
+from telemetry.bridge.state_file import StateFile
+from telemetry.kafka import KafkaStream
+from telemetry.serving.access import require_guarded
+from telemetry.serving.server import say_where, serve, serve_alone
+from telemetry.stream.interface import SAMPLES_TOPIC
+
+
+def run(settings: BridgeSettings) -> None:
+    """Serve until SIGTERM or Ctrl-C.
+
+    Raises:
+        InputError: a setting cannot be followed.
+        UnavailableError: the port is taken, or the state cannot be kept.
+    """
+    require_guarded(settings)
+    kafka = settings.kafka_settings()
+    stream = KafkaStream(kafka)
+    name = f"{','.join(sorted(kafka.servers))} {kafka.topic_prefix}{SAMPLES_TOPIC.name}"
+    state_file = StateFile(settings.state_file, of=settings.fingerprint(name))
+    core = settings.bridge_core(state_file.read())
+    state_file.require_writable()
+    bridge = Bridge(
+        core, lambda: stream.producer(SAMPLES_TOPIC), now=time.time, state_file=state_file
+    )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(BridgeThread(bridge), settings))
+
+
+async def _serve(running: BridgeThread, settings: BridgeSettings) -> None:
+    """Carry and listen at once: whether anybody is there to carry to is for /readyz to say."""
+    with running:
+        await serve(create_app(running, settings), settings, say_where)
+
+
+def main() -> None:
+    """Run with settings from the environment alone."""
+    serve_alone("telemetry", lambda: run(read_settings()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+"""The shell around the core: a clock, a stream, a state file, and a thread that turns.
+
+Whatever was sent and not acknowledged is settled before anything else is sent, so that a broker
+that is away is not given the same minute again and again. Two bridges at once do no harm: samples
+are upserted by key and time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from threading import Event, Lock
+from typing import Final
+
+from energy.errors import NegawattError, UnavailableError
+from telemetry.bridge.core import BridgeCore
+from telemetry.bridge.figures import BridgeFigures
+from telemetry.bridge.minutes import MinuteRange
+from telemetry.bridge.state_file import StateFile
+from telemetry.messages import TrafficSample
+from telemetry.prometheus import PrometheusError
+from telemetry.stream.interface import Producer
+from telemetry.traffic.assembly import MINUTE_SECONDS
+from telemetry.traffic.reader import TrafficReading
+
+_log = logging.getLogger(__name__)
+
+#: How long a piece may take to be acknowledged before it counts as trouble.
+FLUSH_SECONDS: Final = 30.0
+#: After a failure.
+RETRY_SECONDS: Final = 10.0
+#: A piece of the past that Prometheus refuses is left alone for so many turns.
+POSTPONED_TURNS: Final = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sent:
+    """A piece that waits for its acknowledgement."""
+
+    minutes: MinuteRange
+    samples: Sequence[TrafficSample]
+    late: int
+    is_newest: bool
+
+
+class Bridge:
+    """Carries minutes from a core to a producer. `turn` and `run` are for one thread."""
+
+    def __init__(
+        self,
+        core: BridgeCore,
+        open_producer: Callable[[], Producer],
+        *,
+        now: Callable[[], float],
+        state_file: StateFile | None = None,
+        flush_seconds: float = FLUSH_SECONDS,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
+        """Prepare; nothing is opened yet.
+
+        Args:
+            core: what reads Prometheus.
+            open_producer: makes the writer; tried again while it raises UnavailableError.
+            now: our clock, Unix time in seconds.
+            state_file: keeps what was acknowledged; None for a stream that does not outlive us.
+            flush_seconds: how long an acknowledgement may take.
+            retry_seconds: from a failure to the next try.
+        """
+        self._core = core
+        self._open_producer = open_producer
+        self._now = now
+        self._state_file = state_file
+        self._flush_seconds = flush_seconds
+        self._retry_seconds = retry_seconds
+        self._producer: Producer | None = None
+        self._sent: list[_Sent] = []
+        self._given_up = 0
+        self._postponed: dict[MinuteRange, int] = {}
+        self.turns = 0
+        self._figures = BridgeFigures()
+        self._lock = Lock()
+
+    def run(self, stopping: Event) -> None:
+        """Turn until told to stop; never raises what a later turn may mend."""
+        try:
+            while not stopping.is_set():
+                self.turn(stopping)
+                stopping.wait(self._pause_seconds())
+        finally:
+            if self._producer is not None:
+                self._producer.close()
+
+    def turn(self, stopping: Event | None = None) -> None:
+        """Carry everything that is due; trouble ends it early and is told in the figures."""
+        self.turns += 1
+        try:
+            self._settle()
+            while (piece := self._next_piece()) is not None:
+                if stopping is not None and stopping.is_set():
+                    break
+                self._carry(*piece)
+            self._note(troubles=())
+        except PrometheusError as error:
+            self._count_failures(Counter({error.kind: 1}))
+            self._in_trouble(error)
+        except UnavailableError as error:
+            self._note(stream_failed=self._figures.stream_failed + 1)
+            self._in_trouble(error)
+        except NegawattError as error:
+            self._in_trouble(error)
+
+    def figures(self) -> BridgeFigures:
+        """What there is to tell, from any thread."""
+        with self._lock:
+            return self._figures
+
+    def _next_piece(self) -> tuple[MinuteRange, bool] | None:
+        """What is to be read next, and whether it is the newest; the clock is looked at anew."""
+        now_seconds = self._core.now_seconds(self._now())
+        pieces = self._core.minutes_due(now_seconds)
+        self._note_backlog(pieces, now_seconds)
+        sent = {each.minutes for each in self._sent}
+        for piece in pieces:
+            if piece not in sent and self._postponed.get(piece, 0) <= self.turns:
+                newest = max(each.last for each in pieces)
+                return piece, piece.last == newest and self._core.is_latest(piece, now_seconds)
+        return None
+
+    def _carry(self, minutes: MinuteRange, is_newest: bool) -> None:  # noqa: FBT001
+        late = 0
+        try:
+            if is_newest:
+                samples, late = self._core.read_with_late(minutes)
+            else:
+                samples = self._core.read(minutes.first, minutes.last)
+        except PrometheusError as error:
+            if is_newest or error.kind in {"unreachable", "not-prometheus", "timed-out"}:
+                raise
+            # Of the past: the present must not wait for it.
+            self._count_failures(Counter({error.kind: 1}))
+            self._postponed[minutes] = self.turns + POSTPONED_TURNS
+            _log.warning("minutes %d to %d are read later: %s", minutes.first, minutes.last, error)
+            return
+        reading = self._core.last_reading
+        if reading is not None:
+            self._note_reading(reading, is_newest=is_newest)
+        producer = self._opened()
+        for sample in samples:
+            producer.send(sample)
+        self._sent.append(_Sent(minutes=minutes, samples=samples, late=late, is_newest=is_newest))
+        self._settle()
+
+    def _opened(self) -> Producer:
+        if self._producer is None:
+            self._producer = self._open_producer()
+            self._given_up = self._producer.failed_total()
+        return self._producer
+
+    def _settle(self) -> None:
+        """Wait until all that was sent is acknowledged, and keep that.
+
+        Raises:
+            UnavailableError: it is not; what was given up by the stream is read and sent again.
+        """
+        if self._producer is None:
+            return
+        try:
+            self._producer.flush(self._flush_seconds)
+        except UnavailableError:
+            if (given_up := self._producer.failed_total()) != self._given_up:
+                self._given_up = given_up
+                self._sent.clear()
+            raise
+        for each in self._sent:
+            self._acknowledge(each)
+        self._sent.clear()
+
+    def _acknowledge(self, sent: _Sent) -> None:
+        self._core.acknowledge(sent.minutes, sent.samples)
+        state = self._core.state
+        if self._state_file is not None and state is not None:
+            self._state_file.write(state)
+        before = self._figures
+        self._note(
+            samples=before.samples + len(sent.samples),
+            samples_late=before.samples_late + sent.late,
+            minutes=before.minutes + len(sent.minutes),
+            minutes_backfilled=before.minutes_backfilled
+            + (0 if sent.is_newest else len(sent.minutes)),
+            last_success_seconds=self._now(),
+        )
+
+    def _pause_seconds(self) -> float:
+        """Until the next minute is complete; a little after trouble."""
+        if self._figures.troubles:
+            return self._retry_seconds
+        waiting_seconds = self._core.next_due_seconds(self._now()) - self._now()
+        # Prometheus' clock may be behind ours: then the minute is not over yet when we look.
+        return min(max(waiting_seconds, 1.0), float(MINUTE_SECONDS))
+
+    def _note_backlog(self, pieces: Sequence[MinuteRange], now_seconds: float) -> None:
+        self._note(
+            minutes_missing=sum(map(len, pieces)),
+            minutes_behind=self._core.minutes_behind(now_seconds),
+        )
+
+    def _note_reading(self, reading: TrafficReading, *, is_newest: bool) -> None:
+        self._count_failures(Counter(reading.failed))
+        refused = Counter(self._figures.values_refused)
+        refused.update({str(signal): n for signal, n in reading.assembly.refused.items()})
+        self._note(values_refused=dict(refused))
+        if is_newest:
+            found = reading.assembly.workloads
+            self._note(
+                workloads={str(signal): n for signal, n in found.items()},
+                strangers=reading.assembly.strangers,
+                doubts=reading.failures,
+            )
+
+    def _count_failures(self, more: Counter[str]) -> None:
+        failed = Counter(self._figures.queries_failed)
+        failed.update(more)
+        self._note(queries_failed=dict(failed))
+
+    def _in_trouble(self, error: NegawattError) -> None:
+        line = str(error)
+        if self._figures.troubles != (line,):
+            _log.warning("%s", line)
+        self._note(troubles=(line,))
+
+    def _note(self, **changes: object) -> None:
+        with self._lock:
+            self._figures = replace(self._figures, **changes)  # type: ignore[arg-type]

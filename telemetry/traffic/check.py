@@ -1,0 +1,140 @@
+"""Which signals a live Prometheus has, for how many workloads, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from telemetry.prometheus import Prometheus, PrometheusError
+from telemetry.traffic.presets import PRESETS
+from telemetry.traffic.query import Signal, TrafficQuery
+from telemetry.traffic.reader import TrafficOptions, TrafficReader
+
+#: How many of the names that lead nowhere are shown.
+_SHOWN: Final = 3
+
+
+class SignalState(StrEnum):
+    """What became of one query."""
+
+    FOUND = "found"
+    ABSENT = "absent"
+    """Prometheus has no such metric."""
+    TOO_FEW = "too-few-scrapes"
+    """It has the metric, but too little of it for a value."""
+    UNNAMED = "unnamed"
+    """It has values, whose names lead to no workload."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalFinding:
+    """What one query finds.
+
+    Attributes:
+        source: the preset, or the custom query.
+        signal: what it measures.
+        state: what became of it.
+        workloads: how many have a value now.
+        lacking: what is not there: metrics, names, or the error.
+        mend: how to get it; empty where all is well.
+    """
+
+    source: str
+    signal: Signal
+    state: SignalState
+    workloads: int
+    lacking: str = ""
+    mend: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        """Give the finding as JSON-ready values."""
+        return {
+            "source": self.source,
+            "signal": str(self.signal),
+            "state": str(self.state),
+            "workloads": self.workloads,
+            "lacking": self.lacking,
+            "mend": self.mend,
+        }
+
+
+def checked(
+    prometheus: Prometheus, options: TrafficOptions, minute: int
+) -> tuple[SignalFinding, ...]:
+    """Run each query for one complete minute, as the bridge does, and look for what is missing.
+
+    Raises:
+        PrometheusError: nobody answers at all.
+    """
+    return tuple(_checked(prometheus, options, query, minute) for query in options.queries)
+
+
+def _checked(
+    prometheus: Prometheus, options: TrafficOptions, query: TrafficQuery, minute: int
+) -> SignalFinding:
+    reader = TrafficReader(prometheus, replace(options, queries=(query,)))
+    try:
+        reading = reader.read(minute, minute)
+    except PrometheusError as error:
+        if error.kind in {"unreachable", "not-prometheus"}:
+            raise
+        return _finding(query, SignalState.FAILED, lacking=error.what, mend=error.mend)
+    found = reading.assembly.workloads.get(query.signal, 0)
+    strangers = reading.assembly.strangers
+    if found or strangers:
+        state = SignalState.FOUND if found else SignalState.UNNAMED
+        return _finding(query, state, found, **_unnamed(strangers))
+    absent = _absent(prometheus, query, options)
+    if absent:
+        return _finding(
+            query, SignalState.ABSENT, lacking=", ".join(absent), mend=next(iter(absent.values()))
+        )
+    return _finding(
+        query,
+        SignalState.TOO_FEW,
+        lacking="values, though its metrics are there",
+        mend="see that two scrapes lie in --rate-window-seconds and one in --stale-seconds; a"
+        " response time also needs requests",
+    )
+
+
+def _finding(
+    query: TrafficQuery, state: SignalState, workloads: int = 0, lacking: str = "", mend: str = ""
+) -> SignalFinding:
+    return SignalFinding(
+        source=query.source,
+        signal=query.signal,
+        state=state,
+        workloads=workloads,
+        lacking=lacking,
+        mend=mend,
+    )
+
+
+def _unnamed(strangers: tuple[str, ...]) -> dict[str, str]:
+    if not strangers:
+        return {}
+    shown = ", ".join(name.partition(": ")[2] for name in strangers[:_SHOWN])
+    more = "" if len(strangers) <= _SHOWN else f" and {len(strangers) - _SHOWN} more"
+    return {
+        "lacking": f"no workload is known behind {shown}{more}",
+        "mend": "name them under `services:` in --queries-file",
+    }
+
+
+def _absent(
+    prometheus: Prometheus, query: TrafficQuery, options: TrafficOptions
+) -> Mapping[str, str]:
+    """The metrics of a query that Prometheus does not have, and how to get them."""
+    preset = PRESETS.get(query.source)
+    if preset is None:
+        return {"any series": "try the query in Prometheus' own page"}
+    matchers = options.scope.matchers
+    return {
+        metric: mend
+        for metric, mend in preset.metrics.items()
+        if metric in query.promql and not prometheus.query(f"count({metric}{{{matchers}}})")
+    }
