@@ -60,7 +60,7 @@ class _Message(BaseModel):
         try:
             return cls.model_validate_json(data, strict=True)
         except ValidationError as error:
-            raise _one_line(error, cls.__name__) from None
+            raise said_of(error, cls.__name__) from None
 
 
 class TrafficSample(_Message):
@@ -142,7 +142,7 @@ def _rises(values: tuple[float, ...] | list[int]) -> bool:
     return all(earlier < later for earlier, later in pairwise(values))
 
 
-def _one_line(error: ValidationError, where: str) -> InputError:
+def said_of(error: ValidationError, where: str) -> InputError:
     """What is wrong first, with the field's name and a short view of what stood there."""
     first: Any = error.errors(include_url=False, include_context=False)[0]
     what = first["msg"].removeprefix("Value error, ")

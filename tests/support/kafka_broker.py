@@ -16,13 +16,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from certificates import Authority, Pair
 
 from simulator.sandbox.ports import LOOPBACK, accepts, free_ports
 from simulator.sandbox.toolchain import Toolchain
-from telemetry.kafka import KafkaSettings
+
+if TYPE_CHECKING:
+    from telemetry.kafka import KafkaSettings
 
 READY_SECONDS_MAX = 90.0
 PASSWORD = "correct-horse"  # noqa: S105 - of a broker that lives as long as the tests
@@ -71,6 +74,9 @@ class KafkaBroker:
 
     def settings(self, **others: object) -> KafkaSettings:
         """Give settings for this broker, with topics of its own and little patience."""
+        # Not above: most sessions of tests need no Kafka, and this file is loaded by all.
+        from telemetry.kafka import KafkaSettings
+
         return KafkaSettings.model_validate(
             {
                 "servers": (self.server,),
