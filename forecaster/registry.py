@@ -48,6 +48,7 @@ class RegistryState(BaseModel):
         champion: the version that serves.
         previous: the one that served before it; what a rollback without a name goes back to.
         challenger: the one that forecasts in the shadow.
+        last_training_seconds: when a training was begun last, Unix time.
         history: changes, the newest last.
     """
 
@@ -56,6 +57,7 @@ class RegistryState(BaseModel):
     champion: str = SHIPPED
     previous: str | None = None
     challenger: str | None = None
+    last_training_seconds: float | None = None
     history: tuple[Event, ...] = ()
 
 
@@ -159,6 +161,20 @@ class Registry:
                 mend=f"name another: {', '.join(self.versions())}",
             )
         return self._serve(target, "roll-back", reason, now_seconds)
+
+    def claim_training(self, known_seconds: float | None, now_seconds: float) -> bool:
+        """Note that a training begins; False where another process has since noted its own."""
+        claimed = False
+
+        def change(state: RegistryState) -> RegistryState:
+            nonlocal claimed
+            claimed = state.last_training_seconds == known_seconds
+            if not claimed:
+                return state
+            return state.model_copy(update={"last_training_seconds": now_seconds})
+
+        self._change(change)
+        return claimed
 
     def _serve(self, version: str, action: Action, reason: str, now: float) -> RegistryState:
         def change(state: RegistryState) -> RegistryState:

@@ -1,0 +1,315 @@
+"""The forecaster at work: one thread that reads samples, forecasts, publishes and keeps its state.
+
+Everything happens in `turn`, which a test can call with a clock of its own. What other threads ask
+(`figures`, `workload`) is read without a lock: from copies, or from values that are replaced whole.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event, Thread
+from typing import Final, Self
+
+from energy.errors import NegawattError, UnavailableError
+from forecaster.core import Core
+from forecaster.figures import Figures, Readiness, Workload, figures_of, workload_of
+from forecaster.model_changes import ModelChanges
+from forecaster.models_report import ModelsReport
+from forecaster.state_files import StateFiles
+from forecaster.state_keeping import StateKeeping
+from ledger.record import Record
+from telemetry.messages import TrafficForecast, TrafficSample
+from telemetry.stream.interface import (
+    DAY_MILLISECONDS,
+    FORECASTS_TOPIC,
+    RECORDS_MAX,
+    SAMPLES_TOPIC,
+    Batch,
+    Consumer,
+    Producer,
+    Stream,
+)
+
+_log = logging.getLogger(__name__)
+
+#: How long one poll waits for samples: also how late a forecast may be for it.
+POLL_SECONDS: Final = 0.2
+PAUSE_SECONDS: Final = 1.0
+REPLAY_MILLISECONDS: Final = 8 * DAY_MILLISECONDS
+#: After this without a turn the thread hangs.
+HANG_SECONDS: Final = 300.0
+STOP_SECONDS: Final = 30.0
+FLUSH_SECONDS: Final = 5.0
+MODELS_SECONDS: Final = 60.0
+LAG_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceOptions:
+    """How the stream is read and the state is kept.
+
+    Attributes:
+        group: of consumers that share the work.
+        state_seconds: how often a partition's state is written.
+        rebuilds: whether the stream outlives us: then offsets are kept with the state and read on
+            from. In memory the past comes from Prometheus anew.
+    """
+
+    group: str = "negawatt-forecaster"
+    state_seconds: float = 60.0
+    rebuilds: bool = True
+
+
+class Service:
+    """A forecaster over a stream, as a context manager that runs its thread."""
+
+    def __init__(  # noqa: PLR0913 - what it is wired from
+        self,
+        core: Core,
+        models: ModelChanges,
+        stream: Stream,
+        files: StateFiles,
+        options: ServiceOptions,
+        *,
+        offer: Callable[[Record], object] = lambda _record: None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Prepare; nothing is read before `open` or the with-block."""
+        self.core, self.models = core, models
+        self._stream, self._options, self._offer, self._now = stream, options, offer, now
+        self._files = files
+        self._keeping = StateKeeping(files, core, options.state_seconds, now)
+        self._consumer: Consumer | None = None
+        self._producer: Producer | None = None
+        self._positions: dict[int, int] = {}
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name="forecaster", daemon=True)
+        self._models_at = float("-inf")
+        self._lag_at = float("-inf")
+        self._lag: dict[int, int] = {}
+        self._turned_at = time.monotonic()
+        self._trouble = "no samples were asked for yet"
+        self._behind = True
+        self.samples_total = self.forecasts_dropped_total = self.turn_failures_total = 0
+        self.forecast_seconds = 0.0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join(STOP_SECONDS)
+        if self._thread.is_alive():
+            _log.warning("the forecaster's thread did not end; its state is that of its file")
+
+    def open(self) -> None:
+        """Join the group. Raises UnavailableError."""
+        self._producer = self._producer or self._stream.producer(FORECASTS_TOPIC)
+        self._consumer = self._consumer or self._stream.consumer(
+            SAMPLES_TOPIC, self._options.group, self._assigned, self._revoked
+        )
+
+    def close(self) -> None:
+        """Keep the state, leave the group, and end what was begun."""
+        now = self._now()
+        for record in self.core.hourly.close(int(now // 60)):
+            self._offer(record)
+        if self._consumer is not None:
+            self._consumer.close()  # calls `_revoked`
+        if self._producer is not None:
+            try:
+                self._producer.flush(FLUSH_SECONDS)
+            except UnavailableError as error:
+                _log.warning("the last forecasts are lost: %s", error)
+            self._producer.close()
+        self._consumer = self._producer = None
+        self.models.close()
+        self._keeping.close()
+
+    # One turn.
+
+    def turn(self, poll_seconds: float = POLL_SECONDS) -> None:
+        """Read what is there, forecast what is due, publish it, and keep what is to be kept.
+
+        Raises:
+            UnavailableError: the stream cannot be read.
+        """
+        consumer, producer = self._opened()
+        batch = consumer.poll(poll_seconds)
+        self._turned_at = time.monotonic()
+        now = self._now()
+        self._take(batch, now)
+        started = time.perf_counter()
+        outcome = self.core.turn(now)
+        if outcome.forecasts is not None:
+            self.forecast_seconds = time.perf_counter() - started
+        self._publish(outcome.messages, producer)
+        for record in outcome.records:
+            self._offer(record)
+        if self._options.rebuilds:
+            self._keeping.turn(self._positions, consumer.commit)
+        else:
+            self._keep_in_memory(batch, consumer)
+        self._look_at_models(now)
+        self._look_at_lag(now, consumer)
+        self._trouble = ""
+
+    def _opened(self) -> tuple[Consumer, Producer]:
+        if self._consumer is None or self._producer is None:
+            self.open()
+        if self._consumer is None or self._producer is None:
+            raise UnavailableError("the stream gives no reader", where=SAMPLES_TOPIC.name)
+        return self._consumer, self._producer
+
+    def _take(self, batch: Batch, now_seconds: float) -> None:
+        for record in batch.records:
+            message = record.message
+            if isinstance(message, TrafficSample):
+                self.core.take(
+                    record.partition,
+                    message.key,
+                    message.timestamp_milliseconds,
+                    message.requests_per_second,
+                    now_seconds,
+                )
+        self.samples_total += len(batch.records)
+        self._positions.update(batch.positions)
+        self._behind = self._behind and len(batch.records) >= RECORDS_MAX
+
+    def _publish(self, messages: tuple[TrafficForecast, ...], producer: Producer) -> None:
+        """Hand forecasts on; what finds no room is dropped: the next ones are better anyway."""
+        for sent, message in enumerate(messages):
+            try:
+                producer.send(message)
+            except UnavailableError as error:
+                self.forecasts_dropped_total += len(messages) - sent
+                _log.warning("%d forecasts are dropped: %s", len(messages) - sent, error)
+                return
+
+    def _keep_in_memory(self, batch: Batch, consumer: Consumer) -> None:
+        # Prometheus has what was read, so it is done with as soon as it is taken.
+        if batch.positions:
+            consumer.commit(batch)
+        self._keeping.turn(self._positions, _no_commit)
+
+    def _look_at_models(self, now_seconds: float) -> None:
+        if now_seconds - self._models_at >= MODELS_SECONDS or now_seconds < self._models_at:
+            self._models_at = now_seconds
+            for record in self.models.turn(now_seconds):
+                self._offer(record)
+
+    def _look_at_lag(self, now_seconds: float, consumer: Consumer) -> None:
+        if abs(now_seconds - self._lag_at) >= LAG_SECONDS:
+            self._lag_at = now_seconds
+            self._lag = dict(consumer.lag_messages())
+
+    # Partitions come and go; both are called inside `poll` and `close`.
+
+    def _assigned(self, partitions: frozenset[int]) -> None:
+        consumer = self._consumer
+        if consumer is None:  # within the constructor of a consumer nobody is assigned anything
+            return
+        for partition in sorted(partitions):
+            offset = self._keeping.load(partition)
+            if self._options.rebuilds:
+                if offset is None:
+                    since = round(self._now() * 1000) - REPLAY_MILLISECONDS
+                    consumer.seek_to_time(partition, max(0, since))
+                else:
+                    consumer.seek(partition, offset)
+            self._positions[partition] = consumer.position(partition)
+        self._behind = True
+        _log.info("partitions %s are ours", sorted(partitions))
+
+    def _revoked(self, partitions: frozenset[int]) -> None:
+        if self._consumer is None:
+            return
+        commit = self._consumer.commit if self._options.rebuilds else _no_commit
+        self._keeping.keep(self._positions, partitions, commit)
+        self._keeping.forget(partitions)
+        for partition in partitions:
+            self.core.drop(self.core.keys_of(partition))
+            self._positions.pop(partition, None)
+        _log.info("partitions %s are no longer ours", sorted(partitions))
+
+    # What others ask.
+
+    def hangs(self) -> bool:
+        """Whether the thread has not turned for long."""
+        return time.monotonic() - self._turned_at > HANG_SECONDS
+
+    def readiness(self) -> Readiness:
+        """Whether samples are read and the past is known; a line for each thing that is not so."""
+        lines = []
+        if self._trouble:
+            lines.append(self._trouble)
+        if self._behind and not self._trouble:
+            lines.append("the past is still being read")
+        if minutes := self.core.schedule.behind_minutes(self._now()):
+            lines.append(f"the clock stands {minutes} min before what was forecast last")
+        return Readiness(ready=not lines, lines=tuple(lines))
+
+    def workload(self, key: str) -> Workload | None:
+        """What is known of a workload; None if nothing is."""
+        return workload_of(self.core, key, self._now(), self.models.serving)
+
+    def figures(self) -> Figures:
+        """The state, for metrics."""
+        consumer, producer = self._consumer, self._producer
+        return figures_of(
+            self.core,
+            self._now(),
+            version=self.models.serving,
+            samples_total=self.samples_total,
+            lag=self._lag,
+            forecast_seconds=self.forecast_seconds,
+            turn_failures_total=self.turn_failures_total,
+            forecasts_dropped_total=self.forecasts_dropped_total,
+            forecasts_failed_total=0 if producer is None else producer.failed_total(),
+            dead_letters_total=0 if consumer is None else consumer.dead_letters_total(),
+            state_age_seconds=self._keeping.age_seconds(),
+            states_written_total=self._keeping.written_total,
+            state_failures_total=self._keeping.failures_total,
+            states_broken_total=self._files.broken_total,
+            trains=self.models.trains,
+            trained_ratio=self.models.trained_ratio,
+        )
+
+    def models_report(self) -> ModelsReport:
+        """Versions, who serves, and how they do."""
+        return self.models.report()
+
+    # The thread.
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._turn_safely()
+        finally:
+            try:
+                self.close()
+            except Exception:  # noqa: BLE001 - the process ends all the same
+                _log.exception("the forecaster did not end cleanly")
+
+    def _turn_safely(self) -> None:
+        try:
+            self.turn()
+        except NegawattError as error:
+            if str(error) != self._trouble:
+                _log.warning("no samples: %s", error)
+            self._trouble = str(error)
+            self._turned_at = time.monotonic()
+            self._stopping.wait(PAUSE_SECONDS)
+        except Exception:  # noqa: BLE001 - the turn must go on
+            self.turn_failures_total += 1
+            self._trouble = "a turn failed; see the log"
+            _log.exception("a turn of the forecaster failed")
+            self._stopping.wait(PAUSE_SECONDS)
+
+
+def _no_commit(_batch: Batch) -> None:
+    """Stands for a commit where it was made already."""

@@ -1,0 +1,138 @@
+"""When the state of partitions is written, and that their offsets are committed only afterwards.
+
+Arrays are copied on the forecaster's thread and written on another, so that forecasts go on. What
+is revoked, and all at the end, is written at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from energy.errors import UnavailableError
+from forecaster.core import Core
+from forecaster.state_files import PartitionState, StateFiles
+from telemetry.stream.interface import Batch
+
+Commit: TypeAlias = Callable[[Batch], None]
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Writing:
+    partition: int
+    offset: int
+    done: Future[bool]
+
+
+class StateKeeping:
+    """Keeps the partitions of one consumer. For the forecaster's thread."""
+
+    def __init__(
+        self, files: StateFiles, core: Core, interval_seconds: float, now: Callable[[], float]
+    ) -> None:
+        self._files, self._core, self._now = files, core, now
+        self._interval_seconds = interval_seconds
+        self._written_at: dict[int, float] = {}
+        self._kept: dict[int, int] = {}
+        self._writing: _Writing | None = None
+        self._pool = ThreadPoolExecutor(1, "state")
+        self.written_total = self.failures_total = 0
+        self.last_error = ""
+
+    def load(self, partition: int) -> int | None:
+        """Take what is known of a partition; the offset to go on from, None without a file."""
+        state = self._files.read(partition)
+        self._written_at[partition] = self._now()
+        if state is None:
+            return None
+        try:
+            self._core.restore(partition, state.sections)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            self._files.set_aside(partition, f"it does not fit this version: {error}")
+            return None
+        self._kept[partition] = state.offset
+        return state.offset
+
+    def turn(self, positions: Mapping[int, int], commit: Commit) -> None:
+        """Commit what was written, and write what is due next."""
+        if self._writing is not None:
+            if not self._writing.done.done():
+                return
+            self._finish(commit)
+        now = self._now()
+        for partition in sorted(positions, key=lambda each: self._written_at.get(each, 0.0)):
+            if now - self._written_at.get(partition, 0.0) < self._interval_seconds:
+                return
+            self._written_at[partition] = now
+            if self._kept.get(partition) == positions[partition]:
+                continue  # nothing came
+            offset, state = positions[partition], self._state(partition, positions[partition])
+            done = self._pool.submit(self._files.write, partition, state)
+            self._writing = _Writing(partition, offset, done)
+            return
+
+    def keep(
+        self, positions: Mapping[int, int], partitions: Collection[int], commit: Commit
+    ) -> None:
+        """Write these partitions now, and commit them: they go to somebody else, or we end."""
+        if self._writing is not None:
+            self._finish(commit)
+        for partition in partitions:
+            if partition not in positions:
+                continue
+            state = self._state(partition, positions[partition])
+            try:
+                self._files.write(partition, state)
+            except UnavailableError as error:
+                self._failed(error)
+                continue
+            self._commit(partition, state.offset, commit)
+
+    def forget(self, partitions: Collection[int]) -> None:
+        """These partitions are not ours any more."""
+        for partition in partitions:
+            self._written_at.pop(partition, None)
+            self._kept.pop(partition, None)
+
+    def age_seconds(self) -> float | None:
+        """How long ago the oldest of our files was written or read; None without partitions."""
+        oldest = min(self._written_at.values(), default=None)
+        return None if oldest is None else max(0.0, self._now() - oldest)
+
+    def close(self) -> None:
+        """End the writing thread, when it has written what it was given."""
+        self._pool.shutdown()
+
+    def _state(self, partition: int, offset: int) -> PartitionState:
+        sections = self._core.export(partition)
+        return PartitionState(offset=offset, written_at_seconds=self._now(), sections=sections)
+
+    def _finish(self, commit: Commit) -> None:
+        writing, self._writing = self._writing, None
+        if writing is None:
+            return
+        try:
+            writing.done.result()
+        except UnavailableError as error:
+            self._failed(error)
+            return
+        self._commit(writing.partition, writing.offset, commit)
+
+    def _commit(self, partition: int, offset: int, commit: Commit) -> None:
+        self.written_total += 1
+        self.last_error = ""
+        self._kept[partition] = offset
+        try:
+            commit(Batch(positions={partition: offset}))
+        except UnavailableError as error:  # the file has the offset; a later commit makes up
+            _log.warning("offset %d of partition %d is not committed: %s", offset, partition, error)
+
+    def _failed(self, error: UnavailableError) -> None:
+        self.failures_total += 1
+        if not self.last_error:
+            _log.warning("state is not kept: %s", error)
+        self.last_error = str(error)
