@@ -97,7 +97,8 @@ def read_custom_queries(path: Path) -> CustomQueries:
         why = (error.strerror or "cannot be read").lower()
         raise InputError(why, where=str(path), mend="check the path") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"is no YAML ({error})", where=str(path)) from None
+        said = " ".join(str(error).split())
+        raise InputError(f"is no YAML ({said})", where=str(path)) from None
     except ValidationError as error:
         raise _one_line(error, path) from None
     return CustomQueries(

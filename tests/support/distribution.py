@@ -26,6 +26,7 @@ GROUPS = {
     "sandbox": "sandbox",
     "sandbox_factory": "sandbox",
     "scraping": "scraping",
+    "traffic_history": "traffic-history",
     "mariadb_server": "databases",
     "postgresql_server": "databases",
     "empty_database": "databases",
@@ -33,6 +34,7 @@ GROUPS = {
     "ledger": "databases",
     "kafka_broker": "kafka",
     "kafka_settings": "kafka",
+    "streams": "kafka",
 }
 #: Groups and files that take ten seconds or more, the longest first. What is new and slow here
 #: belongs in its place; what is gone does no harm.

@@ -7,10 +7,17 @@ from collections.abc import Iterator
 
 import pytest
 from scraped_prometheus import Targets, job, prometheus, targets, wait_until
+from traffic_history import History, whole_history
 
 from telemetry.prometheus import Prometheus, PrometheusSettings
 
 WINDOW_SECONDS = 20
+
+
+@pytest.fixture(scope="session")
+def traffic_history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
+    """Give a Prometheus with three hours of traffic that no test changes."""
+    yield from whole_history(tmp_path_factory.mktemp("history"))
 
 
 @pytest.fixture(scope="session")
