@@ -23,6 +23,8 @@ from certificates import Authority, Pair
 
 from simulator.sandbox.ports import LOOPBACK, accepts, free_ports
 from simulator.sandbox.toolchain import Toolchain
+from telemetry.stream.interface import Stream
+from telemetry.stream.memory import MemoryStream
 
 if TYPE_CHECKING:
     from telemetry.kafka import KafkaSettings
@@ -183,3 +185,23 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBrok
 def kafka_settings(kafka_broker: KafkaBroker) -> Callable[..., KafkaSettings]:
     """Give a function that returns settings for topics that nobody else has."""
     return kafka_broker.settings
+
+
+@pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.kafka)])
+def streams(request: pytest.FixtureRequest) -> Callable[[], Stream]:
+    """Give a function that makes a stream, empty for each test: in memory, then on Kafka.
+
+    On Kafka two streams of one test are the same; in memory it is one object.
+    """
+    if request.param == "memory":
+        stream = MemoryStream(partitions=3)
+        return lambda: stream
+    broker: KafkaBroker = request.getfixturevalue("kafka_broker")
+    settings = broker.settings()
+
+    def connect() -> Stream:
+        from telemetry.kafka import KafkaStream
+
+        return KafkaStream(settings)
+
+    return connect
