@@ -24,6 +24,8 @@ from forecaster.horizons import BUCKET_MINUTES, MINUTE_SECONDS
 
 COLUMNS: Final = ("timestamp", "value")
 STEP_MINUTES_MAX: Final = 5
+#: How far a row may lie from its place, in steps.
+ASTRAY_RATIO_MAX: Final = 0.25
 #: As the engine has it: beyond this a number is a broken exporter's.
 VALUE_MAX: Final = 1e12
 MINUTES_MAX: Final = 2 * 366 * 24 * 60
@@ -173,20 +175,19 @@ def _value(text: str, place: str) -> float:
 
 def _on_minutes(name: str, seconds: Floats, values: Floats, where: str) -> Trace:
     """Lay the steps on minutes; a step of several minutes is repeated."""
-    starts = np.floor_divide(seconds, MINUTE_SECONDS).astype(np.int64)
-    if len(starts) < 2:  # noqa: PLR2004 - one point has no step
+    if len(seconds) < 2:  # noqa: PLR2004 - one point has no step
         raise InputError(
-            f"has {len(starts)} rows", where=where, mend="a trace needs two at the least"
+            f"has {len(seconds)} rows", where=where, mend="a trace needs two at the least"
         )
-    step = _step_minutes(starts, where)
-    places = (starts - starts[0]) // step
+    step = _step_minutes(seconds, where)
+    places = _places(seconds, step, where)
     if (places[-1] + 1) * step > MINUTES_MAX:
         raise InputError("is longer than two years", where=where, mend="cut it")
     steps = np.full(int(places[-1]) + 1, np.nan)
     steps[places] = values
     if np.isnan(steps).all():
         raise InputError("has no value", where=where, mend=_FORM)
-    first = int(starts[0]) + 1
+    first = int(seconds[0]) // MINUTE_SECONDS + 1
     if step == BUCKET_MINUTES:
         # Steps of five minutes end where forecasts are made; the calendar moves by four minutes
         # at the most.
@@ -194,24 +195,31 @@ def _on_minutes(name: str, seconds: Floats, values: Floats, where: str) -> Trace
     return Trace(name, step, first, np.repeat(steps, step))
 
 
-def _step_minutes(starts: Minutes, where: str) -> int:
-    """The step that the rows keep."""
-    differences = np.diff(starts)
-    # Most rows follow the one before by a step; gaps are longer.
-    step = int(np.median(differences))
+def _step_minutes(seconds: Floats, where: str) -> int:
+    """The step that most rows keep; of two equally common ones the shorter."""
+    differences, counts = np.unique(
+        np.rint(np.diff(seconds) / MINUTE_SECONDS).astype(np.int64), return_counts=True
+    )
+    step = int(differences[counts.argmax()])
     if not 1 <= step <= STEP_MINUTES_MAX:
+        shown = f"{step} minutes" if step else f"{np.diff(seconds).min():g} seconds"
         raise InputError(
-            f"has a step of {np.median(np.diff(starts)):g} minutes",
-            where=where,
-            mend=f"use 1 to {STEP_MINUTES_MAX} minutes",
+            f"has a step of {shown}", where=where, mend=f"use 1 to {STEP_MINUTES_MAX} minutes"
         )
-    astray = np.flatnonzero((starts - starts[0]) % step)
-    if len(astray) or differences.min() < step:
-        row = int(astray[0]) if len(astray) else int(differences.argmin()) + 1
-        when = datetime.fromtimestamp(int(starts[row]) * MINUTE_SECONDS, UTC)
+    return step
+
+
+def _places(seconds: Floats, step: int, where: str) -> Minutes:
+    """Numbers of the steps from the first on; a row may be a quarter of a step early or late."""
+    exact = (seconds - seconds[0]) / (step * MINUTE_SECONDS)
+    places: Minutes = np.rint(exact).astype(np.int64)
+    astray = np.abs(exact - places) > ASTRAY_RATIO_MAX
+    astray[1:] |= np.diff(places) == 0
+    if astray.any():
+        when = datetime.fromtimestamp(float(seconds[astray.argmax()]), UTC)
         raise InputError(
-            f"does not keep its step of {step} minutes at {when:%Y-%m-%dT%H:%M}",
+            f"does not keep its step of {step} minutes at {when:%Y-%m-%dT%H:%M:%S}",
             where=where,
             mend="lay the rows on one grid",
         )
-    return step
+    return places
