@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -32,7 +31,8 @@ class Readiness:
 class Gauge:
     """A workload that opted in: its forecast at its lead time, and how good such were.
 
-    `requests_per_second` by quantile is None where no forecast is valid now.
+    `requests_per_second` by quantile is None where no forecast is valid now; `measured` is the
+    newest minute's rate, None in an outage; `weights` are those of the models at this lead time.
     """
 
     key: str
@@ -40,6 +40,8 @@ class Gauge:
     requests_per_second: tuple[float, ...] | None
     anomalous: bool
     error: OwnError | None
+    measured_requests_per_second: float | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,7 @@ class Figures:
     challenger: str | None = None
     challenger_scored: int = 0
     gauges: tuple[Gauge, ...] = ()
-    ledger: Mapping[str, int] = MappingProxyType({})
+    ledger: Mapping[str, int] = field(default_factory=dict)
 
 
 class Member(BaseModel):
@@ -193,9 +195,16 @@ def _gauges(core: Core, latest: Mapping[str, Latest], now_seconds: float) -> lis
                 requests_per_second=tuple(rates.tolist()) if is_valid else None,
                 anomalous=one.anomalous,
                 error=core.errors.of(key),
+                measured_requests_per_second=core.intake.newest_requests_per_second(key),
+                weights=_weights_at(one, index) if is_valid else {},
             )
         )
     return found
+
+
+def _weights_at(latest: Latest, index: int) -> Mapping[str, float]:
+    weights = np.nan_to_num(latest.forecasts.weights[latest.row, :, index]).tolist()
+    return dict(zip(latest.forecasts.models, weights, strict=True))
 
 
 def _is_told(latest: Latest) -> bool:

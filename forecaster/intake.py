@@ -97,6 +97,15 @@ class Intake:
         series = self._series.get(key)
         return 0 if series is None else series.newest_milliseconds
 
+    def newest_requests_per_second(self, key: str) -> float | None:
+        """The rate of a workload's newest minute; None where it is an outage. For any thread."""
+        series = self._series.get(key)
+        if series is None:
+            return None
+        parts = series.parts.get(minute_of(series.newest_milliseconds), {}).copy().values()
+        measured = [each for each in parts if each == each]  # noqa: PLR0124 - no NaN
+        return math.fsum(measured) / len(measured) if measured else None
+
     def keys(self) -> Iterable[str]:
         """The workloads with samples."""
         return self._series.keys()

@@ -102,6 +102,23 @@ def _anomalous(figures: Figures) -> Iterator[Row]:
         yield _workload(gauge), float(gauge.anomalous)
 
 
+def _measured(figures: Figures) -> Iterator[Row]:
+    for gauge in figures.gauges:
+        if gauge.measured_requests_per_second is not None:
+            yield _workload(gauge), gauge.measured_requests_per_second
+
+
+def _weights(figures: Figures) -> Iterator[Row]:
+    for gauge in figures.gauges:
+        for model, weight in gauge.weights.items():
+            yield (*_workload(gauge), model), weight
+
+
+def _lead_times(figures: Figures) -> Iterator[Row]:
+    for gauge in figures.gauges:
+        yield _workload(gauge), float(gauge.horizon_seconds)
+
+
 def _ledger(figures: Figures) -> Iterator[Row]:
     for state, count in figures.ledger.items():
         yield (state,), count
@@ -132,6 +149,27 @@ FAMILIES: Final[tuple[Family[Figures], ...]] = (
         text="1 while an opted-in workload's traffic is out of the ordinary, else 0.",
         labels=WORKLOAD,
         rows=_anomalous,
+    ),
+    Family(
+        name=f"{PREFIX}workload_requests_per_second",
+        kind=GAUGE,
+        text="The newest minute of an opted-in workload, as measured; absent in an outage.",
+        labels=WORKLOAD,
+        rows=_measured,
+    ),
+    Family(
+        name=f"{PREFIX}workload_lead_time_seconds",
+        kind=GAUGE,
+        text="How far ahead an opted-in workload's forecast looks.",
+        labels=WORKLOAD,
+        rows=_lead_times,
+    ),
+    Family(
+        name=f"{PREFIX}workload_weight_ratio",
+        kind=GAUGE,
+        text="What each model counts in an opted-in workload's forecast, 0 to 1.",
+        labels=(*WORKLOAD, "model"),
+        rows=_weights,
     ),
     _gauge("anomalous_workloads", "Workloads out of the ordinary.", lambda f: f.anomalous_keys),
     _counter("anomalies", "Anomalies that began.", lambda f: f.anomalies_total),
