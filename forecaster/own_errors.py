@@ -19,7 +19,7 @@ from forecaster.horizons import MEDIAN_INDEX, QUANTILE_LEVELS
 #: In which a past error counts half: a day, so that the same hour of yesterday has a say.
 HALF_LIFE_MINUTES: Final = 1440.0
 SERVED: Final = "mixture"
-LAST_VALUE: Final = "last_value"
+LAST_VALUE: Final = "last-value"
 #: The columns of a workload's sums.
 COUNT, ACTUAL, ABSOLUTE, LAST_ABSOLUTE, PINBALL, IN_80, IN_95 = range(7)
 _WIDTH: Final = 7

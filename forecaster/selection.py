@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from types import MappingProxyType
 from typing import Final
 
 from energy.errors import InputError
@@ -37,7 +36,7 @@ class Selection:
     """
 
     wishes: tuple[Wish, ...] = ()
-    annotated: Mapping[str, float | None] = MappingProxyType({})
+    annotated: Mapping[str, float | None] = field(default_factory=dict)
     refused: frozenset[str] = frozenset()
     lead_time_seconds: float = 600.0
 

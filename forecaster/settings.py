@@ -18,7 +18,7 @@ from telemetry.stream.settings import StreamFields
 
 PREFIX: Final = "NEGAWATT_FORECASTER__"
 NO_LEDGER: Final = "none"
-PORT: Final = 10_382
+PORT: Final = 10_383
 DAY_SECONDS: Final = 86_400.0
 
 Seconds = Annotated[float, Field(gt=0, le=DAY_SECONDS, allow_inf_nan=False)]
