@@ -88,6 +88,9 @@ def convert(name: str, source: Path, folder: Path) -> Converted:
     return Converted(name, file, int(starts[-1] - starts[0]) + 1, len(starts))
 
 
+_BROKEN: Final = (OSError, ValueError, KeyError, IndexError, EOFError, tarfile.TarError)
+
+
 def points(source: Path) -> Points:
     """Read an original: starts of minutes and values.
 
@@ -96,11 +99,13 @@ def points(source: Path) -> Points:
     """
     _, read = SOURCES[source.name]
     try:
-        return read(source)
-    except (OSError, ValueError, KeyError, EOFError, tarfile.TarError) as error:
+        starts, values = read(source)
+        _ = starts[0]  # an IndexError where there is nothing
+    except _BROKEN as error:
         raise InputError(
             f"is not the original ({error})", where=str(source), mend="fetch it again"
         ) from None
+    return starts, values
 
 
 def write_trace(file: Path, starts: Minutes, values: Floats) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from forecaster.engine import Engine
 from forecaster.evaluation.run import Plan
-from forecaster.models import ModelSet
+from forecaster.model_set import ModelSet
 
 
 def engine_for(plan: Plan, series: str) -> Engine:
@@ -27,5 +27,6 @@ def describe_models(plan: Plan) -> dict[str, Any]:
     """
     if plan.zero_shot:
         return {"model": {"folder": str(plan.models_folder)}}
-    models = ModelSet.shipped() if plan.models_folder is None else ModelSet.load(plan.models_folder)
-    return {"model": {"id": models.id, "seed": models.seed}}
+    folder = plan.models_folder
+    models = ModelSet.shipped() if folder is None else ModelSet.load(folder)
+    return {"model": {"id": models.id, "seed": models.description.get("seed")}}

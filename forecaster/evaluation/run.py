@@ -128,8 +128,12 @@ def _in_processes(
     traces: Sequence[Trace], plan: Plan, forecaster_of: ForecasterOf, jobs: int
 ) -> Iterator[tuple[int, Judgement, int]]:
     import joblib  # one process needs none of it
+    from joblib.externals.loky import get_reusable_executor
 
     # The longest first, so that none is left alone at the end.
     order = sorted(range(len(traces)), key=lambda place: -len(traces[place].values))
     work = (joblib.delayed(_piece)(place, traces[place], plan, forecaster_of) for place in order)
-    yield from joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(work)
+    try:
+        yield from joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(work)
+    finally:
+        get_reusable_executor().shutdown(wait=True, kill_workers=True)
