@@ -30,6 +30,7 @@ from simulator.sandbox.record import (
 LIBRARIES = ("fastapi", "kafka", "kubernetes", "onnxruntime", "prometheus_api_client", "uvicorn")
 READY_PATH = "/readyz"
 PARTITIONS = 3
+LEAD_TIME_SECONDS = 300
 DELAY_SECONDS = 6  # the replay is scraped every five
 GET_PROMETHEUS = "apt-get install --no-install-recommends prometheus"
 
@@ -105,9 +106,16 @@ def bridge(program: Program, folder: Path, ports: Mapping[str, int]) -> Companio
 def forecaster(program: Program, folder: Path, ports: Mapping[str, int]) -> Companion:
     """The forecaster, which reads the bridge's samples."""
     told = {
+        "stream": "kafka",
         "kafka_servers": f"{LOOPBACK}:{ports['kafkaPort']}",
+        "kafka_partitions": str(PARTITIONS),
         "port": str(ports["forecasterPort"]),
-        "state_folder": str(folder / "forecaster"),
+        "state_directory": str(folder / "forecaster"),
+        "models_directory": str(folder / "models"),
+        "opt_in": "all",
+        "lead_time_seconds": str(LEAD_TIME_SECONDS),
+        "wait_seconds": str(DELAY_SECONDS + 4),
+        "retrain": "false",
     }
     environ = _named("NEGAWATT_FORECASTER__", told)
     return _service(FORECASTER, program, folder, ports["forecasterPort"], environ)
