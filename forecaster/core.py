@@ -135,6 +135,11 @@ class Core:
             self.shadow.compare(forecasts)
         return Outcome(messages=tuple(messages), records=(*hourly, *turned), forecasts=forecasts)
 
+    def is_fresh(self, key: str, now_seconds: float) -> bool:
+        """Whether a workload's newest sample is young enough for a forecast."""
+        age_seconds = now_seconds - self.intake.newest_milliseconds(key) / 1000
+        return age_seconds <= self.options.sample_age_seconds_max
+
     def has_forecast(self, key: str) -> bool:
         """Whether the newest forecast of a workload has figures."""
         latest = self.latest.get(key)

@@ -195,7 +195,9 @@ def _gauges(core: Core, latest: Mapping[str, Latest], now_seconds: float) -> lis
                 requests_per_second=tuple(rates.tolist()) if is_valid else None,
                 anomalous=one.anomalous,
                 error=core.errors.of(key),
-                measured_requests_per_second=core.intake.newest_requests_per_second(key),
+                measured_requests_per_second=core.intake.newest_requests_per_second(key)
+                if core.is_fresh(key, now_seconds)
+                else None,
                 weights=_weights_at(one, index) if is_valid else {},
             )
         )

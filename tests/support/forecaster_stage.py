@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from plain_engine import PlainEngine
 
@@ -22,6 +23,13 @@ from telemetry.stream.memory import MemoryStream
 START_MINUTE = 28_000_080
 WEB = "shop/Deployment/web"
 ALL = Selection(wishes=(Wish("*"),))
+
+
+TURNS_MAX = 500
+
+
+def _group(stream: MemoryStream) -> Any:
+    return stream._log(SAMPLES_TOPIC).groups[ServiceOptions().group]  # noqa: SLF001
 
 
 class Clock:
@@ -88,6 +96,8 @@ class Stage:
         )
         self._samples = self.stream.producer(SAMPLES_TOPIC)
         self._forecasts = self.stream.consumer(FORECASTS_TOPIC, f"reader-{id(self)}")
+        while self._forecasts.poll(0.0).records:
+            pass  # of whoever was here before
 
     def send(
         self,
@@ -111,6 +121,24 @@ class Stage:
             self.service.turn(0.0)
             found += [record.message for record in self._forecasts.poll(0.0).records]
         return found
+
+    def turn_until(self, condition: Callable[[], bool]) -> None:
+        """Turn until the thread that writes states has come so far."""
+        for _ in range(TURNS_MAX):
+            if condition():
+                return
+            self.service.turn(0.01)
+        raise AssertionError("it never came to that")
+
+    def committed(self) -> dict[int, int]:
+        """Give what the forecasters' group has committed."""
+        return _group(self.stream).committed
+
+    def crash(self) -> None:
+        """Be gone without a word, as a process that is killed; a broker notices after a while."""
+        group = _group(self.stream)
+        group.members.clear()
+        group.owners.clear()
 
     def minutes(self, values: list[float | None], *, key: str = WEB) -> list[TrafficForecast]:
         """Let minutes pass with a sample each (None: none comes at all)."""

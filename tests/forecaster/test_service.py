@@ -1,0 +1,224 @@
+"""The service over a stream in memory: what it publishes, and that a restart changes nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from forecaster_stage import START_MINUTE, WEB, Clock, Stage
+from plain_engine import PlainEngine
+
+from forecaster.core import CoreOptions
+from forecaster.selection import Selection
+from forecaster.service import ServiceOptions
+from ledger.action import ActionDecision
+from ledger.forecast_error import ForecastError
+from telemetry.messages import TrafficForecast
+from telemetry.stream.memory import MemoryStream
+
+VALUES = [10.0, 12.0, 11.0, 15.0, 14.0, 13.0, 16.0, 18.0]
+
+
+def rates(forecast: TrafficForecast) -> list[tuple[float, ...]]:
+    """Give what was foreseen."""
+    return [each.requests_per_second for each in forecast.horizons]
+
+
+def test_a_forecast_is_published_as_soon_as_the_minute_is_there(tmp_path):
+    """As of its end, valid for a while, with all horizons and quantiles."""
+    stage = Stage(tmp_path, core_options=CoreOptions(valid_seconds=240))
+    forecasts = stage.minutes(VALUES)
+
+    assert [each.issued_at_milliseconds // 60_000 - START_MINUTE for each in forecasts] == [
+        2, 3, 4, 5, 6, 7, 8,
+    ]  # fmt: skip
+    last = forecasts[-1]
+    assert last.valid_until_milliseconds == last.issued_at_milliseconds + 240_000
+    assert [each.horizon_seconds for each in last.horizons] == [300, 600, 900, 1200, 1500, 1800]
+    assert last.model == "mixture"
+    assert stage.service.readiness().ready
+
+
+def test_who_sends_nothing_is_waited_for_and_then_forecast_without_the_minute(tmp_path):
+    """All others are not kept waiting."""
+    stage = Stage(tmp_path, core_options=CoreOptions(wait_seconds=20))
+    other = "shop/Deployment/cart"
+    stage.minutes([1.0, 1.0], key=other)
+    stage.minutes([1.0, 1.0])
+    minute = stage.clock.minute + 1
+    stage.clock.at_minute(minute, 1)
+    stage.send(2.0)
+    assert [each.key for each in stage.turn(2)] == [WEB]
+
+    stage.clock.at_minute(minute, 19)
+    assert stage.turn(2) == []
+
+    stage.clock.at_minute(minute, 20)
+    assert [each.key for each in stage.turn(2)] == [other]
+    assert stage.turn(2) == []
+
+
+def test_a_restart_changes_no_forecast(tmp_path):
+    """The state is kept at the end: the next process goes on as if nothing had been."""
+    whole = Stage(tmp_path / "whole")
+    expected = whole.minutes(VALUES)
+
+    first = Stage(tmp_path / "parts")
+    got = first.minutes(VALUES[:5])
+    first.service.close()
+    second = Stage(tmp_path / "parts", stream=first.stream, clock=first.clock)
+    got += second.minutes(VALUES[5:])
+
+    assert list(map(rates, got)) == list(map(rates, expected))
+    assert second.core.put.repeated == 0
+    assert second.core.engine.known == whole.core.engine.known
+    assert second.core.errors.of(WEB) == whole.core.errors.of(WEB)
+
+
+def test_what_came_after_the_last_state_is_read_again_after_a_crash(tmp_path):
+    """Nothing is lost, and what is read twice counts once."""
+    whole = Stage(tmp_path / "whole")
+    whole.minutes(VALUES)
+    stream, clock = MemoryStream(), Clock()
+    crashed = Stage(
+        tmp_path / "parts", stream=stream, clock=clock, options=ServiceOptions(state_seconds=200)
+    )
+    crashed.minutes(VALUES[:5])
+    crashed.turn_until(crashed.committed)
+    crashed.minutes(VALUES[5:])
+    committed = crashed.committed()[0]
+    kept = crashed.files.read(0)
+    crashed.crash()
+    second = Stage(tmp_path / "parts", stream=stream, clock=clock)
+    second.turn(3)
+
+    assert kept is not None
+    assert committed == kept.offset < len(VALUES)
+    assert second.core.engine.known == whole.core.engine.known
+    assert second.core.put.accepted == len(VALUES) - kept.offset
+
+
+def test_without_a_state_file_eight_days_are_read_again(tmp_path):
+    """What is older is passed over; nothing is forecast of the past."""
+    stream, clock = MemoryStream(), Clock()
+    before = Stage(tmp_path / "before", stream=stream, clock=clock)
+    for days in (9, 7, 3, 0):
+        before.send(float(days), START_MINUTE - days * 1440)
+    before.turn()
+    before.crash()
+    second = Stage(tmp_path / "fresh", stream=stream, clock=clock)
+    second.turn(2)
+
+    known = second.core.engine.known[WEB]
+    assert sorted(START_MINUTE - minute for minute in known) == [0, 3 * 1440, 7 * 1440]
+    assert {minute for minute, _ in second.core.engine.asked} <= {START_MINUTE}
+
+
+def test_offsets_are_committed_only_with_the_state(tmp_path):
+    """What is not kept is read again by whoever comes next."""
+    stage = Stage(tmp_path, options=ServiceOptions(state_seconds=1000))
+    stage.minutes(VALUES)
+    assert stage.committed() == {}
+
+    stage.service.close()
+    assert stage.committed() == {0: len(VALUES)}
+
+
+def test_a_state_that_cannot_be_written_is_told_and_nothing_is_committed(tmp_path):
+    """Forecasts go on."""
+    stage = Stage(tmp_path, options=ServiceOptions(state_seconds=1))
+    stage.minutes(VALUES[:2])
+    stage.turn_until(stage.committed)
+    before = stage.committed()[0]
+    shutil.rmtree(tmp_path / "state")
+    forecasts = stage.minutes(VALUES[2:])
+    stage.turn_until(lambda: stage.service.figures().state_failures_total > 0)
+
+    assert len(forecasts) == len(VALUES) - 2
+    assert stage.committed() == {0: before}
+
+
+def test_three_forecasters_share_the_work_and_hand_it_over(tmp_path):
+    """Each workload is forecast once a minute by whoever has it, whoever comes or goes."""
+    stream, clock = MemoryStream(partitions=6), Clock()
+    keys = [f"shop/Deployment/web-{number}" for number in range(12)]
+    folder = tmp_path  # one volume for all, so that states are handed over
+    stages = [Stage(folder, stream=stream, clock=clock)]
+    known = {key: {} for key in keys}
+    issued: list[tuple[str, int]] = []
+    for minute in range(1, 13):
+        clock.at_minute(START_MINUTE + minute)
+        if minute in {4, 6}:
+            stages.append(Stage(folder, stream=stream, clock=clock))
+        if minute == 9:
+            stages.pop(0).service.close()
+        for each in range(8):  # who joins gets partitions when the others have turned
+            if each == 4:
+                for place, key in enumerate(keys):
+                    stages[0].send(float(place + minute), key=key)
+                    known[key][START_MINUTE + minute] = float(place + minute)
+            issued += [
+                (one.key, one.issued_at_milliseconds // 60_000 - START_MINUTE)
+                for stage in stages
+                for one in stage.turn()
+                if stage is stages[0]  # all read the same topic of forecasts
+            ]
+        for stage in stages[1:]:
+            stage.turn()
+
+    held = [set(stage.core.engine.known) for stage in stages]
+    assert all(held)
+    assert set().union(*held) == set(keys)
+    assert sum(map(len, held)) == len(keys)
+    for stage in stages:
+        assert stage.core.engine.known == {k: known[k] for k in stage.core.engine.known}
+    assert {key for key, minute in issued if minute == 12} == set(keys)
+
+
+def test_opted_in_workloads_have_gauges_and_ledger_rows(tmp_path):
+    """Others have neither."""
+    stage = Stage(tmp_path, selection=Selection(annotated={WEB: 900.0}))
+    stage.minutes([10.0] * 70)
+    stage.minutes([10.0], key="shop/Deployment/cart")
+    errors = [each for each in stage.records if isinstance(each, ForecastError)]
+
+    gauges = stage.service.figures().gauges
+    assert [(each.key, each.horizon_seconds) for each in gauges] == [(WEB, 900)]
+    assert {each.forecast_key for each in errors} == {WEB}
+    assert {each.model for each in errors} == {"mixture", "lstm", "last-value"}
+    assert errors[0].window_end_seconds % 3600 == 0
+    assert errors[0].mae_requests_per_second == 0.0
+    assert errors[0].coverage_80_ratio == 1.0
+
+
+def test_an_anomaly_is_recorded_from_its_start_to_its_end(tmp_path):
+    """Also where the process is restarted in between."""
+    stage = Stage(tmp_path, engine=PlainEngine(anomalous_above=100))
+    stage.minutes([10.0, 10.0, 500.0, 500.0])
+    assert stage.service.workload(WEB).state == "anomalous"
+    stage.service.close()
+    after = Stage(
+        tmp_path,
+        stream=stage.stream,
+        clock=stage.clock,
+        engine=PlainEngine(anomalous_above=100),
+    )
+    after.minutes([500.0, 10.0, 10.0])
+    records = [
+        each for each in (*stage.records, *after.records) if isinstance(each, ActionDecision)
+    ]
+
+    assert [each.action for each in records] == ["anomaly-start", "anomaly-end"]
+    assert records[1].detail["duration_seconds"] == 180
+    assert records[0].forecast_key == WEB
+    assert json.dumps(records[0].document())
+
+
+@pytest.mark.parametrize("rebuilds", [True, False])
+def test_in_memory_what_is_taken_is_done_with(tmp_path, rebuilds):
+    """Prometheus has it still, so writers need not wait for a state."""
+    stage = Stage(tmp_path, options=ServiceOptions(rebuilds=rebuilds, state_seconds=1000))
+    stage.minutes(VALUES)
+
+    assert stage.committed() == ({} if rebuilds else {0: len(VALUES)})
