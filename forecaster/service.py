@@ -288,14 +288,16 @@ class Service:
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
-                self._turn_safely()
+                if not self.attempt():
+                    self._stopping.wait(PAUSE_SECONDS)
         finally:
             try:
                 self.close()
             except Exception:  # noqa: BLE001 - the process ends all the same
                 _log.exception("the forecaster did not end cleanly")
 
-    def _turn_safely(self) -> None:
+    def attempt(self) -> bool:
+        """Turn, and tell what goes wrong; False where it does, so that a pause follows."""
         try:
             self.turn()
         except NegawattError as error:
@@ -303,12 +305,13 @@ class Service:
                 _log.warning("no samples: %s", error)
             self._trouble = str(error)
             self._turned_at = time.monotonic()
-            self._stopping.wait(PAUSE_SECONDS)
+            return False
         except Exception:  # noqa: BLE001 - the turn must go on
             self.turn_failures_total += 1
             self._trouble = "a turn failed; see the log"
             _log.exception("a turn of the forecaster failed")
-            self._stopping.wait(PAUSE_SECONDS)
+            return False
+        return True
 
 
 def _no_commit(_batch: Batch) -> None:
