@@ -95,6 +95,9 @@ class Bridge:
     def turn(self, stopping: Event | None = None) -> None:
         """Carry everything that is due; trouble ends it early and is told in the figures."""
         self.turns += 1
+        # By our clock, so that it grows while nobody answers.
+        own_seconds = self._now()
+        self._note_backlog(self._core.minutes_due(own_seconds), own_seconds)
         try:
             self._settle()
             while (piece := self._next_piece()) is not None:
@@ -173,9 +176,10 @@ class Bridge:
                 self._given_up = given_up
                 self._sent.clear()
             raise
-        for each in self._sent:
+        # Emptied first: a state file that cannot be written is no reason to send anything again.
+        acknowledged, self._sent = self._sent, []
+        for each in acknowledged:
             self._acknowledge(each)
-        self._sent.clear()
 
     def _acknowledge(self, sent: _Sent) -> None:
         self._core.acknowledge(sent.minutes, sent.samples)

@@ -85,12 +85,16 @@ def prometheus(
     arguments: tuple[str, ...] = (),
     is_ready: Callable[[str], bool] | None = None,
     scheme: str = "http",
+    port: int | None = None,
 ) -> Iterator[str]:
-    """Run Prometheus with these jobs in `folder`; give its address once it is ready."""
+    """Run Prometheus with these jobs in `folder`; give its address once it is ready.
+
+    ``port`` is for one that comes back where it was; else any that is free.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     configuration = folder / "prometheus.yml"
     configuration.write_text(yaml.safe_dump({"scrape_configs": list(jobs)}))
-    (port,) = free_ports(1)
+    port = port or free_ports(1)[0]
     with (folder / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(
             [
