@@ -59,7 +59,7 @@ class Lstm:
         (relative,) = self._session.run([OUTPUT], windows.inputs())
         scale, centre = windows.scale[:, None, None], windows.centre[:, None, None]
         given = np.maximum(np.asarray(relative).reshape(shape) * scale + centre, np.float32(0))
-        return given.astype(np.float32, copy=False)
+        return np.asarray(given, dtype=np.float32)
 
     def medians(self, windows: Windows) -> Floats:
         """Return the medians alone: [n, 6]."""
