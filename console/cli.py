@@ -32,6 +32,7 @@ for _name in (
     "doctor",
     "energy",
     "extender",
+    "forecaster",
     "ledger",
     "sandbox",
     "simulate",

@@ -1,0 +1,105 @@
+"""`negawatt forecaster evaluate`: traces through the serving code, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import resources
+from pathlib import Path
+
+from console.forecast_tables import print_tables
+from console.output import HTML, JSON, emit, json_text
+from console.progress import live_steps
+from console.provenance import commit
+from forecaster.evaluation.engines import describe_models, engine_for
+from forecaster.evaluation.replay import origins_of
+from forecaster.evaluation.report import document
+from forecaster.evaluation.run import Plan, evaluate, parse_horizons
+from forecaster.evaluation.traces import read_traces, trace_name
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for.
+
+    Attributes:
+        files: traces, those of the stress cases included.
+        stress: names of the series that are left out of the means.
+        plan: what is evaluated.
+        jobs: processes.
+    """
+
+    files: tuple[Path, ...]
+    stress: frozenset[str]
+    plan: Plan
+    jobs: int
+
+    @classmethod
+    def parse(  # noqa: PLR0913 - one parameter per option
+        cls,
+        *,
+        files: Sequence[Path],
+        stress: Sequence[Path],
+        horizons: str,
+        models: str | None,
+        models_folder: Path | None,
+        zero_shot: bool,
+        jobs: int,
+    ) -> Request:
+        """Read the options.
+
+        Raises:
+            InputError: a horizon is not forecast.
+        """
+        wanted = tuple(name.strip() for name in (models or "").split(",") if name.strip())
+        return cls(
+            files=(*(files or shipped_traces()), *stress),
+            stress=frozenset(map(trace_name, stress)),
+            plan=Plan(
+                horizons_minutes=parse_horizons(horizons),
+                models=wanted,
+                models_folder=models_folder,
+                zero_shot=zero_shot,
+            ),
+            jobs=jobs,
+        )
+
+
+def shipped_traces() -> tuple[Path, ...]:
+    """The traces that travel with the package."""
+    folder = Path(str(resources.files("forecaster").joinpath("data", "traces")))
+    return tuple(sorted(folder.glob("*.csv.gz")))
+
+
+def show(request: Request, form: str, file: Path | None) -> None:
+    """Evaluate and print.
+
+    Raises:
+        InputError: a trace or the models cannot be used.
+    """
+    traces = read_traces(request.files)
+    made_with = describe_models(request.plan) | {
+        "commit": commit(),
+        "horizons_minutes": list(request.plan.horizons_minutes),
+        "zero_shot": request.plan.zero_shot,
+    }
+    origins = sum(len(origins_of(trace)[1]) for trace in traces)
+    with live_steps() as steps:
+        steps.begin("forecasts", origins)
+        judgements = evaluate(
+            traces,
+            request.plan,
+            partial(engine_for, request.plan),
+            jobs=request.jobs,
+            advance=steps.advance,
+        )
+    result = document(judgements, request.stress, made_with)
+    if form == JSON:
+        emit(json_text(result), file)
+    elif form == HTML:
+        from console.forecast_page import page  # matplotlib and jinja are an extra
+
+        emit(page(result, judgements), file)
+    else:
+        print_tables(result, file)
