@@ -95,8 +95,8 @@ def _features(workload: ReplayedWorkload) -> WorkloadFeatures:
 
 
 def _scores(workloads: Sequence[ReplayedWorkload]) -> list[FeatureScore]:
-    from forecaster.engine import Engine  # its models take a second to load
-    from forecaster.models import ModelSet
+    from forecaster.engine import Engine  # its models take a moment to load
+    from forecaster.model_set import ModelSet
 
     models = ModelSet.shipped()
     found: list[FeatureScore] = []
