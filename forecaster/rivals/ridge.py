@@ -30,14 +30,16 @@ _LATEST: Final = HORIZONS_MINUTES[-1]
 _SLOTS: Final = _LATEST // BUCKET_MINUTES + 1
 #: A feature counts to so many scales: what is farther out is an outage or a burst.
 _FEATURE_SCALES_MAX: Final = 8.0
-#: Columns of the horizons 5, 15 and 30 minutes, where six would say the same.
-_SOME: Final = (0, 2, 5)
+#: Columns of the horizons 15, 15 and 30, and 5 and 30 minutes, where six would say the same.
+_MIDDLE: Final = (2,)
 _LATER: Final = (2, 5)
 _ENDS: Final = (0, 5)
 #: Of `Frame.near`: newest value, 0-2, 5-10, 10-15, 20-30, 45-60 and 90-120 minutes ago.
 _NEAR: Final = (0, 1, 2, 3, 5, 7, 9)
 _NEVER: Final = -(2**31)
 _FAR: Final = 1e6
+#: From so many scales off its usual level a series returns otherwise than from nearer.
+_HINGE_SCALES: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class RidgeSettings:
 
 
 def ridge_features(frame: Frame) -> Floats:
-    """Columns that all six horizons share, the first a one: (n, 38); what is absent is 0."""
+    """Columns that all six horizons share, the first a one: (n, 39); what is absent is 0."""
     columns = [
         np.ones((len(frame.anchor), 1), dtype=np.float32),
         frame.near[:, _NEAR],
@@ -72,7 +74,8 @@ def ridge_features(frame: Frame) -> Floats:
         frame.factor,
         frame.day_rise[:, _LATER],
         frame.week_rise[:, _LATER],
-        frame.to_level[:, _SOME],
+        frame.to_level[:, _MIDDLE],
+        *_hinges(frame.to_level[:, _MIDDLE]),
         frame.after[:, _ENDS],
     ]
     stacked = np.nan_to_num(np.concatenate(columns, axis=1), nan=0.0, posinf=_FAR, neginf=-_FAR)
@@ -80,7 +83,16 @@ def ridge_features(frame: Frame) -> Floats:
     return clipped
 
 
-FEATURES: Final = 38
+def _hinges(columns: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return parts of columns that bend the straight line at 0 and at three scales each way."""
+    return (
+        np.maximum(columns, 0),
+        np.maximum(columns - _HINGE_SCALES, 0),
+        np.minimum(columns + _HINGE_SCALES, 0),
+    )
+
+
+FEATURES: Final = 39
 
 
 class Ridge:
@@ -94,9 +106,9 @@ class Ridge:
     def fresh(self, rows: int) -> State:
         """Return the state of series of which nothing is known.
 
-        information (n, 38, 38) and moments (n, 38, 6) are A and b; error (n, 6) is the usual error
+        information (n, 39, 39) and moments (n, 39, 6) are A and b; error (n, 6) is the usual error
         in scales; samples (n,) is how many were learnt. The origins of the last half hour wait for
-        what they forecast: features (n, 7, 38), anchors, scales (n, 7), drifts (n, 7, 6), minutes.
+        what they forecast: features (n, 7, 39), anchors, scales (n, 7), drifts (n, 7, 6), minutes.
         """
         single = np.float32
         return {

@@ -17,7 +17,7 @@ SECOND_DAY = DAY_MINUTES + 300
 def closed_form(
     values: np.ndarray, first: int, last: int, settings: RidgeSettings, weight: float
 ) -> np.ndarray:
-    """Weighted ridge regression over all origins whose last horizon has come: (38, 6)."""
+    """Weighted ridge regression over all origins whose last horizon has come: (39, 6)."""
     rows, wanted = [], []
     for view in views(values, first, last - HORIZONS_MINUTES[-1]):
         frame = Frame.of(view)
