@@ -72,6 +72,9 @@ class ForecastEngine(Protocol):
     def put(self, key: str, minutes: Integers, requests_per_second: Floats) -> PutReport:
         """Upsert minutes of a series, in any order; NaN is an outage."""
 
+    def put_all(self, values: Mapping[str, tuple[Integers, Floats]]) -> PutReport:
+        """Upsert minutes of many series, and learn from a long past as if it passed."""
+
     def forecast(self, minute: int, keys: Sequence[str] | None = None) -> ForecastSet:
         """Score what fell due, then forecast as of the end of a minute."""
 

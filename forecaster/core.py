@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy.typing as npt
 
 from forecaster.anomalies import Anomalies
-from forecaster.contract import Arrays, ForecastEngine, ForecastSet
+from forecaster.contract import Arrays, Floats, ForecastEngine, ForecastSet, Integers
 from forecaster.due import Due, Schedule
 from forecaster.history import PutReport
 from forecaster.hourly_errors import HourlyErrors
@@ -27,7 +27,10 @@ from telemetry.messages import TrafficForecast
 
 Sections = Mapping[str, Mapping[str, npt.NDArray[Any]]]
 ENGINE, INTAKE, ERRORS, ANOMALIES = "engine", "intake", "errors", "anomalies"
-HOUR_SECONDS: Final = 3600
+#: What a new process learns from at once takes it a minute or so: two days of 500 workloads.
+LEARNT_MINUTES: Final = 2880
+LEARNT_KEYS: Final = 500
+Minutes = tuple[Integers, Floats]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +42,14 @@ class CoreOptions:
         sample_age_seconds_max: how old the newest sample of who is forecast may be.
         valid_seconds: how long a forecast may be used.
         ledger_keys_max: of how many workloads errors go to the ledger.
+        gathered_max: minutes that gather at most while the past is read; 100 bytes each.
     """
 
     wait_seconds: float = 20.0
     sample_age_seconds_max: float = 300.0
     valid_seconds: float = 300.0
     ledger_keys_max: int = 500
+    gathered_max: int = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +101,18 @@ class Core:
         if self.intake.take(key, timestamp_milliseconds, requests_per_second, now_seconds) is None:
             self._partitions[key] = partition
 
-    def turn(self, now_seconds: float) -> Outcome:
-        """Hand new minutes to the engine, and forecast what is due."""
+    def turn(self, now_seconds: float, *, catches_up: bool = False) -> Outcome:
+        """Hand new minutes to the engine, and forecast what is due.
+
+        While it catches up nothing is forecast: minutes gather, so that a long past is learnt from
+        at once.
+        """
+        if catches_up and self.intake.fresh_count < self.options.gathered_max:
+            return Outcome()
         fresh = self.intake.fresh()
-        for key, (minutes, values) in fresh.items():
-            self.put += self.engine.put(key, minutes, values)
-            if self.shadow is not None:
-                self.shadow.put(key, minutes, values)
+        self._hand_on(fresh, now_seconds)
+        if catches_up:
+            return Outcome()
         self.schedule.touched(fresh)
         due = self.schedule.due(now_seconds, self.intake.keys(), self.intake.newest_milliseconds)
         if due is None:
@@ -112,6 +122,27 @@ class Core:
         if not due.keys:
             return Outcome()
         return self._forecast(due)
+
+    def _hand_on(self, fresh: Mapping[str, Minutes], now_seconds: float) -> None:
+        known = set(self.engine.keys())
+        since = self._learns_since(now_seconds, len(known | fresh.keys()))
+        new = {}
+        for key, (minutes, values) in fresh.items():
+            if key in known:  # what it learnt must not be learnt again
+                self.put += self.engine.put(key, minutes, values)
+            else:
+                old = minutes < since
+                self.put += self.engine.put(key, minutes[old], values[old])
+                new[key] = (minutes[~old], values[~old])
+            if self.shadow is not None:
+                self.shadow.put(key, minutes, values)
+        if new:
+            self.put += self.engine.put_all(new)
+
+    def _learns_since(self, now_seconds: float, keys: int) -> int:
+        """From which minute on a past is learnt from: two days, less where there are many."""
+        share = min(1.0, LEARNT_KEYS / max(1, keys))
+        return int(now_seconds // 60 - LEARNT_MINUTES * share)
 
     def _forecast(self, due: Due) -> Outcome:
         forecasts = self.engine.forecast(due.minute, due.keys)

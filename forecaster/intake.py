@@ -56,6 +56,8 @@ class Intake:
     def __init__(self) -> None:
         self._series: dict[str, _Series] = {}
         self._touched: set[str] = set()
+        #: How many minutes wait in `fresh`, about.
+        self.fresh_count = 0
         self.refused: dict[Refusal, int] = dict.fromkeys(REFUSALS, 0)
 
     def take(
@@ -75,6 +77,7 @@ class Intake:
             series = self._series[key] = _Series()
         value = _NAN if requests_per_second is None else requests_per_second
         minute = minute_of(timestamp_milliseconds)
+        self.fresh_count += 1
         series.fresh[minute] = _merged(series, minute, timestamp_milliseconds, value)
         series.newest_milliseconds = max(series.newest_milliseconds, timestamp_milliseconds)
         self._touched.add(key)
@@ -90,6 +93,7 @@ class Intake:
             changed[key] = (np.array(minutes, np.int64), np.array(values, np.float64))
             series.fresh = {}
         self._touched = set()
+        self.fresh_count = 0
         return changed
 
     def newest_milliseconds(self, key: str) -> int:

@@ -87,18 +87,16 @@ class ModelChanges:
         return self._training is not None
 
     def start(self) -> None:
-        """Find who serves; the core's engine is made of it. Raises NegawattError."""
+        """Find who serves: where a champion cannot be loaded, the shipped version does.
+
+        The core begins with an engine of that one. Raises NegawattError.
+        """
         self.state = self._registry.state()
-        try:
-            self._core.engine = self._engine_of(self.state.champion)
-        except NegawattError as error:
-            _log.warning("version %s does not serve: %s", self.state.champion, error)
-            self._refused.add(self.state.champion)
-            previous = self.state.previous or SHIPPED
-            self._core.engine = self._engine_of(previous)
-            self._serves(previous)
-        else:
-            self._serves(self.state.champion)
+        champion = self.state.champion
+        engine = None if champion == SHIPPED else self._made(champion)
+        if engine is not None:
+            self._core.engine = engine
+        self._serves(SHIPPED if engine is None else champion)
 
     def turn(self, now_seconds: float) -> tuple[ActionDecision, ...]:
         """Look at the registry, the challenger and the training; once a minute is enough.

@@ -14,7 +14,8 @@ from forecaster.figures import Errors
 from forecaster.own_errors import OwnError
 from forecaster.registry import DESCRIPTION, SHIPPED, Event, Registry
 
-SHIPPED_FOLDER = Path(__file__).parent / "data" / "models"
+#: The same as `forecaster.model_set.SHIPPED`, without the libraries that models need.
+SHIPPED_FOLDER = Path(__file__).parent / "data" / "models" / "shipped"
 
 
 class VersionReport(BaseModel):

@@ -76,8 +76,13 @@ class Service:
         *,
         offer: Callable[[Record], object] = lambda _record: None,
         now: Callable[[], float] = time.time,
+        troubles: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
-        """Prepare; nothing is read before `open` or the with-block."""
+        """Prepare; nothing is read before `open` or the with-block.
+
+        ``troubles`` says what ails whoever brings the samples.
+        """
+        self._troubles = troubles
         self.core, self.models = core, models
         self._stream, self._options, self._offer, self._now = stream, options, offer, now
         self._files = files
@@ -144,7 +149,7 @@ class Service:
         now = self._now()
         self._take(batch, now)
         started = time.perf_counter()
-        outcome = self.core.turn(now)
+        outcome = self.core.turn(now, catches_up=self._behind)
         if outcome.forecasts is not None:
             self.forecast_seconds = time.perf_counter() - started
         self._publish(outcome.messages, producer)
@@ -244,7 +249,7 @@ class Service:
 
     def readiness(self) -> Readiness:
         """Whether samples are read and the past is known; a line for each thing that is not so."""
-        lines = []
+        lines = list(self._troubles())
         if self._trouble:
             lines.append(self._trouble)
         if self._behind and not self._trouble:

@@ -66,6 +66,13 @@ class PlainEngine:
             known[minute] = value
         return report
 
+    def put_all(self, values: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> PutReport:
+        """Upsert all."""
+        report = PutReport()
+        for key, given in values.items():
+            report += self.put(key, *given)
+        return report
+
     def forecast(self, minute: int, keys: Sequence[str] | None = None) -> PlainForecasts:
         """Score and forecast."""
         keys = tuple(self.known if keys is None else keys)
