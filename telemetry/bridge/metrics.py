@@ -63,7 +63,7 @@ FAMILIES: Final[tuple[Family[BridgeFigures], ...]] = (
     _family(
         "late_samples_total",
         COUNTER,
-        "Of those, sent again because Prometheus had another value by then.",
+        "Samples sent again, since Prometheus had another value by then.",
         _one(lambda figures: figures.samples_late),
     ),
     _family(
@@ -75,7 +75,7 @@ FAMILIES: Final[tuple[Family[BridgeFigures], ...]] = (
     _family(
         "backfilled_minutes_total",
         COUNTER,
-        "Of those, minutes of the past: before the start, or of a gap.",
+        "Minutes of the past that were acknowledged: before the start, or of a gap.",
         _one(lambda figures: figures.minutes_backfilled),
     ),
     _family(

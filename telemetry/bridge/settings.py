@@ -25,7 +25,7 @@ def default_state_file() -> Path:
     return folder.absolute() / "telemetry.json"
 
 
-class BridgeSettings(TrafficFlags, KafkaFlags, BaseSettings):
+class BridgeSettings(KafkaFlags, TrafficFlags, BaseSettings):
     """All that the bridge can be told. Flags come first, then the environment, then these."""
 
     model_config = SettingsConfigDict(

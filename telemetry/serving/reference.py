@@ -77,7 +77,7 @@ def _row(name: str, kind: str, labels: Iterable[str], text: str) -> Cells:
 
 def _default(field: FieldInfo) -> str:
     default = field.default
-    if default is None or default == () or field.default_factory is not None:
+    if default is None or default in {(), ""} or field.default_factory is not None:
         return ""
     if isinstance(default, tuple):
         return f"`{','.join(default)}`"
