@@ -7,8 +7,12 @@ from importlib.util import find_spec
 
 import typer
 
+from console.commands.forecaster_service import ForecasterGroup
+
 forecaster = typer.Typer(
-    help="Forecast traffic 5 to 30 minutes ahead: serve, train, judge.", no_args_is_help=True
+    help="Forecast traffic 5 to 30 minutes ahead: serve, train, judge.",
+    no_args_is_help=True,
+    cls=ForecasterGroup,
 )
 
 #: Each has `register(group)`, which adds its commands to the group.
@@ -26,4 +30,7 @@ def register(app: typer.Typer) -> None:
 
 @forecaster.callback()
 def _about() -> None:
-    """Forecast traffic 5 to 30 minutes ahead: serve, train, judge."""
+    """Forecast traffic 5 to 30 minutes ahead: serve, train, judge.
+
+    Options without a subcommand are those of `run`.
+    """
