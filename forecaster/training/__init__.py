@@ -1,0 +1,1 @@
+"""How the network is trained: the only place that needs TensorFlow, Keras and Optuna."""
