@@ -22,6 +22,7 @@ from console.inspection.installation import (
 from console.inspection.programs import program_findings, toolchain_findings
 from console.inspection.shipped import data_findings
 from console.inspection.surroundings import cluster_finding, loopback_finding
+from console.inspection.traffic import traffic_findings
 from console.output import JSON, TABLE, json_text, require_format, stderr, stdout
 
 MARKS = {
@@ -39,18 +40,25 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     output: Annotated[str, typer.Option(help="table or json.")] = TABLE,
+    prometheus: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Also ask this Prometheus what it tells of workloads' traffic."
+        ),
+    ] = None,
     strict: Annotated[  # noqa: FBT002 - an option is never positional
         bool, typer.Option("--strict", help="Exit 1 when something that is not optional lacks.")
     ] = False,
 ) -> None:
     """Say what is installed, what is missing and what each missing thing would enable.
 
-    Changes nothing. A cluster that a kubeconfig names is asked for its version.
+    Changes nothing. A cluster that a kubeconfig names is asked for its version, and Prometheus for
+    what the bridge would ask.
     """
     form = require_format(output, (TABLE, JSON))
     with stderr().status("looking") as status:
         findings = []
-        for finding in inspect(os.environ):
+        for finding in inspect(os.environ, prometheus):
             status.update(f"looking: {escape(finding.name)}")
             findings.append(finding)
     if form == JSON:
@@ -61,8 +69,8 @@ def doctor(
         raise typer.Exit(EXIT_LACKING)
 
 
-def inspect(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Look at everything, one finding after another."""
+def inspect(environ: Mapping[str, str], prometheus: str | None = None) -> Iterator[Finding]:
+    """Look at everything, one finding after another; at a Prometheus only where one is named."""
     yield python_finding(sys.version_info[:3], sys.executable)
     yield from package_findings()
     yield from extra_findings(metadata.requires(DISTRIBUTION) or ())
@@ -71,6 +79,8 @@ def inspect(environ: Mapping[str, str]) -> Iterator[Finding]:
     yield from program_findings(environ)
     yield loopback_finding()
     yield cluster_finding(environ)
+    if prometheus is not None:
+        yield from traffic_findings(prometheus)
 
 
 def report(findings: Sequence[Finding]) -> dict[str, object]:

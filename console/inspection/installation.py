@@ -44,7 +44,9 @@ EXTRAS = {
     "regressor": Extra(enables="predicting a server's watts with the shipped model"),
     "report": Extra(enables="HTML pages and plots"),
     "simulate": Extra(enables="prices, and the lower bound that policies are compared with"),
-    "telemetry": Extra(enables="`negawatt extender run`: reading load and power from Prometheus"),
+    "telemetry": Extra(
+        enables="reading load, power and traffic from Prometheus, and `negawatt telemetry run`"
+    ),
     "energy-training": Extra(
         enables="`negawatt energy train`, `report` and `evaluate --cross-validate`",
         optional=True,
