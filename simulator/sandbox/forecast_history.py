@@ -67,13 +67,10 @@ def _series(workload: ReplayedWorkload, past: Past) -> Iterator[Sampled]:
         labels = f'{answered},le="{bound:g}"'
         yield f"{names.DURATION}_bucket", labels, past.within[:, number]
     yield f"{names.DURATION}_bucket", f'{answered},le="+Inf"', past.answered
-    yield f"{names.DURATION}_sum", answered, past.duration_seconds
-    yield f"{names.DURATION}_count", answered, past.answered
     yield from _pod_series(workload, past)
     ones = np.ones(len(past.at_seconds))
     deployment = names.deployment_labels(workload.namespace, workload.name)
     yield names.READY_REPLICAS, deployment, workload.replicas * ones
-    yield names.REPLICAS, deployment, workload.replicas * ones
 
 
 def _pod_series(workload: ReplayedWorkload, past: Past) -> Iterator[Sampled]:

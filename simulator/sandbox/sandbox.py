@@ -239,16 +239,13 @@ class Sandbox:
             UnavailableError: something else did not.
         """
         options = self.record.options
-        beside = []
-        if KAFKA in options.extras:
-            report("starting Kafka")
-            beside.append(self._kafka())
-            beside[-1].start(self.folder)
         report("starting the control plane")
-        with ThreadPoolExecutor(1) as pool:
+        with ThreadPoolExecutor(2) as pool:
+            kafka = pool.submit(self._start_kafka)
             past = pool.submit(self._fill_prometheus)
             self._cluster.start()
             past.result()
+            beside = kafka.result()
         report("starting what runs beside it")
         for companion in self._after_the_control_plane():
             companion.start(self.folder)
@@ -329,10 +326,15 @@ class Sandbox:
         ready = companions.is_ready(port, extender_companion.READY_PATH)
         return replace(seen, mode=modes[name], ready=ready)
 
-    def _kafka(self) -> companions.Companion:
+    def _start_kafka(self) -> list[companions.Companion]:
+        """Start it where it is asked for; its storage takes as long as a control plane."""
+        if KAFKA not in self.record.options.extras:
+            return []
         ports = self.ports["kafkaPort"], self.ports["kafkaControllerPort"]
         program = self.record.programs[KAFKA]
-        return companions.kafka(program, self.folder, ports, toolchain=self.toolchain)
+        kafka = companions.kafka(program, self.folder, ports, toolchain=self.toolchain)
+        kafka.start(self.folder)
+        return [kafka]
 
     def _after_the_control_plane(self) -> list[companions.Companion]:
         options, programs = self.record.options, self.record.programs
