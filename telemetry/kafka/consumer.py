@@ -10,6 +10,7 @@ from typing import Any, Final
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from kafka.structs import MemberState
 
 from energy.errors import InputError, NegawattError, UnavailableError
 from telemetry.kafka.clients import MILLISECONDS, connected
@@ -29,6 +30,10 @@ from telemetry.stream.interface import (
 HEARTBEAT_MILLISECONDS_MAX: Final = 3000
 LOOK_MILLISECONDS_MAX: Final = 5000
 CLOSE_MILLISECONDS_MAX: Final = 5000
+#: How long a poll goes on before it looks whether we were closed.
+SLICE_MILLISECONDS: Final = 1000
+#: A poll that ends in time takes a little longer than it was told.
+GRACE: Final = 0.05
 
 
 class KafkaStreamConsumer:
@@ -62,6 +67,7 @@ class KafkaStreamConsumer:
         self._held: dict[Any, list[Any]] = {}
         self._failure: Exception | None = None
         self._is_closed = False
+        self._is_answering = False
         self._dead: Final = DeadLetters(
             settings, self._name, f"{settings.topic_prefix}{topic.dead_letters}"
         )
@@ -121,6 +127,7 @@ class KafkaStreamConsumer:
 
     def seek(self, partition: int, offset: int) -> None:
         """Read on from an offset."""
+        self._settle()
         self._kafka.seek(self._partition(partition), offset)
         self._positions[partition] = offset
         self._held.pop(self._partition(partition), None)
@@ -162,12 +169,12 @@ class KafkaStreamConsumer:
         """Give our partitions to others, without a commit."""
         if self._is_closed:
             return
+        self._is_closed = True
         self._handover.close()
         try:
             if self._owned:
                 self._on_revoked(self._owned)
         finally:
-            self._is_closed = True
             self._owned = frozenset()
             self._dead.close()
             with suppress(KafkaError, OSError):
@@ -177,15 +184,38 @@ class KafkaStreamConsumer:
         deadline = time.monotonic() + timeout_seconds
         milliseconds = int(timeout_seconds * MILLISECONDS)
         try:
-            found: dict[Any, list[Any]] = self._handover.run(
-                lambda: self._kafka.poll(timeout_ms=milliseconds, max_records=records_max)
+            found: dict[Any, list[Any]] | None = self._handover.poll(
+                lambda: self._poll_until_settled(milliseconds, records_max), timeout_seconds + GRACE
             )
         except (KafkaError, OSError) as error:
             if not is_passing(error):
                 raise unavailable(error, f"topic {self._name}") from None
             time.sleep(max(0.0, min(deadline - time.monotonic(), 1.0)))
             return {}
-        return found
+        return found or {}
+
+    def _poll_until_settled(self, milliseconds: int, records_max: int) -> dict[Any, list[Any]]:
+        """Poll, and go on while the group is dividing its partitions (see `handover`)."""
+        deadline = time.monotonic() + milliseconds / MILLISECONDS
+        while True:
+            left = max(0, int((deadline - time.monotonic()) * MILLISECONDS))
+            slice_milliseconds = left if self._is_settled() else SLICE_MILLISECONDS
+            found: dict[Any, list[Any]] = self._kafka.poll(
+                min(slice_milliseconds, SLICE_MILLISECONDS), max_records=records_max
+            )
+            is_over = time.monotonic() >= deadline and self._is_settled()
+            if found or is_over or self._is_closed:
+                return found
+
+    def _is_settled(self) -> bool:
+        return self._kafka.group_metadata().state is MemberState.STABLE
+
+    def _settle(self) -> None:
+        """Before a position is set: no poll may set another behind us."""
+        while self._handover.is_polling and not self._is_answering:
+            found = self._polled(1.0, RECORDS_MAX)
+            for each, records in found.items():
+                self._held.setdefault(each, []).extend(records)
 
     def _sound(self, records: Iterable[Any]) -> Iterator[Record]:
         for each in records:
@@ -207,6 +237,7 @@ class KafkaStreamConsumer:
 
     def _answer(self, request: Request) -> None:
         """Deal with partitions that come or go; a callback's failure is raised by `poll`."""
+        self._is_answering = True
         try:
             if request.change is Change.ASSIGNED:
                 self._owned |= request.partitions
@@ -217,6 +248,7 @@ class KafkaStreamConsumer:
         except Exception as error:  # noqa: BLE001 - it is the caller's, who gets it from poll
             self._failure = error
         finally:
+            self._is_answering = False
             if request.change is not Change.ASSIGNED:
                 self._forget(request.partitions)
 
@@ -255,6 +287,7 @@ def _member(settings: KafkaSettings, group: str) -> Any:  # noqa: ANN401 - ships
         auto_offset_reset="earliest",
         partition_assignment_strategy=[CooperativeStickyAssignor],
         session_timeout_ms=session,
+        max_poll_interval_ms=int(settings.poll_seconds_max * MILLISECONDS),
         heartbeat_interval_ms=min(HEARTBEAT_MILLISECONDS_MAX, session // 3),
         request_timeout_ms=int(settings.request_seconds * MILLISECONDS),
         allow_auto_create_topics=False,

@@ -3,15 +3,20 @@
 kafka-python 3 calls its rebalance listener on the thread that also sends heartbeats, where nothing
 may block: no commit, no look for an offset. So the listener here only waits, and polling goes on in
 a thread of its own while ours does what is to be done.
+
+That thread also lets a rebalance take its time. What kafka-python 3.0.12 learns of one between two
+of its polls is lost, and it joins the group again, and so does everybody: short polls would go on
+with that for long. Ours end in time, and its poll goes on behind them until the group is settled.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import Enum
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any, Final
 
 from kafka import AsyncConsumerRebalanceListener
@@ -35,11 +40,19 @@ class Request:
     done: Any = field(default_factory=KafkaFuture)
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a poll brought, or how it failed."""
+
+    found: Any = None
+    error: BaseException | None = None
+
+
 class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
     """The listener: hands every change over, and waits until it was dealt with."""
 
     def __init__(self) -> None:
-        self.requests: Final[SimpleQueue[Request | None]] = SimpleQueue()
+        self.inbox: Final[SimpleQueue[Request | Outcome]] = SimpleQueue()
         self.is_closed = False
 
     async def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ANN401
@@ -58,7 +71,7 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         if self.is_closed or not partitions:
             return
         request = Request(change, frozenset(each.partition for each in partitions))
-        self.requests.put(request)
+        self.inbox.put(request)
         await request.done
 
 
@@ -75,29 +88,61 @@ class Handover:
             answer: deals with a change; must not raise.
             wake: rouses the I/O thread, which does not notice by itself that it may go on.
         """
-        self._rebalances = rebalances
-        self._answer = answer
-        self._wake = wake
-        self._threads: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kafka-poll")
-        self._polling: Future[Any] | None = None
+        self._rebalances: Final = rebalances
+        self._answer: Final = answer
+        self._wake: Final = wake
+        self._polls: Final[SimpleQueue[Callable[[], Any] | None]] = SimpleQueue()
+        self._thread: Thread | None = None
+        self.is_polling = False
 
-    def run(self, poll: Callable[[], Any]) -> Any:  # noqa: ANN401
-        """Poll, or wait for the poll that an interruption left behind; raises what it raises."""
-        if self._polling is None:
-            self._polling = self._threads.submit(poll)
-            self._polling.add_done_callback(lambda _done: self._rebalances.requests.put(None))
-        while (request := self._rebalances.requests.get()) is not None:
-            self._deal_with(request)
-        polling, self._polling = self._polling, None
-        return polling.result()
+    def poll(self, poll: Callable[[], Any], timeout_seconds: float) -> Any:  # noqa: ANN401
+        """Poll, or wait for the poll that goes on; None where it goes on after that time.
+
+        Raises:
+            BaseException: what the poll raised.
+        """
+        if self._thread is None:
+            self._thread = Thread(target=self._run, name="kafka-poll", daemon=True)
+            self._thread.start()
+        if not self.is_polling:
+            self.is_polling = True
+            self._polls.put(poll)
+        return self.wait(timeout_seconds)
+
+    def wait(self, timeout_seconds: float) -> Any:  # noqa: ANN401
+        """Wait for the poll that goes on; None where it goes on after that time."""
+        deadline = time.monotonic() + timeout_seconds
+        while self.is_polling:
+            try:
+                said = self._rebalances.inbox.get(timeout=max(0.0, deadline - time.monotonic()))
+            except Empty:
+                return None
+            if isinstance(said, Request):
+                self._deal_with(said)
+                continue
+            self.is_polling = False
+            if said.error is not None:
+                raise said.error
+            return said.found
+        return None
 
     def close(self) -> None:
-        """Wait for a poll that was left behind, and let nothing be handed over any more."""
-        if self._polling is not None:
-            self._rebalances.is_closed = True
-            self.run(lambda: None)
+        """Let nothing be handed over any more; a poll that goes on is to end by itself."""
         self._rebalances.is_closed = True
-        self._threads.shutdown(wait=True)
+        self._polls.put(None)
+        while not self._rebalances.inbox.empty():
+            if isinstance(said := self._rebalances.inbox.get(), Request):
+                self._deal_with(said)
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (poll := self._polls.get()) is not None:
+            try:
+                outcome = Outcome(found=poll())
+            except BaseException as error:  # noqa: BLE001 - it is raised where it was asked for
+                outcome = Outcome(error=error)
+            self._rebalances.inbox.put(outcome)
 
     def _deal_with(self, request: Request) -> None:
         try:

@@ -74,6 +74,9 @@ class KafkaSettings(BaseModel):
     session_seconds: Annotated[float, Field(ge=1, le=1800, allow_inf_nan=False)] = 45.0
     """After this a reader that was killed loses its partitions to others."""
 
+    poll_seconds_max: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 120.0
+    """After this without a poll a reader loses its partitions; a rebalance waits no longer."""
+
     @field_validator("servers")
     @classmethod
     def _addresses(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
