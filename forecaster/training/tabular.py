@@ -19,11 +19,14 @@ from energy.errors import InputError
 from forecaster.rivals.boosting import FEATURES, GRAPH_FILE, INPUT, boosting_features
 from forecaster.rivals.features import Frame
 from forecaster.training.origins import Origins, Series
+from forecaster.training.synthetic import synthetic_series
 
 #: Of each series only this part is ever learnt from; the rest judges.
 TRAINING_SHARE_RATIO: Final = 0.7
 _OPSET: Final = 15
 _ROWS_AT_ONCE: Final = 4096
+#: Rows of one made-up series resemble each other: a sixth of them teach as much.
+_MADE_UP_ROWS_RATIO: Final = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,9 @@ class BoostingSettings:
         rounds, leaves: how many trees, and how large; 170 of 127 leaves are 1.4 MB of ONNX.
         length_exponent: a series weighs with this power of its length, between all series alike
             (0) and all samples alike (1).
+        made_up_series: how many made-up series teach beside the real ones, so that it knows more
+            kinds of traffic than a few.
+        made_up_share_ratio: their weight in all, relative to that of the real ones in all.
     """
 
     seed: int = 7
@@ -45,6 +51,8 @@ class BoostingSettings:
     feature_share_ratio: float = 0.8
     sample_share_ratio: float = 0.7
     length_exponent: float = 0.3
+    made_up_series: int = 60
+    made_up_share_ratio: float = 1.0
     threads: int = 1
 
     def parameters(self) -> dict[str, Any]:
@@ -98,18 +106,39 @@ def samples(series: Series, length_exponent: float) -> Samples:
     return Samples(np.concatenate(features), np.concatenate(left), weights)
 
 
+def made_up(settings: BoostingSettings) -> list[Samples]:
+    """Return some rows of each made-up series, all series weighing alike."""
+    draw = np.random.default_rng(settings.seed)
+    found = []
+    for number in range(settings.made_up_series):
+        one = samples(Series(f"made up {number}", 0, synthetic_series(draw)), 0.0)
+        kept = draw.random(len(one.weights)) < _MADE_UP_ROWS_RATIO
+        found.append(Samples(one.features[kept], one.left_scales[kept], one.weights[kept]))
+    return found
+
+
 def train(series: Sequence[Series], settings: BoostingSettings = BoostingSettings()) -> bytes:
     """Learn from series, all of each, and return the ONNX graph."""
     import lightgbm
 
-    parts = [samples(each, settings.length_exponent) for each in series]
-    weights = np.concatenate([each.weights for each in parts])
+    real = [samples(each, settings.length_exponent) for each in series]
+    more = made_up(settings)
+    weights = np.concatenate([_weights(real, 1.0), _weights(more, settings.made_up_share_ratio)])
+    parts = [*real, *more]
     rows = lightgbm.Dataset(
         np.concatenate([each.features for each in parts]),
         np.concatenate([each.left_scales for each in parts]),
         weight=weights / weights.mean(),
     )
     return exported(lightgbm.train(settings.parameters(), rows, settings.rounds))
+
+
+def _weights(parts: Sequence[Samples], total: float) -> npt.NDArray[np.float64]:
+    """Weights of all parts, which add up to `total`."""
+    if not parts:
+        return np.empty(0)
+    joined = np.concatenate([each.weights for each in parts])
+    return joined * (total / joined.sum())
 
 
 def exported(booster: Any) -> bytes:  # noqa: ANN401 - LightGBM ships no types
