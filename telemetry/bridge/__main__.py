@@ -12,10 +12,10 @@ from telemetry.bridge.bridge import Bridge
 from telemetry.bridge.service import BridgeThread
 from telemetry.bridge.settings import BridgeSettings, read_settings
 from telemetry.bridge.state_file import StateFile
-from telemetry.kafka import KafkaStream
 from telemetry.serving.access import require_guarded
 from telemetry.serving.server import say_where, serve, serve_alone
 from telemetry.stream.interface import SAMPLES_TOPIC
+from telemetry.stream.settings import open_stream
 
 
 def run(settings: BridgeSettings) -> None:
@@ -26,10 +26,8 @@ def run(settings: BridgeSettings) -> None:
         UnavailableError: the port is taken, or the state cannot be kept.
     """
     require_guarded(settings)
-    kafka = settings.kafka_settings()
-    stream = KafkaStream(kafka)
-    name = f"{','.join(sorted(kafka.servers))} {kafka.topic_prefix}{SAMPLES_TOPIC.name}"
-    state_file = StateFile(settings.state_file, of=settings.fingerprint(name))
+    stream = open_stream(settings)
+    state_file = StateFile(settings.state_file, of=settings.fingerprint(settings.stream_name))
     core = settings.bridge_core(state_file.read())
     state_file.require_writable()
     bridge = Bridge(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from telemetry.bridge.kafka_flags import KafkaFlags
 from telemetry.bridge.traffic_flags import TrafficFlags
 from telemetry.serving.given_settings import SettingsSource, require_whole_tls
+from telemetry.stream.interface import SAMPLES_TOPIC
+from telemetry.stream.settings import StreamFields
 
 PREFIX: Final = "NEGAWATT_TELEMETRY__"
 
@@ -25,13 +26,15 @@ def default_state_file() -> Path:
     return folder.absolute() / "telemetry.json"
 
 
-class BridgeSettings(KafkaFlags, TrafficFlags, BaseSettings):
+class BridgeSettings(StreamFields, TrafficFlags, BaseSettings):
     """All that the bridge can be told. Flags come first, then the environment, then these."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True
     )
 
+    # In memory nobody would be there to read: for that the forecaster runs a bridge of its own.
+    stream: Literal["kafka"] = Field("kafka", description="Where samples go: `kafka`.")
     state_file: Path = Field(
         default_factory=default_state_file,
         description="Where is kept which minutes the broker has acknowledged (default:"
@@ -56,6 +59,12 @@ class BridgeSettings(KafkaFlags, TrafficFlags, BaseSettings):
     drain_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = Field(
         0.0, description="How long to go on answering after SIGTERM, while /readyz says no."
     )
+
+    @property
+    def stream_name(self) -> str:
+        """Whose acknowledgements are kept: these brokers' and this topic's."""
+        brokers = ",".join(sorted(self.kafka_servers))
+        return f"{brokers} {self.kafka_topic_prefix}{SAMPLES_TOPIC.name}"
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> BridgeSettings:

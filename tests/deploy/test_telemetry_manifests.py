@@ -12,6 +12,7 @@ import yaml
 from manifests import container, only, told
 
 from telemetry.bridge.settings import PREFIX, read_settings
+from telemetry.stream.settings import open_stream
 
 FOLDER = manifests.FOLDER / "telemetry"
 
@@ -37,7 +38,7 @@ def test_every_setting_is_one_that_the_bridge_knows(
     (port,) = container(documents)["ports"]
     (service,) = only(documents, "Service")["spec"]["ports"]
     assert settings.port == port["containerPort"] == service["port"]
-    assert settings.kafka_settings().servers == ("kafka.streams:9092",)
+    open_stream(settings)
     settings.bridge_core()
     mounts = {each["name"]: each["mountPath"] for each in container(documents)["volumeMounts"]}
     assert str(settings.state_file).startswith(f"{mounts['state']}/")

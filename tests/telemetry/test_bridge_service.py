@@ -29,6 +29,7 @@ from telemetry.bridge.reference import PAGES
 from telemetry.bridge.settings import BridgeSettings, read_settings
 from telemetry.kafka import KafkaStream
 from telemetry.stream.interface import SAMPLES_TOPIC, Record
+from telemetry.stream.settings import open_stream
 
 TOKEN = "a-token-of-some-length"  # noqa: S105 - it opens nothing
 
@@ -102,6 +103,7 @@ def test_strangers_show_a_token(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "environ", "words"),
     [
+        ({"stream": "memory"}, {}, "--stream: input should be 'kafka'"),
         ({"presets": "istio,linkerd"}, {}, "--presets: there is no preset 'linkerd'"),
         ({"duplicate_labels": "a-b"}, {}, "--duplicate-labels: 'a-b' is no label"),
         ({"backfill_hours": "193"}, {}, "--backfill-hours: input should be less than or equal"),
@@ -143,15 +145,15 @@ def test_a_prometheus_that_cannot_be_asked_is_refused_in_one_line(flags, words) 
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        ({}, "--kafka-servers: no broker is named"),
-        ({"kafka_servers": "kafka"}, "--kafka-servers: a broker is given as host:port"),
+        ({}, "kafka_servers: says no broker"),
+        ({"kafka_servers": "kafka"}, "kafka_servers: a broker is given as host:port"),
         ({"kafka_servers": "a:9092", "kafka_sasl_user": "me"}, "kafka: sasl_mechanism, sasl_user"),
     ],
 )
 def test_a_broker_that_cannot_be_reached_is_refused_in_one_line(flags, words) -> None:
     """As far as its settings say so."""
     with pytest.raises(InputError) as refused:
-        read_settings(flags, {}).kafka_settings()
+        open_stream(read_settings(flags, {}))
 
     assert str(refused.value).startswith(words)
 
