@@ -12,7 +12,7 @@ from console.forecast_tables import print_tables
 from console.output import HTML, JSON, emit, json_text
 from console.progress import live_steps
 from console.provenance import commit
-from forecaster.evaluation.engines import describe_models, engine_for
+from forecaster.evaluation.engines import check, engine_for
 from forecaster.evaluation.replay import origins_of
 from forecaster.evaluation.report import document
 from forecaster.evaluation.run import Plan, evaluate, parse_horizons
@@ -79,7 +79,7 @@ def show(request: Request, form: str, file: Path | None) -> None:
         InputError: a trace or the models cannot be used.
     """
     traces = read_traces(request.files)
-    made_with = describe_models(request.plan) | {
+    made_with = check(request.plan, [trace.name for trace in traces]) | {
         "commit": commit(),
         "horizons_minutes": list(request.plan.horizons_minutes),
         "zero_shot": request.plan.zero_shot,

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from console.output import HTML, JSON, TABLE, require_format, require_writable
-from energy.errors import InputError
 
 
 def register(group: typer.Typer) -> None:
@@ -27,7 +26,7 @@ def evaluate(  # noqa: PLR0913 - one parameter per option
         list[Path] | None,
         typer.Option(
             help="CSV timestamp,value, step 1 to 5 minutes, also .gz; several may follow."
-            " Default: those that travel with the package.",
+            " Default: the three that travel with the package.",
             show_default=False,
         ),
     ] = None,
@@ -56,10 +55,6 @@ def evaluate(  # noqa: PLR0913 - one parameter per option
     """Judge the serving code on the last 30 % of each series; no forecast sees what came later."""
     form = require_format(output, (TABLE, JSON, HTML))
     require_writable(file)
-    if more_traces and not traces:
-        raise InputError(
-            f"{more_traces[0]} follows no option", mend="write --traces before the files"
-        )
     from console import forecast_evaluation  # loads the models' libraries
 
     forecast_evaluation.show(

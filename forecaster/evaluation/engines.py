@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from energy.errors import InputError
 from forecaster.engine import Engine
+from forecaster.evaluation.judgement import LAST_VALUE, SEASONAL_NAIVE, SERVED
 from forecaster.evaluation.run import Plan
 from forecaster.model_set import ModelSet
 
@@ -19,14 +22,20 @@ def engine_for(plan: Plan, series: str) -> Engine:
     return Engine(ModelSet.shipped() if folder is None else ModelSet.load(folder))
 
 
-def describe_models(plan: Plan) -> dict[str, Any]:
-    """Say which models are judged; of zero shot the folder, as each series has its own.
+def check(plan: Plan, series: Sequence[str]) -> dict[str, Any]:
+    """Say which models are judged, before the work begins; of zero shot only their folder.
 
     Raises:
-        InputError: there are none.
+        InputError: models of a series are missing, or one that is to be scored is not known.
     """
+    engines = [engine_for(plan, name) for name in (series if plan.zero_shot else series[:1])]
+    known = (SERVED, LAST_VALUE, SEASONAL_NAIVE, *engines[0].experts)
+    for name in plan.models:
+        if name not in known:
+            raise InputError(
+                f"there is no model {name!r}", where="--models", mend=f"known: {', '.join(known)}"
+            )
     if plan.zero_shot:
         return {"model": {"folder": str(plan.models_folder)}}
-    folder = plan.models_folder
-    models = ModelSet.shipped() if folder is None else ModelSet.load(folder)
+    models = engines[0].models
     return {"model": {"id": models.id, "seed": models.description.get("seed")}}

@@ -98,8 +98,6 @@ def evaluate(
     Raises:
         InputError: a trace cannot be judged, or models are missing.
     """
-    for trace in traces:
-        plan.folder_of(trace.name)
     if jobs == 1 or len(traces) == 1:
         return tuple(_judged(trace, plan, forecaster_of, advance) for trace in traces)
     found = {}

@@ -1,0 +1,102 @@
+"""`negawatt forecaster evaluate` and `convert`, with the real engine on a few hours of traffic."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from command_line import negawatt
+
+
+@pytest.fixture(scope="module")
+def traces(tmp_path_factory):
+    """Two series of four hours."""
+    folder = tmp_path_factory.mktemp("traces")
+    files = []
+    for seed, name in enumerate(("shop", "cart")):
+        values = np.random.default_rng(seed).normal(1000, 50, 240)
+        values[200:210] *= 2
+        rows = [f"{1_700_000_000 + 60 * place},{value:.6g}" for place, value in enumerate(values)]
+        files.append(folder / f"{name}.csv")
+        files[-1].write_text("\n".join(["timestamp,value", *rows]), encoding="utf-8")
+    return files
+
+
+def test_json_has_every_series_and_model(traces):
+    """The issue's form: --traces, and files that follow it; a stress case apart."""
+    done = negawatt(
+        "forecaster", "evaluate", "--traces", traces[0], "--stress", traces[1],
+        "--horizons", "5,30", "--output", "json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert list(found["series"]) == ["shop", "cart"]
+    assert found["horizons_minutes"] == [5, 30]
+    assert {"mixture", "last-value", "lstm", "ridge", "ets"} <= set(found["geomean"])
+    shop = found["series"]["shop"]["models"]
+    assert shop["last-value"]["relative_mae_ratio"] == 1.0
+    assert shop["mixture"]["relative_mae_ratio"] > 0
+    assert found["geomean"]["mixture"] == {
+        "relative_mae_ratio": pytest.approx(shop["mixture"]["relative_mae_ratio"])
+    }
+    assert found["model"]["id"]
+
+
+def test_a_page_needs_no_network(traces, tmp_path):
+    """Tables and plots in one file; the same series as in the table."""
+    page = tmp_path / "page.html"
+    done = negawatt("forecaster", "evaluate", "--traces", *traces, "--output", "html",
+                    "--file", page)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<svg") == 4
+    assert "src=" not in text
+    assert "shop: 24 hours from" in text
+    assert "Calibration" in text
+
+
+def test_the_table_names_models_and_what_it_rests_on(traces):
+    """Wide enough for every column."""
+    done = negawatt("forecaster", "evaluate", "--traces", traces[0], "--models", "ets")
+    assert done.returncode == 0, done.stderr
+    for said in ("mixture", "ets", "last-value", "false alarms/day", "commit"):
+        assert said in done.stdout
+    assert "lstm" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--traces", "none.csv"], "none.csv: cannot be read"),
+        (["--horizons", "7"], "'7' is not forecast"),
+        (["--zero-shot"], "name their folder with --models-folder"),
+        (["--models-folder", "none"], "holds no models"),
+        (["--output", "xml"], "there is no output 'xml'"),
+        (["--models", "arma"], "there is no model 'arma'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_code_2(traces, options, said):
+    """What, where, how to mend."""
+    files = [] if "--traces" in options else ["--traces", traces[0]]
+    done = negawatt("forecaster", "evaluate", *files, *options)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_convert_writes_traces(tmp_path):
+    """One set, from a made-up original of Microsoft's form."""
+    (tmp_path / "mongo-01.csv").write_text(
+        "TimeStamp,Value,Label\n2018-04-25T00:00:00Z,6.5,0\n2018-04-25T00:01:00Z,7,0\n",
+        encoding="utf-8",
+    )
+    done = negawatt(
+        "forecaster", "convert", tmp_path, "--out", tmp_path / "out", "--output", "json"
+    )
+    assert done.returncode == 0, done.stderr
+    trace = json.loads(done.stdout)["traces"][0]
+    assert (trace["name"], trace["minutes"], trace["rows"]) == ("mongo-01", 2, 2)
+    again = negawatt("forecaster", "convert", tmp_path / "out", "--out", tmp_path)
+    assert again.returncode == 2
+    assert "holds no development set" in again.stderr
