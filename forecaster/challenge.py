@@ -55,9 +55,9 @@ def judge(contest: Contest, policy: ChallengePolicy) -> Verdict:
     if not all(math.isfinite(each) and each >= 0 for each in sums) or last == 0:
         return Verdict("dismiss", f"errors that cannot be compared after {count} forecasts")
     old, new = contest.champion / last, contest.challenger / last
-    needed = old * (1 - policy.margin_ratio)
     compared = f"relative MAE {new:.4f} against {old:.4f} over {count} forecasts"
-    if new < needed:
+    # Sums, not ratios: those of a last value that is hardly off at all may overflow.
+    if contest.challenger < contest.champion * (1 - policy.margin_ratio):
         return Verdict("promote", f"{compared}: better by {policy.margin_ratio:.1%} or more")
     if count >= policy.scored_count_max:
         return Verdict("dismiss", f"{compared}: not better by {policy.margin_ratio:.1%}")

@@ -1,0 +1,307 @@
+"""Versions of the models: who serves, who takes over and why, and the way back."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+from forecaster_stage import WEB, Stage
+from hypothesis import given
+from hypothesis import strategies as st
+from plain_engine import PlainEngine
+
+from energy.errors import InputError
+from forecaster.challenge import ChallengePolicy, Contest, judge
+from forecaster.model_changes import ModelOptions
+from forecaster.registry import SHIPPED, Registry
+from forecaster.retraining import (
+    LIBRARIES,
+    Drift,
+    RetrainingPolicy,
+    Training,
+    missing_libraries,
+    why_retrain,
+)
+
+POLICY = ChallengePolicy(scored_count_min=100, scored_count_max=1000, margin_ratio=0.05)
+SUMS = st.floats(0, 1e9)
+
+
+@given(st.integers(0, 2000), SUMS, SUMS, SUMS)
+def test_a_challenger_takes_over_on_evidence_alone(count, champion, challenger, last):
+    """Never before enough is scored, and only by the margin; it is decided in the end."""
+    contest = Contest(scored_count=count, champion=champion, challenger=challenger, last_value=last)
+    verdict = judge(contest, POLICY)
+
+    assert verdict.reason
+    if count < 100:
+        assert verdict.outcome == "wait"
+    elif verdict.outcome == "promote":
+        assert challenger < champion * 0.95 * (1 + 1e-9)
+        assert last > 0
+    elif last > 0 and challenger < champion * 0.95 * (1 - 1e-9):
+        raise AssertionError("it won and does not serve")
+    if count >= 1000:
+        assert verdict.outcome != "wait"
+
+
+@given(st.integers(100, 2000), st.floats(0.1, 1e6), st.floats(1, 1e3))
+def test_equals_do_not_change_places(count, error, factor):
+    """Nor does it matter how large the traffic is."""
+    contest = Contest(
+        scored_count=count, champion=error, challenger=error, last_value=factor * error
+    )
+    assert judge(contest, POLICY).outcome in {"wait", "dismiss"}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_figures_that_are_none_promote_nobody(value):
+    """A model that says nothing sensible goes."""
+    contest = Contest(scored_count=200, champion=1.0, challenger=value, last_value=1.0)
+    assert judge(contest, POLICY).outcome == "dismiss"
+
+
+def version(registry: Registry, name: str, **description: object) -> str:
+    """Make a version's folder."""
+    folder = registry.folder / name
+    folder.mkdir(parents=True)
+    (folder / "model.json").write_text(json.dumps({"id": name, **description}))
+    return name
+
+
+def test_the_way_to_the_front_and_back(tmp_path):
+    """Every change has its reason; the version before is kept."""
+    registry = Registry(tmp_path)
+    new = version(registry, "20260101-1")
+    assert registry.state().champion == SHIPPED
+    assert registry.versions() == (SHIPPED, new)
+
+    registry.challenge(new, "trained", 1.0)
+    assert registry.state().challenger == new
+    registry.promote(new, "better", 2.0)
+    state = registry.state()
+    assert (state.champion, state.previous, state.challenger) == (new, SHIPPED, None)
+
+    state = registry.roll_back(None, "worse after all", 3.0)
+    assert (state.champion, state.previous) == (SHIPPED, new)
+    assert [each.action for each in state.history] == ["challenge", "promote", "roll-back"]
+    with pytest.raises(InputError, match="serves already"):
+        registry.roll_back(SHIPPED, "again", 4.0)
+    with pytest.raises(InputError, match="no version 'x'"):
+        registry.roll_back("x", "what", 4.0)
+    with pytest.raises(InputError, match="is there"):
+        registry.roll_back("../x", "what", 4.0)
+
+
+def test_a_registry_that_is_none_is_one_line(tmp_path):
+    """With the way to mend it."""
+    (tmp_path / "registry.json").write_text('{"champion": 3}')
+    with pytest.raises(InputError, match="remove it"):
+        Registry(tmp_path).state()
+
+
+def stage_with_challenger(folder, factor: float) -> Stage:
+    """Give a forecaster whose champion foresees twice what comes, and its challenger."""
+    engines = {SHIPPED: 2.0, "new": factor}
+    stage = Stage(
+        folder,
+        engine=PlainEngine(factor=2.0),
+        engine_of=lambda version: PlainEngine(factor=engines[version]),
+        model_options=ModelOptions(
+            challenge=ChallengePolicy(scored_count_min=60, scored_count_max=120),
+            retraining=None,
+        ),
+    )
+    stage.minutes([10.0, 11.0])
+    version(stage.registry, "new")
+    stage.registry.challenge("new", "trained", stage.clock.seconds)
+    return stage
+
+
+def test_a_better_challenger_takes_over_without_a_gap(tmp_path):
+    """Each minute has its forecast, and the new one knows what the old one knew."""
+    stage = stage_with_challenger(tmp_path, 1.0)
+    forecasts = stage.minutes([10.0 + place % 7 for place in range(60)])
+    medians = [each.horizons[0].requests_per_second[2] for each in forecasts]
+    actual = [10.0 + place % 7 for place in range(60)]
+    turned = next(place for place, value in enumerate(medians) if value == actual[place])
+
+    assert len(forecasts) == 60
+    assert medians == [2 * value for value in actual[:turned]] + actual[turned:]
+    assert 20 < turned < 59
+    assert stage.models.serving == "new"
+    assert stage.registry.state().previous == SHIPPED
+    assert stage.core.shadow is None
+    (record,) = [each for each in stage.records if getattr(each, "action", "") == "promote"]
+    assert "relative MAE" in record.reason
+
+    stage.registry.roll_back(None, "worse after all", stage.clock.seconds)
+    back = stage.minutes([10.0, 11.0, 12.0])
+    assert [each.horizons[0].requests_per_second[2] for each in back][-1] == 24.0
+    assert stage.models.serving == SHIPPED
+
+
+def test_a_worse_challenger_goes(tmp_path):
+    """And is shown to nobody meanwhile."""
+    stage = stage_with_challenger(tmp_path, 3.0)
+    forecasts = stage.minutes([10.0 + place % 7 for place in range(60)])
+
+    assert len(forecasts) == 60
+    assert stage.models.serving == SHIPPED
+    assert stage.registry.state().challenger is None
+    assert stage.registry.state().history[-1].action == "dismiss"
+    assert stage.service.models_report().versions[1].role == ""
+
+
+def test_a_champion_that_cannot_be_loaded_gives_way_to_the_shipped_one(tmp_path):
+    """A forecaster that starts forecasts."""
+
+    def engine_of(name: str) -> PlainEngine:
+        if name != SHIPPED:
+            raise InputError("holds no models", where=name)
+        return PlainEngine()
+
+    registry = Registry(tmp_path / "models")
+    version(registry, "broken")
+    registry.promote("broken", "by hand", 1.0)
+    stage = Stage(tmp_path, engine_of=engine_of)
+
+    assert len(stage.minutes([10.0, 10.0])) == 1
+    assert stage.models.serving == SHIPPED
+
+
+# Training.
+
+DAY = 86_400.0
+RETRAIN = RetrainingPolicy(interval_seconds=7 * DAY, drift_factor=1.3, pause_seconds=DAY)
+CALM = Drift(scored_count=1e6, recent_ratio=0.7, trained_ratio=0.6)
+DRIFTED = Drift(scored_count=1e6, recent_ratio=0.8, trained_ratio=0.6)
+
+
+def test_training_is_due_by_schedule_and_by_drift():
+    """By drift only once a day, and only on evidence."""
+
+    def why(drift, days, policy=RETRAIN):
+        return why_retrain(policy, drift, last_seconds=0.0, now_seconds=days * DAY)
+
+    assert why(CALM, 6) is None
+    assert "168 h" in why(CALM, 7)
+    assert why(DRIFTED, 0.9) is None
+    assert "0.800 of late" in why(DRIFTED, 1)
+    assert why(Drift(scored_count=10, recent_ratio=9.0, trained_ratio=0.6), 2) is None
+    assert why(Drift(scored_count=1e6, recent_ratio=None, trained_ratio=None), 2) is None
+    assert why(CALM, 400, RetrainingPolicy(interval_seconds=0)) is None
+
+
+def test_what_training_lacks_is_named():
+    """So that somebody can install it."""
+    assert missing_libraries(lambda _name: True) is None
+    lack = missing_libraries(lambda name: None if name == "tensorflow" else name)
+    assert lack == "tensorflow not installed; see the extra forecaster-training"
+    assert "tensorflow" in LIBRARIES
+    assert "not part" in missing_libraries(lambda _name: None)
+
+
+TRAINER = """
+import sys, pathlib, json, numpy as np
+given = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+assert set(given) == {"--history", "--out", "--seed", "--budget-seconds"}, given
+assert np.load(given["--history"])["keys"].tolist() == ["a/B/c"]
+code = int(given["--seed"])
+if code == 0:
+    out = pathlib.Path(given["--out"]); out.mkdir()
+    (out / "model.json").write_text(json.dumps({"id": "trained"}))
+print("first line\\nlast line", file=sys.stderr)
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (0, "trained as 20231114-221320-0"),
+        (3, "too little history: last line"),
+        (4, "a training library is missing: last line"),
+        (1, "training ended with 1: last line"),
+    ],
+)
+def test_a_training_leaves_a_version_or_a_reason(tmp_path, code, reason):
+    """And nothing else in the folder."""
+    import numpy as np
+
+    training = Training(
+        tmp_path,
+        {"keys": np.array(["a/B/c"])},
+        seed=code,
+        budget_seconds=60.0,
+        now_seconds=1_700_000_000.0,
+        program=(sys.executable, "-c", TRAINER),
+    )
+    training._process.wait(30)  # noqa: SLF001
+    done = training.finished()
+
+    assert done.reason == reason
+    assert [path.name for path in tmp_path.iterdir()] == ([] if code else [done.version])
+    assert Registry(tmp_path).versions() == (SHIPPED, *([] if code else [done.version]))
+
+
+def test_a_training_that_hangs_is_ended(tmp_path):
+    """By a clock that a test moves."""
+    clock = iter([0.0, 10.0, 5000.0])
+    training = Training(
+        tmp_path,
+        {},
+        seed=1,
+        budget_seconds=60.0,
+        now_seconds=0.0,
+        program=(sys.executable, "-c", "import time; time.sleep(600)"),
+        monotonic=lambda: next(clock),
+    )
+
+    assert training.finished() is None
+    assert "too long" in training.finished().reason
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_training_is_skipped_with_the_reason_where_a_library_lacks(tmp_path):
+    """It is tried again a week later."""
+    stage = Stage(
+        tmp_path,
+        model_options=ModelOptions(retraining=RetrainingPolicy(interval_seconds=3600)),
+        lack=lambda: "tensorflow not installed",
+    )
+    stage.minutes([10.0] * 70)
+
+    assert "tensorflow not installed" in stage.models.training_outcome
+    assert stage.registry.state().last_training_seconds is not None
+    assert not stage.models.trains
+
+
+def test_one_of_several_processes_trains_and_its_models_challenge(tmp_path):
+    """The others see that it has begun."""
+
+    class Done:
+        def finished(self):
+            from forecaster.retraining import Finished
+
+            return Finished("new", "trained as new")
+
+        def stop(self):
+            pass
+
+    begun = []
+
+    def train(history, _now):
+        begun.append(history["keys"].tolist())
+        return Done()
+
+    options = ModelOptions(retraining=RetrainingPolicy(interval_seconds=3600))
+    stage = Stage(tmp_path, model_options=options, lack=lambda: None, train=train)
+    version(stage.registry, "new")
+    stage.minutes([10.0] * 70)
+
+    assert begun == [[WEB]]
+    assert stage.registry.state().history[0].action == "challenge"
+    assert stage.registry.state().history[0].version == "new"
+    assert not stage.registry.claim_training(None, 1.0)

@@ -1,0 +1,123 @@
+"""A state file is whole or not there, whatever ends the process; a broken one is set aside."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import repository
+
+from energy.errors import UnavailableError
+from forecaster.state_files import PartitionState, StateFiles
+
+TOPIC = "samples"
+STATE = PartitionState(
+    offset=7,
+    written_at_seconds=1.5,
+    sections={"engine": {"keys": np.array(["a/B/c"]), "deep.name": np.arange(6.0).reshape(2, 3)}},
+)
+
+
+def test_what_is_written_comes_back(tmp_path):
+    """Offsets, texts and arrays of any shape."""
+    files = StateFiles(tmp_path, TOPIC)
+    assert files.read(3) is None
+
+    assert files.write(3, STATE)
+    found = files.read(3)
+
+    assert (found.offset, found.written_at_seconds) == (7, 1.5)
+    assert found.sections["engine"]["keys"].tolist() == ["a/B/c"]
+    assert found.sections["engine"]["deep.name"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert files.write(4, PartitionState(offset=0, written_at_seconds=0.0))
+    assert files.read(4).sections == {}
+
+
+BREAKS = {
+    "empty": lambda data: b"",
+    "cut": lambda data: data[: len(data) // 2],
+    "head alone": lambda data: data[: data.index(b"\n") + 1],
+    "flipped": lambda data: data[:-5] + bytes([data[-5] ^ 1]) + data[-4:],
+    "other version": lambda data: data.replace(b"state 1", b"state 9", 1),
+    "other partition": lambda data: data.replace(b'"partition": 3', b'"partition": 4', 1),
+    "no text": lambda data: b"\x80" * 100,
+    "head is no object": lambda data: data[: data.index(b"\n") + 1] + b"[]\n",
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_broken_file_is_set_aside_and_told_in_one_line(tmp_path, name, caplog):
+    """What it knew is built anew; the file stays for who wants to look."""
+    files = StateFiles(tmp_path, TOPIC)
+    files.write(3, STATE)
+    path = files.path(3)
+    path.write_bytes(BREAKS[name](path.read_bytes()))
+
+    with caplog.at_level(logging.WARNING):
+        assert files.read(3) is None
+    assert len(caplog.records) == 1
+    assert files.broken_total == 1
+    assert not path.exists()
+    assert path.with_suffix(".broken").exists()
+    assert files.write(3, STATE)
+
+
+def test_who_was_thought_dead_does_not_overwrite_newer_state(tmp_path):
+    """The next owner's file stands for more of the stream."""
+    files = StateFiles(tmp_path, TOPIC)
+    files.write(3, PartitionState(offset=9, written_at_seconds=2.0))
+
+    assert not files.write(3, STATE)
+    assert files.read(3).offset == 9
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
+    """With the way to mend it."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UnavailableError, match="state-directory"):
+        StateFiles(tmp_path / "file", TOPIC)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+import numpy as np
+from forecaster.state_files import PartitionState, StateFiles
+files = StateFiles(Path(sys.argv[1]), "samples")
+offset = 0
+while True:
+    offset += 1
+    array = np.full(200_000, float(offset))
+    state = PartitionState(offset=offset, written_at_seconds=0.0, sections={"a": {"b": array}})
+    files.write(0, state)
+    if offset == 3:
+        print("writing", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_process_that_is_ended_while_it_writes_leaves_a_whole_file(tmp_path, number):
+    """The one before or the new one; what was half written is cleared away at the next start."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        cwd=repository.ROOT,
+    )
+    with process:
+        process.stdout.readline()
+        deadline = time.monotonic() + 10
+        while not list(tmp_path.glob("*.writing")) and time.monotonic() < deadline:
+            pass
+        process.send_signal(number)
+        process.wait(10)
+    files = StateFiles(tmp_path, TOPIC)
+    found = files.read(0)
+
+    assert found.offset >= 3
+    assert set(found.sections["a"]["b"].tolist()) == {float(found.offset)}
+    assert [path.name for path in tmp_path.iterdir()] == ["samples-0.state"]
