@@ -109,11 +109,7 @@ class Engine:
         NaN says that a minute has none (an outage). Negative and absurd rates are refused, as are
         minutes older than eight days.
         """
-        row = self._table.row(key)
-        report = PutReport()
-        for minute, value in zip(minutes.tolist(), requests_per_second.tolist(), strict=True):
-            report += self._table.history.put(row, int(minute), float(value))
-        return report
+        return self._table.history.put_block(self._table.row(key), minutes, requests_per_second)
 
     def put_all(self, values: Mapping[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]) -> PutReport:
         """Take minutes and rates of many series, and learn from a long past as if it passed.
@@ -129,7 +125,8 @@ class Engine:
         if not long:
             return report
         end = max(int(minutes.max()) for minutes, _ in long.values())
-        start = end - round(self._settings.learn_days_max * 24 * 60)
+        oldest = min(int(minutes.min()) for minutes, _ in long.values())
+        start = max(oldest - 1, end - round(self._settings.learn_days_max * 24 * 60))
         ordered = {key: _sorted(*given) for key, given in long.items()}
         for key, (minutes, rates) in ordered.items():
             report += self.put(key, minutes[minutes <= start], rates[minutes <= start])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -129,6 +129,25 @@ class History:
             return PutReport(repeated=1) if known else PutReport(late=1)
         return self._take_old(row, minute, value)
 
+    def put_block(
+        self, row: int, minutes: Minutes, requests_per_second: npt.NDArray[np.floating[Any]]
+    ) -> PutReport:
+        """Take many minutes of one row: what `put` does one by one, at once where all are new."""
+        newest = int(self.newest_minute[row])
+        in_order = len(minutes) > 1 and minutes[0] > newest and bool(np.all(np.diff(minutes) > 0))
+        if not in_order:
+            report = PutReport()
+            for minute, value in zip(minutes.tolist(), requests_per_second.tolist(), strict=True):
+                report += self.put(row, int(minute), float(value))
+            return report
+        values = np.asarray(requests_per_second, dtype=np.float64)
+        with np.errstate(invalid="ignore"):
+            taken = np.isnan(values) | ((values >= 0) & (values <= REQUESTS_PER_SECOND_MAX))
+        minutes, values = minutes[taken], values[taken]
+        if len(minutes):
+            self._append(row, newest, minutes, values)
+        return PutReport(accepted=len(minutes), refused=int((~taken).sum()))
+
     def view(self, rows: npt.NDArray[np.intp], minute: int) -> HistoryView:
         """Return what the rows knew at the end of `minute`: what came for later is not shown."""
         newest = self.newest_minute[rows][:, None]
@@ -156,6 +175,33 @@ class History:
             self._means[row, fresh] = np.nan
             self._present[row, fresh] = 0
         self.newest_minute[row] = minute
+
+    def _append(
+        self, row: int, newest: int, minutes: Minutes, values: npt.NDArray[np.float64]
+    ) -> None:
+        """Keep new minutes in their order, the first of which is later than `newest`."""
+        last = int(minutes[-1])
+        self._advance(row, newest, last)
+        self.first_minute[row] = min(int(self.first_minute[row]), int(minutes[0]))
+        recent = minutes > last - RING_MINUTES
+        self._ring[row, minutes[recent] % RING_MINUTES] = values[recent]
+        there = ~np.isnan(values)
+        shown = there & (minutes > (last // BUCKET_MINUTES - PAST_BUCKETS + 1) * BUCKET_MINUTES)
+        buckets = -(-minutes[shown] // BUCKET_MINUTES)
+        if not len(buckets):
+            return
+        kinds, first = np.unique(buckets, return_index=True)
+        sums = np.add.reduceat(values[shown], first)
+        counts = np.diff([*first, len(buckets)])
+        bits = np.add.reduceat(
+            _BITS[minutes[shown] - (buckets - 1) * BUCKET_MINUTES - 1], first
+        ).astype(np.uint8)
+        places = kinds % PAST_BUCKETS
+        # The bucket in which the block begins may have had minutes before.
+        before = np.bitwise_count(self._present[row, places])
+        known = np.where(before > 0, self._means[row, places].astype(np.float64) * before, 0)
+        self._means[row, places] = (known + sums) / (before + counts)
+        self._present[row, places] |= bits
 
     def _take_recent(self, row: int, minute: int, value: float) -> None:
         """Keep a minute of the ring and make its bucket's mean anew."""

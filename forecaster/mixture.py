@@ -88,9 +88,11 @@ class Mixture:
         """Return the weights of medians (n, M, 6): they sum to 1, or are 0 where nobody speaks."""
         there = ~np.isnan(medians)
         open_to = there & ~self.gated(state)
-        # The last value stands in where the gate lets nobody through.
+        # The last value stands in where the gate lets nobody through; where it is silent, too (ten
+        # minutes into an outage), those who lost to it are better than nothing.
         alone = ~open_to.any(axis=1)
         open_to[:, self._last_value] |= alone & there[:, self._last_value]
+        open_to |= ~open_to.any(axis=1, keepdims=True) & there
         shares = np.where(open_to, np.exp(state["log_weights"]), 0)
         sums = shares.sum(axis=1, keepdims=True)
         return (shares / np.where(sums > 0, sums, 1)).astype(np.float32)
