@@ -243,6 +243,10 @@ class Service:
 
     # What others ask.
 
+    def assigned(self) -> frozenset[int]:
+        """The partitions that are ours."""
+        return frozenset(self._positions)
+
     def hangs(self) -> bool:
         """Whether the thread has not turned for long."""
         return time.monotonic() - self._turned_at > HANG_SECONDS

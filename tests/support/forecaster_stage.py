@@ -134,6 +134,11 @@ class Stage:
         """Give what the forecasters' group has committed."""
         return _group(self.stream).committed
 
+    def close_clients(self) -> None:
+        """Let go what the test itself reads and writes with."""
+        self._samples.close()
+        self._forecasts.close()
+
     def crash(self) -> None:
         """Be gone without a word, as a process that is killed; a broker notices after a while."""
         group = _group(self.stream)

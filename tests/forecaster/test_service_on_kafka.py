@@ -1,0 +1,102 @@
+"""Three forecasters on a real broker: they share the workloads, and hand over what they know."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from forecaster_stage import START_MINUTE, Clock, Stage
+
+from telemetry.kafka import KafkaStream
+
+pytestmark = pytest.mark.kafka
+
+KEYS = tuple(f"shop/Deployment/web-{number}" for number in range(24))
+SECONDS_MAX = 60.0
+
+
+class Group:
+    """Forecasters of one group, turned in turn."""
+
+    def __init__(self, folder, stream) -> None:
+        self.folder, self.stream, self.clock = folder, stream, Clock()
+        self.stages: list[Stage] = []
+        self.sent: dict[str, dict[int, float]] = {key: {} for key in KEYS}
+        self.published: dict[tuple[str, int], int] = {}
+
+    def join(self) -> None:
+        """Let one more forecaster come."""
+        self.stages.append(Stage(self.folder, stream=self.stream, clock=self.clock))
+
+    def leave(self) -> None:
+        """Let the first one end as on SIGTERM."""
+        stage = self.stages.pop(0)
+        stage.service.close()
+        stage.close_clients()
+
+    def minute(self) -> None:
+        """Send a minute of every workload, and wait until all have been forecast of it."""
+        minute = self.clock.minute + 1
+        self.clock.at_minute(minute)
+        for place, key in enumerate(KEYS):
+            value = float(100 * (minute - START_MINUTE) + place)
+            self.sent[key][minute] = value
+            self.stages[0].send(value, key=key)
+        self.until(lambda: all(minute in self.held().get(key, {}) for key in KEYS))
+
+    def until(self, condition) -> None:
+        """Turn everybody until something is so."""
+        deadline = time.monotonic() + SECONDS_MAX
+        while not condition():
+            assert time.monotonic() < deadline, "the group did not get there"
+            for stage in self.stages:
+                stage.service.turn(0.02)
+
+    def held(self) -> dict[str, dict[int, float]]:
+        """What is known of each workload, by whoever has it; nobody has one that another has."""
+        found: dict[str, dict[int, float]] = {}
+        for stage in self.stages:
+            for key, known in stage.core.engine.known.items():
+                if key not in found or len(known) > len(found[key]):
+                    found[key] = known
+        return found
+
+    def shares(self) -> list[frozenset[int]]:
+        """The partitions of each."""
+        return [stage.service.assigned() for stage in self.stages]
+
+    def is_shared(self) -> bool:
+        """Whether everybody has a part, and all parts are had once."""
+        shares = self.shares()
+        return all(shares) and sum(map(len, shares)) == 3 == len(frozenset().union(*shares))
+
+
+@pytest.mark.slow
+def test_three_forecasters_share_and_hand_over_on_kafka(tmp_path, kafka_broker):
+    """One, then three, then two: no minute is lost, and none counts twice."""
+    group = Group(tmp_path, KafkaStream(kafka_broker.settings()))
+    group.join()
+    group.until(lambda: bool(group.shares()[0]))
+    for _ in range(3):
+        group.minute()
+    group.join()
+    group.join()
+    group.until(group.is_shared)
+    for _ in range(2):
+        group.minute()
+    group.leave()
+    group.until(lambda: sum(map(len, group.shares())) == 3)
+    for _ in range(2):
+        group.minute()
+
+    assert group.held() == group.sent
+    owners = [set(stage.core.engine.known) for stage in group.stages]
+    assert owners[0] | owners[1] == set(KEYS)
+    assert not owners[0] & owners[1]
+    for stage in group.stages:
+        # Whoever took a workload over knew its past from the state, and read none of it again.
+        assert stage.core.put.repeated == 0
+        assert stage.core.put.accepted + stage.core.put.late < 7 * len(KEYS)
+    for stage in group.stages:
+        stage.service.close()
+        stage.close_clients()
