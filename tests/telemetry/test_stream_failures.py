@@ -1,0 +1,197 @@
+"""Kafka when things break: a broker restarted, a reader killed, readers that come and go."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from kafka_broker import KafkaBroker, sockets_left_open
+from stream_reading import by_key, read, samples, send, until
+
+from energy.errors import UnavailableError
+from telemetry.kafka import KafkaSettings, KafkaStream
+from telemetry.messages import TrafficSample
+from telemetry.stream.interface import SAMPLES_TOPIC, Batch, Record
+
+READER = Path(__file__).parents[1] / "support" / "sample_reader.py"
+
+
+def values(found: list[Record]) -> dict[tuple[str, int], float]:
+    """Upsert samples by key and time, as a reader does."""
+    return {
+        (each.key, each.timestamp_milliseconds): each.message.requests_per_second for each in found
+    }
+
+
+@sockets_left_open()
+def test_broker_restarted_in_the_middle_costs_no_sample(kafka_broker: KafkaBroker):
+    """While it is away the buffer fills, and says so; then all goes on by itself, in order."""
+    settings = kafka_broker.settings(buffer_messages=100, send_seconds_max=0.2, commit_seconds=1)
+    stream = KafkaStream(settings)
+    producer, consumer = stream.producer(SAMPLES_TOPIC), stream.consumer(SAMPLES_TOPIC, "steady")
+    before, meanwhile = samples(keys=20, minutes=5), samples(keys=20, minutes=10, first=5)
+    after = samples(keys=20, minutes=5, first=10)
+    send(producer, before)
+    found = read(consumer, count=50)
+
+    kafka_broker.kill()
+    queued = list(queued_until_full(producer, meanwhile))
+    with pytest.raises(UnavailableError, match="100 messages are not acknowledged yet"):
+        producer.flush(0.1)
+    late = consumer.poll(0.5)
+    with pytest.raises(UnavailableError, match="commit to"):
+        consumer.commit(late if late.positions else positions(consumer))
+    kafka_broker.start()
+
+    producer.flush(30.0)
+    send(producer, after)
+    sent = before + queued + after
+    found += late.records
+    until(lambda: len(values(found)) == len(sent), lambda: found.extend(read(consumer, count=1)))
+    consumer.close()
+    witness = stream.consumer(SAMPLES_TOPIC, "witness")
+    log = read(witness, count=len(sent))
+    nothing_more = witness.poll(0.2).records
+
+    assert len(queued) == 100
+    assert producer.failed_total() == 0
+    assert values(found) == {
+        (each.key, each.timestamp_milliseconds): each.requests_per_second for each in sent
+    }
+    assert sum(values(found).values()) == sum(each.requests_per_second for each in sent)
+    assert len(log) == len(sent)  # the producer repeated itself, but the log does not
+    assert all(times == sorted(times) for times in by_key(log).values())
+    assert nothing_more == ()
+    witness.close()
+    producer.close()
+
+
+def queued_until_full(producer, messages):
+    """Send until the buffer says that it is full; give what it took."""
+    for each in messages:
+        try:
+            producer.send(each)
+        except UnavailableError as error:
+            if "100 messages wait for an acknowledgement" in str(error):
+                return
+            raise
+        yield each
+    pytest.fail("the buffer has no bound")
+
+
+def positions(consumer):
+    """Give a batch that commits where a reader stands."""
+    return Batch(positions={each: consumer.position(each) for each in consumer.assigned()})
+
+
+def test_reader_that_is_killed_costs_no_sample(kafka_broker: KafkaBroker, tmp_path: Path):
+    """Another has its partitions after the session's end, and reads what was not committed."""
+    settings = kafka_broker.settings()
+    stream = KafkaStream(settings)
+    producer = stream.producer(SAMPLES_TOPIC)
+    sent = samples(keys=20, minutes=50)
+    send(producer, sent)
+    kept = tmp_path / "kept"
+    told = {"settings": settings.model_dump(mode="json"), "group": "killed", "file": str(kept)}
+    process = subprocess.Popen([sys.executable, str(READER), json.dumps(told)])
+
+    try:
+        until(
+            lambda: kept.exists() and kept.read_bytes().count(b"\n") >= 100,
+            lambda: process.poll() is None or pytest.fail("it ended"),
+        )
+    finally:
+        process.kill()
+        process.wait()
+    lines = kept.read_bytes().split(b"\n")[:-1]
+    state = {
+        (each.key, each.timestamp_milliseconds): each.requests_per_second
+        for each in map(TrafficSample.from_bytes, lines)
+    }
+    heir = stream.consumer(SAMPLES_TOPIC, "killed")
+    found: list[Record] = []
+
+    def go_on():
+        batch = heir.poll(0.5)
+        found.extend(batch.records)
+        heir.commit(batch)
+
+    until(lambda: len(state | values(found)) == len(sent), go_on)
+    nothing_more = heir.poll(0.2).records
+
+    assert 100 <= len(lines) < len(sent)
+    assert len(found) < len(sent)  # what was committed did not come again
+    assert sum((state | values(found)).values()) == sum(each.requests_per_second for each in sent)
+    assert all(times == sorted(times) for times in by_key(found).values())
+    assert nothing_more == ()
+    heir.close()
+    producer.close()
+
+
+class Reader(threading.Thread):
+    """Reads in a thread of its own until it is told to stop, as one of several replicas."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        super().__init__()
+        self.found: list[Record] = []
+        self.partitions: frozenset[int] = frozenset()
+        self.is_to_stop = threading.Event()
+        self._settings = settings
+
+    def run(self) -> None:
+        """Keep each batch, then commit it."""
+        consumer = KafkaStream(self._settings).consumer(SAMPLES_TOPIC, "three")
+        while not self.is_to_stop.is_set():
+            batch = consumer.poll(0.2, 20)
+            self.partitions = consumer.assigned()
+            self.found.extend(batch.records)
+            consumer.commit(batch)
+        self.partitions = frozenset()
+        consumer.close()
+
+
+def test_three_readers_that_come_and_go_lose_nothing(kafka_broker: KafkaBroker):
+    """Each sample reaches one of them, and those of a workload stay in order."""
+    settings = kafka_broker.settings()
+    producer = KafkaStream(settings).producer(SAMPLES_TOPIC)
+    readers = [Reader(settings) for _ in range(3)]
+    minute = 0
+    sent: list[TrafficSample] = []
+
+    def work():
+        nonlocal minute
+        more = samples(keys=20, minutes=1, first=minute)
+        send(producer, more)
+        sent.extend(more)
+        minute += 1
+        threading.Event().wait(0.05)
+
+    def are_shared(*among: Reader) -> bool:
+        shares = [each.partitions for each in among]
+        return all(shares) and sum(map(len, shares)) == 3
+
+    try:
+        for count, reader in enumerate(readers, start=1):
+            reader.start()
+            until(lambda count=count: are_shared(*readers[:count]), work)
+        readers[0].is_to_stop.set()
+        readers[0].join()
+        until(lambda: are_shared(*readers[1:]), work)
+        until(lambda: sum(len(each.found) for each in readers) >= len(sent), lambda: None)
+    finally:
+        for each in readers:
+            each.is_to_stop.set()
+            each.join()
+    producer.close()
+
+    found = [record for each in readers for record in each.found]
+    expected = {(each.key, each.timestamp_milliseconds): each.requests_per_second for each in sent}
+    assert values(found) == expected
+    assert len(found) == len(sent)  # each left its partitions with all that it had read committed
+    for each in readers:
+        assert each.found
+        assert all(times == sorted(times) for times in by_key(each.found).values())
