@@ -108,9 +108,9 @@ class Table:
             self.put(group, rows, {name: given[name] for name in fresh} if fits else fresh)
 
     def _grow(self) -> None:
-        """Double the rows, so that many new series cost few copies."""
+        """Add a quarter of the rows: few copies for many new series, little room unused."""
         have = len(self.history)
-        more = max(have, _FIRST_ROWS)
+        more = max(have // 4, _FIRST_ROWS)
         self.history.add_rows(more)
         for group, make in self._fresh.items():
             arrays = self._groups[group]
