@@ -138,7 +138,8 @@ def _weights(parts: Sequence[Samples], total: float) -> npt.NDArray[np.float64]:
     if not parts:
         return np.empty(0)
     joined = np.concatenate([each.weights for each in parts])
-    return joined * (total / joined.sum())
+    scaled: npt.NDArray[np.float64] = joined * (total / joined.sum())
+    return scaled
 
 
 def exported(booster: Any) -> bytes:  # noqa: ANN401 - LightGBM ships no types
