@@ -56,8 +56,14 @@ def refusal(settings: KafkaSettings, heard_errors: list[Exception]) -> Unavailab
                 mend="see tls_ca_file and tls_cert_file",
             )
     is_garbled = any(isinstance(each, errors.InvalidReceiveError) for each in heard_errors)
-    is_cut = not settings.speaks_tls and any("disconnected" in words for words in said)
-    if is_garbled or is_cut:
+    is_cut = any("disconnected" in words for words in said)
+    if is_cut and settings.sasl_mechanism is not None:
+        return UnavailableError(
+            "it closes the connection while we log in",
+            where=settings.where,
+            mend="see sasl_user, sasl_password_file and sasl_mechanism",
+        )
+    if is_garbled or (is_cut and not settings.speaks_tls):
         return UnavailableError(
             "it does not speak plain Kafka there", where=settings.where, mend="see tls"
         )

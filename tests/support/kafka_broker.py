@@ -68,8 +68,10 @@ def sockets_left_open() -> Iterator[None]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
-        yield
-        gc.collect()
+        try:
+            yield
+        finally:
+            gc.collect()
 
 
 @dataclass
@@ -193,7 +195,8 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBrok
     broker = formatted(tmp_path_factory.mktemp("kafka"))
     broker.start()
     yield broker
-    broker.kill()
+    with sockets_left_open():
+        broker.kill()
 
 
 @pytest.fixture
