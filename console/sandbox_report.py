@@ -8,9 +8,18 @@ from rich.table import Table
 
 from console.output import stdout
 from simulator.sandbox.prometheus_configuration import EXTENDER_PORT
-from simulator.sandbox.record import EXTENDER, TIERS, as_json
+from simulator.sandbox.record import EXTENDER, FORECASTER, TIERS, as_json
 from simulator.sandbox.sandbox import ComponentStatus, Sandbox, SandboxStatus
 
+WIDTH = 12
+#: What is worth a look, of what answers over HTTP.
+PATHS = {
+    "power_meter": "/metrics",
+    TIERS: "/tiers",
+    "traffic_replay": "/metrics",
+    "telemetry_bridge": "/metrics",
+    FORECASTER: "/forecast/shop/Deployment/web",
+}
 MARKS = {True: "[green]yes[/]", False: "[red]no[/]"}
 
 
@@ -20,19 +29,21 @@ def started_lines(sandbox: Sandbox, *, fresh: bool) -> list[str]:
     what = f"{record.node_count} simulated nodes of the fleet {record.options.fleet}"
     verb = "is ready" if fresh else "runs already"
     urls = shown_urls(sandbox)
+    width = max(WIDTH, *(len(name) for name in urls))
+
+    def line(name: str, text: str) -> str:
+        return f"{name.replace('_', ' '):{width}} {text}"
+
     return [
         f"The sandbox {verb}: {what}, {_profiles(record.power_profile_count)}.",
         "",
         f"  export KUBECONFIG={quote(str(sandbox.kubeconfig))}",
         f"  {quote(str(sandbox.kubectl_program))} get nodes",
         "",
-        *(
-            f"{name.replace('_', ' '):12} {_with_mode(name, url, sandbox)}"
-            for name, url in urls.items()
-        ),
-        *_ask_why(sandbox),
-        f"{'state':12} {sandbox.folder}",
-        f"{'end it':12} negawatt sandbox down",
+        *(line(name, _with_mode(name, url, sandbox)) for name, url in urls.items()),
+        *(line("ask why", text) for text in _ask_why(sandbox)),
+        line("state", str(sandbox.folder)),
+        line("end it", "negawatt sandbox down"),
     ]
 
 
@@ -46,15 +57,15 @@ def _ask_why(sandbox: Sandbox) -> list[str]:
     if port is None:
         return []
     elsewhere = f" --url {sandbox.urls[EXTENDER]}" if port != EXTENDER_PORT else ""
-    return [f"{'ask why':12} negawatt extender explain NAMESPACE POD{elsewhere}"]
+    return [f"negawatt extender explain NAMESPACE POD{elsewhere}"]
 
 
 def shown_urls(sandbox: Sandbox) -> dict[str, str]:
     """Give what a person may want to open."""
     urls = dict(sandbox.urls)
-    urls["power_meter"] += "/metrics"
-    if TIERS in urls:
-        urls[TIERS] += "/tiers"
+    for name, path in PATHS.items():
+        if name in urls:
+            urls[name] += path
     if "kafkaPort" in sandbox.ports:
         urls["kafka"] = f"127.0.0.1:{sandbox.ports['kafkaPort']}"
     return urls
