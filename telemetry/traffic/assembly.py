@@ -121,15 +121,25 @@ def _combined(query: TrafficQuery, one: Values, other: Values) -> Values:
 
 
 def _key(query: TrafficQuery, labels: Mapping[str, str], names: WorkloadNames) -> str | None:
-    namespace, kind, name = (labels.get(label, "") if label else "" for label in query.labels)
+    namespace, kind, name = _said(query, labels)
     if not name or (not namespace and query.naming is not Naming.JOINED):
         return None
     return names.key_of(query.naming, namespace, kind, name)
 
 
 def _stranger(query: TrafficQuery, labels: Mapping[str, str]) -> str:
-    said = (labels.get(label, "") for label in query.labels if label)
-    return f"{query.source}: {'/'.join(part for part in said if part) or 'no names'}"
+    said = "/".join(part for part in _said(query, labels) if part)
+    return f"{query.source}: {said or 'no names'}"
+
+
+def _said(query: TrafficQuery, labels: Mapping[str, str]) -> list[str]:
+    """Namespace, kind and name as the labels have them; "" for what they do not say."""
+    return [
+        (query.exported and labels.get(f"exported_{label}")) or labels.get(label, "")
+        if label
+        else ""
+        for label in query.labels
+    ]
 
 
 def _samples(

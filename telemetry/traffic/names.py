@@ -85,7 +85,7 @@ class WorkloadNames:
         return None if kind is None else workload_key(namespace, kind, name)
 
     def _joined(self, text: str) -> str | None:
-        """`shop-web-80`: hyphens part namespace, Service and port, and may be in each of them."""
+        """`shop-web-80@kubernetes`: hyphens part the names, and may be in each of them."""
         known = {
             *self.services,
             *self.owners,

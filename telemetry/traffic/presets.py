@@ -34,16 +34,6 @@ class TrafficPreset:
     metrics: dict[str, str]
 
 
-def _own(expression: str, *labels: str) -> str:
-    """Prefer what the exporter itself says in a label.
-
-    Without `honor_labels` Prometheus keeps that as `exported_…` where the target has one, too.
-    """
-    for label in labels:
-        expression = f'label_replace({expression}, "{label}", "$1", "exported_{label}", "(.+)")'
-    return expression
-
-
 def _of_pods(pods: str) -> str:
     """Add up by workload what is there by namespace and pod."""
     return (
@@ -110,12 +100,8 @@ KUBERNETES: Final = TrafficPreset(
 _INGRESS: Final = (
     "enable controller.metrics in ingress-nginx, and have Prometheus scrape its port 10254"
 )
-_INGRESS_LABELS: Final = ("namespace", "service")
-
-
-def _service_named(grouped: str) -> str:
-    return f'label_replace({grouped}, "name", "$1", "service", "(.+)")'
-
+# As the target has them and, without honor_labels, as the exporter does.
+_INGRESS_LABELS: Final = "namespace, service, exported_namespace, exported_service"
 
 INGRESS_NGINX: Final = TrafficPreset(
     name="ingress-nginx",
@@ -125,30 +111,22 @@ INGRESS_NGINX: Final = TrafficPreset(
             source="ingress-nginx",
             signal=Signal.REQUESTS,
             naming=Naming.SERVICE,
-            promql=_service_named(
-                "sum by (namespace, service) ("
-                + _own(
-                    '$once(rate(nginx_ingress_controller_requests{ingress!=""$match}[$window]))',
-                    *_INGRESS_LABELS,
-                )
-                + ")"
-            ),
+            labels=("namespace", "", "service"),
+            exported=True,
+            promql=f"sum by ({_INGRESS_LABELS})"
+            ' ($once(rate(nginx_ingress_controller_requests{ingress!=""$match}[$window])))',
         ),
         TrafficQuery(
             source="ingress-nginx",
             signal=Signal.RESPONSE_TIME,
             naming=Naming.SERVICE,
+            labels=("namespace", "", "service"),
+            exported=True,
             combine="max",
             # Its help says milliseconds; the values are nginx' $request_time, in seconds.
-            promql=_service_named(
-                "histogram_quantile(0.95, sum by (namespace, service, le) ("
-                + _own(
-                    "$once(rate(nginx_ingress_controller_request_duration_seconds_bucket"
-                    '{ingress!=""$match}[$window]))',
-                    *_INGRESS_LABELS,
-                )
-                + "))"
-            ),
+            promql=f"histogram_quantile(0.95, sum by ({_INGRESS_LABELS}, le)"
+            " ($once(rate(nginx_ingress_controller_request_duration_seconds_bucket"
+            '{ingress!=""$match}[$window]))))',
         ),
     ),
     metrics={
@@ -166,11 +144,7 @@ _REPORTED: Final = (
 _MESH: Final = "destination_workload_namespace, destination_workload"
 
 
-def _mesh_named(grouped: str) -> str:
-    namespace = "destination_workload_namespace"
-    with_namespace = f'label_replace({grouped}, "namespace", "$1", "{namespace}", "(.+)")'
-    return f'label_replace({with_namespace}, "name", "$1", "destination_workload", "(.+)")'
-
+_MESH_LABELS: Final = ("destination_workload_namespace", "", "destination_workload")
 
 ISTIO: Final = TrafficPreset(
     name="istio",
@@ -180,22 +154,20 @@ ISTIO: Final = TrafficPreset(
             source="istio",
             signal=Signal.REQUESTS,
             naming=Naming.PLAIN,
-            promql=_mesh_named(
-                f"max by ({_MESH}) (sum by (reporter, {_MESH})"
-                " ($once(rate(istio_requests_total{" + _REPORTED + "}[$window]))))"
-            ),
+            labels=_MESH_LABELS,
+            promql=f"max by ({_MESH}) (sum by (reporter, {_MESH})"
+            " ($once(rate(istio_requests_total{" + _REPORTED + "}[$window]))))",
         ),
         TrafficQuery(
             source="istio",
             signal=Signal.RESPONSE_TIME,
             naming=Naming.PLAIN,
+            labels=_MESH_LABELS,
             combine="max",
-            promql=_mesh_named(
-                f"max by ({_MESH}) (histogram_quantile(0.95, sum by (reporter, {_MESH}, le)"
-                " ($once(rate(istio_request_duration_milliseconds_bucket{"
-                + _REPORTED
-                + "}[$window])))) / 1000)"
-            ),
+            promql=f"max by ({_MESH}) (histogram_quantile(0.95, sum by (reporter, {_MESH}, le)"
+            " ($once(rate(istio_request_duration_milliseconds_bucket{"
+            + _REPORTED
+            + "}[$window])))) / 1000)",
         ),
     ),
     metrics={
@@ -237,7 +209,8 @@ ENVOY_GATEWAY: Final = TrafficPreset(
             # In milliseconds.
             promql="histogram_quantile(0.95, sum by (namespace, name, le) ("
             + _route_named(
-                "$once(rate(envoy_cluster_upstream_rq_time_bucket{" + _ROUTES + "}[$window]))"
+                "sum by (envoy_cluster_name, le)"
+                " ($once(rate(envoy_cluster_upstream_rq_time_bucket{" + _ROUTES + "}[$window])))"
             )
             + ")) / 1000",
         ),
@@ -258,11 +231,7 @@ _TRAEFIK_SERVICES: Final = (
 
 def _traefik(metric: str) -> str:
     rates = " or ".join(f"rate({metric}{selected}[$window])" for selected in _TRAEFIK_SERVICES)
-    return _own(f"$once({rates})", "service")
-
-
-def _joined_named(grouped: str) -> str:
-    return f'label_replace({grouped}, "name", "$1", "service", "(.+)@kubernetes.*")'
+    return f"$once({rates})"
 
 
 TRAEFIK: Final = TrafficPreset(
@@ -273,19 +242,20 @@ TRAEFIK: Final = TrafficPreset(
             source="traefik",
             signal=Signal.REQUESTS,
             naming=Naming.JOINED,
-            promql=_joined_named(
-                f"sum by (service) ({_traefik('traefik_service_requests_total')})"
-            ),
+            labels=("", "", "service"),
+            exported=True,
+            promql="sum by (service, exported_service)"
+            f" ({_traefik('traefik_service_requests_total')})",
         ),
         TrafficQuery(
             source="traefik",
             signal=Signal.RESPONSE_TIME,
             naming=Naming.JOINED,
+            labels=("", "", "service"),
+            exported=True,
             combine="max",
-            promql=_joined_named(
-                "histogram_quantile(0.95, sum by (service, le) ("
-                f"{_traefik('traefik_service_request_duration_seconds_bucket')}))"
-            ),
+            promql="histogram_quantile(0.95, sum by (service, exported_service, le)"
+            f" ({_traefik('traefik_service_request_duration_seconds_bucket')}))",
         ),
     ),
     metrics={

@@ -32,15 +32,15 @@ class Naming(StrEnum):
     """How the labels of an answer name a workload."""
 
     WORKLOAD = "workload"
-    """`namespace`, `kind`, `name`: the workload itself."""
+    """A namespace, a kind and a name: the workload itself."""
     PLAIN = "plain"
-    """`namespace`, `name`: a workload of unknown kind."""
+    """A namespace and the name of a workload of unknown kind."""
     SERVICE = "service"
-    """`namespace`, `name`: a Service in front of it."""
+    """A namespace and the name of a Service in front of it."""
     ROUTE = "route"
-    """`namespace`, `name`: a route of the Gateway API in front of it."""
+    """A namespace and the name of a route of the Gateway API in front of it."""
     JOINED = "joined"
-    """`name`: namespace, Service and port in one, joined by hyphens (Traefik)."""
+    """Namespace, Service and port in one, joined by hyphens (Traefik)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +75,8 @@ class TrafficQuery:
         combine: what becomes of several series of one workload, such as those of two Services in
             front of it: added up, or the largest.
         labels: which labels are the namespace, the kind and the name; "" for one that is not there.
+        exported: whether `exported_…` counts before each of them: without `honor_labels` Prometheus
+            keeps there what the exporter says where the target has such a label, too.
         workload: the key that the answer is of, where that is fixed.
     """
 
@@ -84,6 +86,7 @@ class TrafficQuery:
     naming: Naming = Naming.WORKLOAD
     combine: Literal["sum", "max"] = "sum"
     labels: tuple[str, str, str] = ("namespace", "kind", "name")
+    exported: bool = False
     workload: str = ""
 
     def render(self, scope: TrafficScope) -> str:
