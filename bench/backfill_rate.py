@@ -8,7 +8,7 @@ ingress-nginx, cAdvisor and kube-state-metrics say of so many Deployments of one
 every 30 s (ingress-nginx: one counter and a histogram of twelve buckets). The bridge then reads all
 of it with its own presets and settings, all six signals, and hands 1,440 samples a workload on; the
 time is of its one turn, from the first query to the last acknowledgement. `kafka` is a broker that
-is started for it on loopback; `memory` leaves Kafka out. CPU is of Prometheus and of the bridge, which
+is started for it on loopback; `memory` leaves Kafka out. CPU is of Prometheus and the bridge, which
 wait for each other: on an idle machine their sum is about the time. Figures are simulated traffic
 on real components. The project's bar: a day of 100 workloads in 30 s.
 """
