@@ -12,7 +12,7 @@ from console.forecast_tables import print_tables
 from console.output import HTML, JSON, emit, json_text
 from console.progress import live_steps
 from console.provenance import commit
-from forecaster.evaluation.engines import check, engine_for
+from forecaster.evaluation.engines import check, forecaster_for
 from forecaster.evaluation.replay import origins_of
 from forecaster.evaluation.report import document
 from forecaster.evaluation.run import Plan, evaluate, parse_horizons
@@ -90,7 +90,7 @@ def show(request: Request, form: str, file: Path | None) -> None:
         judgements = evaluate(
             traces,
             request.plan,
-            partial(engine_for, request.plan),
+            partial(forecaster_for, request.plan),
             jobs=request.jobs,
             advance=steps.advance,
         )

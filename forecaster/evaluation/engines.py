@@ -7,17 +7,24 @@ from typing import Any
 
 from energy.errors import InputError
 from forecaster.engine import Engine
+from forecaster.evaluation.backtested import ARIMA, Backtested
 from forecaster.evaluation.judgement import LAST_VALUE, SEASONAL_NAIVE, SERVED
+from forecaster.evaluation.replay import Forecaster
 from forecaster.evaluation.run import Plan
 from forecaster.model_set import ModelSet
 
 
-def engine_for(plan: Plan, series: str) -> Engine:
-    """Make an engine that knows nothing yet, with the models for one series.
+def forecaster_for(plan: Plan, series: str) -> Forecaster:
+    """Make a forecaster that knows nothing yet, with the models for one series.
 
     Raises:
         InputError: there are none.
     """
+    engine = _engine_for(plan, series)
+    return Backtested(engine) if ARIMA in plan.models else engine
+
+
+def _engine_for(plan: Plan, series: str) -> Engine:
     folder = plan.folder_of(series)
     return Engine(ModelSet.shipped() if folder is None else ModelSet.load(folder))
 
@@ -28,8 +35,8 @@ def check(plan: Plan, series: Sequence[str]) -> dict[str, Any]:
     Raises:
         InputError: models of a series are missing, or one that is to be scored is not known.
     """
-    engines = [engine_for(plan, name) for name in (series if plan.zero_shot else series[:1])]
-    known = (SERVED, LAST_VALUE, SEASONAL_NAIVE, *engines[0].experts)
+    engines = [_engine_for(plan, name) for name in (series if plan.zero_shot else series[:1])]
+    known = (SERVED, LAST_VALUE, SEASONAL_NAIVE, *engines[0].experts, ARIMA)
     for name in plan.models:
         if name not in known:
             raise InputError(
