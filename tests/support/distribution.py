@@ -41,6 +41,7 @@ GROUPS = {
 LONGEST = (
     "stage",
     "tests/integration/test_fidelity.py",
+    "tests/integration/test_forecast_sandbox.py",
     "tests/console/test_energy_training.py",
     "control-plane",
     "sandbox",
