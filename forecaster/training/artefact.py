@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any, Final
 
 from energy.errors import UnavailableError
 from forecaster.evaluation.scores import geometric_mean
-from forecaster.training.export import to_onnx
 from forecaster.training.training import Trained
 
 DESCRIPTION_FILE: Final = "model.json"
@@ -20,11 +18,18 @@ LSTM_FILE: Final = "lstm.onnx"
 _DIGITS: Final = 4
 
 
-def description(trained: Trained, *, created: datetime, commit: str) -> dict[str, Any]:
+def description(
+    trained: Trained,
+    *,
+    created: datetime,
+    commit: str,
+    zero_shot: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
     """Say what the models are, what they learnt from and how far they err.
 
-    `validation` holds relative MAE of the networks that learnt from the first part only, on the
-    part after it; the kept ones have learnt from that, too.
+    `validation` holds relative MAE of a network that learnt from the first part of each series
+    only, on the part after it; the kept ones have learnt from that, too. `zero_shot` is the same of
+    networks that learnt from the other series alone.
     """
     errors = trained.judged.best.errors
     plan = trained.plan
@@ -54,35 +59,28 @@ def description(trained: Trained, *, created: datetime, commit: str) -> dict[str
                 "series": {name: _rounded(error) for name, error in errors.items()},
                 "learnt_from_ratio": plan.learn_ratio,
                 "judged_up_to_ratio": plan.keep_ratio,
+                "zero_shot": {name: _rounded(error) for name, error in (zero_shot or {}).items()},
             }
         },
     }
 
 
-def write_models(trained: Trained, folder: Path, described: Mapping[str, Any]) -> None:
+def write_models(folder: Path, files: Mapping[str, bytes], described: Mapping[str, Any]) -> None:
     """Write the folder; `model.json` comes last, so that a folder with one is whole.
-
-    What else lies in the folder (other models' files) stays.
 
     Raises:
         UnavailableError: it cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / LSTM_FILE, to_onnx(trained.models))
+        for name, content in files.items():
+            _replace(folder / name, content)
         text = json.dumps(described, indent=2, allow_nan=False) + "\n"
         _replace(folder / DESCRIPTION_FILE, text.encode())
     except OSError as error:
         raise UnavailableError(
             f"cannot be written ({error.strerror})", where=str(folder), mend="name another folder"
         ) from None
-
-
-def copy_models(source: Path, folder: Path, names: tuple[str, ...]) -> None:
-    """Take over files of other models that were not trained anew, where they are there."""
-    for name in names:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, folder / name)
 
 
 def _replace(file: Path, content: bytes) -> None:

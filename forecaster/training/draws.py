@@ -28,14 +28,14 @@ class DrawSettings:
     """How many windows.
 
     Attributes:
-        origins_max: of one real series at most.
+        origins_max: of the real series together; each may have twice its share.
         synthetic_series: how many are made up.
         synthetic_origins: windows of each.
         synthetic_days: how long each is.
         young_ratio: share of the windows whose history is cut, to 30 minutes up to 8 days.
     """
 
-    origins_max: int = 12_000
+    origins_max: int = 36_000
     synthetic_series: int = 160
     synthetic_origins: int = 600
     synthetic_days: int = SERIES_DAYS
@@ -51,11 +51,12 @@ def real_examples(
 ) -> list[Examples]:
     """Cut windows of a part of each series; series without an origin there are left out."""
     found = []
+    most = max(1, 2 * settings.origins_max // max(1, len(series)))
     for each in series:
         places = each.part(first_ratio, last_ratio)
         learnt = each.until(last_ratio)
-        if len(places) > settings.origins_max:
-            places = np.sort(rng.choice(places, settings.origins_max, replace=False))
+        if len(places) > most:
+            places = np.sort(rng.choice(places, most, replace=False))
         if len(places):
             ages = _ages(rng, len(places), settings.young_ratio)
             found.append(examples_at(learnt, places, ages_minutes=ages, clipped=True))

@@ -16,9 +16,10 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from energy.errors import InputError
 from forecaster.horizons import QUANTILE_LEVELS
 from forecaster.lstm import OUTPUT
-from forecaster.training.network import INPUT_SHAPES
+from forecaster.training.network import INPUT_SHAPES, Shape, build
 from forecaster.windows import CANDIDATES, HORIZON_FEATURES, HORIZONS, INPUTS
 
 OPSET: Final = 17
@@ -86,6 +87,45 @@ def export(models: Sequence[keras.Model], file: Path) -> None:
     file.write_bytes(to_onnx(models))
 
 
+def networks_of(file: Path) -> tuple[keras.Model, ...]:
+    """Make the networks anew that a graph of `to_onnx` holds, to train them further.
+
+    Raises:
+        InputError: the file is no such graph.
+    """
+    try:
+        constants = {
+            each.name: numpy_helper.to_array(each) for each in onnx.load(file).graph.initializer
+        }
+        count = 1 + max(int(name[8]) for name in constants if name.startswith("network_"))
+        return tuple(_rebuilt(constants, f"network_{number}/") for number in range(count))
+    except Exception as error:  # protobuf's are no others' subclasses, and ship no types
+        raise InputError(
+            f"is no network of ours ({type(error).__name__})",
+            where=str(file),
+            mend="name a folder that `negawatt forecaster train` wrote",
+        ) from error
+
+
+def _rebuilt(constants: dict[str, npt.NDArray[Any]], prefix: str) -> keras.Model:
+    def weights(name: str) -> npt.NDArray[Any]:
+        return constants[f"{prefix}{name}"]
+
+    def ungated(values: Floats) -> Floats:
+        return _gates(values, units, np.argsort(_GATE_ORDER).tolist())
+
+    units = weights("memory_r").shape[2]
+    model = build(Shape(units, weights("summary_b").shape[0]))
+    kernel, loops = weights("memory_w")[0], weights("memory_r")[0]
+    bias = weights("memory_b")[0][: 4 * units]
+    model.get_layer("memory").set_weights([ungated(kernel).T, ungated(loops).T, ungated(bias)])
+    first = np.concatenate([weights("head_1_shared_w"), weights("head_1_own_w")])
+    model.get_layer("head_1").set_weights([first, weights("head_1_b")])
+    for name in ("summary", "head_2", "choice", "correction", "gaps"):
+        model.get_layer(name).set_weights([weights(f"{name}_w"), weights(f"{name}_b")])
+    return model
+
+
 def _serialised(graph: _Graph) -> bytes:
     def described(name: str, shape: Sequence[int]) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape])
@@ -133,9 +173,10 @@ def _memory(graph: _Graph, model: keras.Model, steps: str) -> str:
     return graph.add("Squeeze", [name, graph.constant("first", [0], np.int64)], "memory")
 
 
-def _gates(values: Floats, units: int) -> Floats:
+def _gates(values: Floats, units: int, order: Sequence[int] = _GATE_ORDER) -> Floats:
+    """Rows of four gates, in another order."""
     blocks = values.reshape(4, units, *values.shape[1:])
-    return np.concatenate([blocks[gate] for gate in _GATE_ORDER])
+    return np.concatenate([blocks[gate] for gate in order])
 
 
 def _dense(graph: _Graph, model: keras.Model, name: str, given: str) -> str:

@@ -34,9 +34,10 @@ class FitSettings:
         patience_epochs: without a better validation error, then training ends.
         learning_rate: at the beginning; a cosine takes it to 0.
         batch_rows: windows a step.
-        series_rows: windows drawn of each real series, each epoch.
+        real_rows: windows drawn of the real series, each epoch; of each as many.
         synthetic_rows: windows drawn of the synthetic series together, each epoch.
         median_weight: of the median's loss, the other quantiles having 1.
+        keeps_last: keep the last epoch rather than the best, so that what judges chooses nothing.
     """
 
     shape: Shape = field(default_factory=Shape)
@@ -44,9 +45,10 @@ class FitSettings:
     patience_epochs: int = 8
     learning_rate: float = 2e-3
     batch_rows: int = 256
-    series_rows: int = 2048
+    real_rows: int = 12_288
     synthetic_rows: int = 6144
     median_weight: float = 3.0
+    keeps_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +109,7 @@ def fit(
     prepare(seed)
     rng = np.random.default_rng(seed)
     model = build(settings.shape)
-    rows = settings.series_rows * len(real) + (settings.synthetic_rows if synthetic else 0)
-    steps = settings.epochs_max * -(-rows // settings.batch_rows)
+    steps = settings.epochs_max * _steps(len(real), synthetic is not None, settings)
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
     model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), pinball(settings.median_weight))
     epochs: list[Epoch] = []
@@ -124,12 +125,18 @@ def fit(
         )
         epochs.append(_judged(model, validation, float(history.history["loss"][0]), settings))
         advance(epochs[-1])
-        if not validation or number == 0 or epochs[number].error < epochs[best].error:
+        last = settings.keeps_last or not validation or number == 0
+        if last or epochs[number].error < epochs[best].error:
             best, kept = number, model.get_weights()
         elif number - best >= settings.patience_epochs:
             break
     model.set_weights(kept)
     return Fitted(model, tuple(epochs), best)
+
+
+def _steps(real: int, synthetic: bool, settings: FitSettings) -> int:  # noqa: FBT001 - private
+    rows = (settings.real_rows // real * real if real else 0) + synthetic * settings.synthetic_rows
+    return -(-rows // settings.batch_rows)
 
 
 def _draw(
@@ -139,7 +146,8 @@ def _draw(
     settings: FitSettings,
 ) -> Examples:
     """As many windows of each series, however long it is, in random order."""
-    parts = [part.take(rng.integers(0, len(part), settings.series_rows)) for part in real]
+    each = settings.real_rows // max(1, len(real))
+    parts = [part.take(rng.integers(0, len(part), each)) for part in real]
     if synthetic is not None:
         parts.append(synthetic.take(rng.integers(0, len(synthetic), settings.synthetic_rows)))
     drawn = joined(parts)

@@ -7,10 +7,6 @@ is the pinball loss, the median counting three times: Koenker and Bassett (1978)
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final

@@ -88,6 +88,27 @@ def train(
     return Trained(models, judged, kept, plan, seed, tuple(series))
 
 
+def train_without(
+    name: str,
+    series: Sequence[TrainingSeries],
+    plan: TrainingPlan,
+    seed: int,
+    advance: Callable[[Epoch], None] = lambda _: None,
+) -> Fitted:
+    """Train on all series but one, and judge on that one: what it is worth to a new service.
+
+    It is judged on the same part as otherwise, and of the others the first 70 % are learnt.
+    """
+    others = [each for each in series if each.name != name]
+    judged = [each for each in series if each.name == name]
+    rng = np.random.default_rng([seed, 2])
+    real = real_examples(others, 0.0, plan.keep_ratio, plan.draws, rng)
+    synthetic = synthetic_examples(plan.draws, np.random.default_rng([seed, 0]))
+    validation = held_back(judged, plan.learn_ratio, plan.keep_ratio)
+    settings = replace(plan.fit, patience_epochs=plan.fit.epochs_max, keeps_last=True)
+    return fit(real, synthetic, validation, settings, seed, advance)
+
+
 def judge(
     series: Sequence[TrainingSeries],
     plan: TrainingPlan,
