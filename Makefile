@@ -13,7 +13,7 @@ READY := .venv/.synced
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format toolchain bench docs clean environment
+.PHONY: help demo test lint format toolchain bench docs clean environment training-libraries
 .DELETE_ON_ERROR:
 
 ##@ Use it
@@ -58,6 +58,7 @@ docs: $(READY) ## The generated pages of docs/reference (an hour)
 	rm -rf $(GENERATED)
 	$(BIN)/negawatt energy report --into $(GENERATED)
 	$(BIN)/python -m extender.reference $(GENERATED)
+	$(BIN)/python -m telemetry.bridge.reference $(GENERATED)
 	$(BIN)/python -m forecaster.reference $(GENERATED)
 	$(BIN)/negawatt simulate place --suite ground --policy $(GROUND_POLICIES) --seed 1,2,3,4,5 \
 		--output markdown --file $(GENERATED)/placement-suite.md
@@ -78,6 +79,9 @@ toolchain: ## Kubernetes, KWOK, Helm, Kafka and JMeter into ~/.cache/negawatt (f
 
 environment: $(READY) ## What uv.lock names, into .venv
 
+training-libraries: $(READY) ## TensorFlow and Optuna besides: to train the forecaster, half a gigabyte
+	@$(BIN)/uv sync --frozen --inexact --all-extras
+
 clean: ## Remove what these commands made in this folder (.venv too)
 	rm -rf .venv .coverage htmlcov out build dist .hypothesis
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
@@ -86,7 +90,7 @@ clean: ## Remove what these commands made in this folder (.venv too)
 help: ## This list
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The lock file and pyproject.toml say what is installed; the rule runs when one of them changes.
 $(READY): uv.lock pyproject.toml
