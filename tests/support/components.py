@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import database_servers
@@ -73,6 +74,11 @@ def _postgresql_lack() -> str:
     return "no postgres; on Debian: apt-get install --no-install-recommends postgresql"
 
 
+def _tensorflow_lack() -> str:
+    absent = [name for name in ("tensorflow", "optuna") if find_spec(name) is None]
+    return f"no {' and '.join(absent)}; run `make training-libraries`" if absent else ""
+
+
 def _shared_lack() -> str:
     return "" if SHARED.is_dir() else f"no development data at {SHARED}"
 
@@ -85,6 +91,7 @@ _LACKS: dict[str, Callable[[], str]] = {
     "prometheus": _prometheus_lack,
     "mariadb": _mariadb_lack,
     "postgresql": _postgresql_lack,
+    "tensorflow": _tensorflow_lack,
     "shared": _shared_lack,
 }
 MARKERS = tuple(_LACKS)
