@@ -59,6 +59,7 @@ docs: $(READY) ## The generated pages of docs/reference (an hour)
 	$(BIN)/negawatt energy report --into $(GENERATED)
 	$(BIN)/python -m extender.reference $(GENERATED)
 	$(BIN)/python -m telemetry.bridge.reference $(GENERATED)
+	$(BIN)/python -m telemetry.reference $(GENERATED)
 	$(BIN)/python -m forecaster.reference $(GENERATED)
 	$(BIN)/negawatt simulate place --suite ground --policy $(GROUND_POLICIES) --seed 1,2,3,4,5 \
 		--output markdown --file $(GENERATED)/placement-suite.md
