@@ -188,7 +188,7 @@ def show(arguments: argparse.Namespace, found: dict[str, list[tuple[float, float
         table.add_column(name, justify="right" if name != "stream" else "left")
     for row in rows:
         table.add_row(*map(str, row.values()))
-    Console(width=140).print(table)
+    Console(width=180).print(table)
 
 
 if __name__ == "__main__":

@@ -113,6 +113,9 @@ class Bridge:
             self._in_trouble(error)
         except NegawattError as error:
             self._in_trouble(error)
+        except Exception as error:  # noqa: BLE001 - the thread outlives what nobody foresaw
+            _log.exception("the turn ended early")
+            self._note(troubles=(f"internal error: {type(error).__name__}, see the log",))
 
     def figures(self) -> BridgeFigures:
         """What there is to tell, from any thread."""

@@ -18,6 +18,7 @@ from telemetry.bridge.minutes import MinuteRange, MinuteSet
 from telemetry.bridge.settings import BridgeSettings, read_settings
 from telemetry.bridge.state_file import BridgeState, StateFile
 from telemetry.messages import TrafficSample
+from telemetry.prometheus import PrometheusError
 from telemetry.stream.interface import SAMPLES_TOPIC, Consumer
 from telemetry.stream.memory import MemoryStream
 from telemetry.traffic.assembly import Assembly
@@ -238,6 +239,7 @@ class Tape:
     def __init__(self) -> None:
         self.rates: dict[int, dict[str, float | None]] = {}
         self.asked: list[tuple[int, int]] = []
+        self.fault: Callable[[int], Exception | None] = lambda _minute: None
 
     def now_seconds(self) -> float:
         """Be of the test's opinion."""
@@ -246,6 +248,8 @@ class Tape:
     def read(self, minute_first: int, minute_last: int) -> TrafficReading:
         """Play what there is."""
         self.asked.append((minute_first, minute_last))
+        if fault := self.fault(minute_first):
+            raise fault
         samples = tuple(
             TrafficSample(
                 key=f"a/Deployment/{name}",
@@ -295,6 +299,33 @@ def test_what_comes_late_is_sent_again_only_if_it_changed() -> None:
     assert sent(sink) == [(102, "x", 1.0), (102, "y", 2.0)]
     assert tape.asked[-1] == (99, 102)
     assert bridge.figures().samples_late == 4
+
+
+def test_a_past_that_is_refused_does_not_keep_the_present() -> None:
+    """It is left alone for an hour of turns; what nobody foresaw ends a turn, not the thread."""
+    tape, sink, clock = Tape(), Sink(), Clock(100)
+    tape.rates = {minute: {"x": 1.0} for minute in range(90, 200)}
+    refused = PrometheusError("answered 422", where="there", mend="mend it", kind="refused")
+    tape.fault = lambda minute: refused if minute < 94 else None
+    core = BridgeCore(tape, backfill_minutes=10, reread_minutes=0, piece_minutes=3)
+    bridge = Bridge(core, sink.producer, now=clock)
+
+    bridge.turn()
+    clock.now += 60
+    bridge.turn()
+    assert sorted(minute for minute, _, _ in sent(sink)) == list(range(94, 102))
+    assert bridge.figures().queries_failed == {"refused": 1}
+    assert bridge.figures().minutes_missing == 3
+
+    tape.fault = lambda minute: ZeroDivisionError() if minute >= 102 else None
+    clock.now += 60
+    bridge.turn()
+    assert bridge.figures().troubles == ("internal error: ZeroDivisionError, see the log",)
+    tape.fault = lambda _minute: None
+    for _ in range(60):
+        bridge.turn()
+    assert sorted(minute for minute, _, _ in sent(sink)) == [91, 92, 93, 102]
+    assert bridge.figures().minutes_missing == 0
 
 
 class Broker:
