@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from itertools import cycle
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ COLUMNS = 3
 RATIO_SHOWN = 1.6
 SERVED_WIDTH = 2.6
 LINE_WIDTH = 1.1
+LINE_STYLES = ("-", "--", ":", "-.")
 
 
 def skill_by_horizon(result: Document) -> str:
@@ -28,15 +29,17 @@ def skill_by_horizon(result: Document) -> str:
     series = result["series"]
     figure, panels = _grid(len(series))
     for axes, (name, one) in zip(panels, series.items(), strict=False):
-        styles = cycle(COLOURS[1:])
+        styles = product(LINE_STYLES, COLOURS[1:])
         for model, scores in one["models"].items():
             by_horizon = scores["relative_mae_ratio_by_horizon"]
             served = model == result["served"]
+            line_style, colour = (LINE_STYLES[0], COLOURS[0]) if served else next(styles)
             axes.plot(
                 [int(minutes) for minutes in by_horizon],
                 list(by_horizon.values()),
                 label=model,
-                color=COLOURS[0] if served else next(styles),
+                color=colour,
+                ls=line_style,
                 lw=SERVED_WIDTH if served else LINE_WIDTH,
                 zorder=3 if served else 2,
             )

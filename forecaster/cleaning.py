@@ -59,17 +59,25 @@ class Outages:
         return known
 
 
-def find_outages(values: npt.ArrayLike) -> Outages:
+def find_outages(values: npt.ArrayLike, step_minutes: int = 1) -> Outages:
     """Mark what is absent, what is NaN and what is an incredible run of zeros.
 
     Args:
         values: float[n], a value a minute without missing minutes in between; NaN: absent.
+        step_minutes: of so many minutes, from the first on, each has the value of a longer step;
+            n is a multiple of it. A step is cut whole.
     """
     series = np.asarray(values, dtype=np.float64)
     outages = Outages(np.isnan(series), np.zeros(len(series), dtype=np.bool_))
     for first, end in _runs(series == 0):
-        _mark_run(series, outages, first, end)
-    return outages
+        _mark_run(series, outages, (first, end), step_minutes)
+    if step_minutes == 1:
+        return outages
+    marked, edges = (
+        np.repeat(marks.reshape(-1, step_minutes).any(axis=1), step_minutes)
+        for marks in (outages.marked, outages.edges)
+    )
+    return Outages(marked, edges)
 
 
 def steady_levels(before: npt.ArrayLike) -> Floats:
@@ -131,14 +139,18 @@ def _runs(wanted: Booleans) -> list[tuple[int, int]]:
     return list(zip(firsts.tolist(), ends.tolist(), strict=True))
 
 
-def _mark_run(series: Floats, outages: Outages, first: int, end: int) -> None:
+def _mark_run(series: Floats, outages: Outages, run: tuple[int, int], step: int) -> None:
     """Mark what is incredible of a run of zeros, and the minutes that it cuts."""
     marked, edges = outages.marked, outages.edges
+    first, end = run
     level = np.nan
     last = first
+    # Of a step that may be cut one minute counts.
+    passed_over = slice(max(0, first - step), first - 1 if first else 0)
     while last < end:
         since = max(0, last - SIGHT_MINUTES)
         seen = np.where(marked[since:last], np.nan, series[since:last])
+        seen[max(0, passed_over.start - since) : max(0, passed_over.stop - since)] = np.nan
         found = steady_levels(seen[None])[0]
         if np.isnan(found):
             break
@@ -149,8 +161,8 @@ def _mark_run(series: Floats, outages: Outages, first: int, end: int) -> None:
         return
     if 0 < series[first - 1] < STEADY_RATIO * level:
         marked[first - 1] = edges[first - 1] = True
-    if last == end and end + 1 < len(series):
-        following = np.fmin(level, series[end + 1])
+    if last == end and end + step < len(series):
+        following = np.fmin(level, series[end + step])
         if 0 < series[end] < STEADY_RATIO * following:
             marked[end] = edges[end] = True
 

@@ -21,7 +21,7 @@ from forecaster.evaluation.scores import (
     score,
 )
 from forecaster.evaluation.surges import UPPER_INDEX, SurgeScore, find_steps, score_surges
-from forecaster.horizons import HORIZONS_MINUTES, MEDIAN_INDEX
+from forecaster.horizons import BUCKET_MINUTES, HORIZONS_MINUTES, MEDIAN_INDEX
 
 SERVED: Final = "mixture"
 LAST_VALUE: Final = "last-value"
@@ -102,8 +102,10 @@ def judge(
             mend="give a longer trace",
         )  # fmt: skip
     spoken = _spoken(replayed, actual, horizons, columns, models)
-    reference = residuals.reference_interval(known, places[judged], horizons)
-    now = known[places[judged]]
+    reference = residuals.reference_interval(
+        known, places[judged], horizons, replayed.newest[judged]
+    )
+    now = known[replayed.newest[judged]]
     upper = replayed.quantiles[judged][:, columns, UPPER_INDEX]
     steps = find_steps(
         replayed.trace.minutes, known, replayed.trace.first_minute + replayed.test_from - 1
@@ -151,7 +153,7 @@ def _spoken(
     """What each model said, the served one first, then the last value and yesterday."""
     known, places = replayed.known, replayed.places
     points = {
-        LAST_VALUE: np.repeat(known[places][:, None], len(columns), axis=1),
+        LAST_VALUE: np.repeat(known[replayed.newest][:, None], len(columns), axis=1),
         SEASONAL_NAIVE: residuals.yesterday(known, places[:, None] + horizons),
     }
     for place, name in enumerate(replayed.models):
@@ -163,10 +165,12 @@ def _spoken(
             mend=f"known: {', '.join([SERVED, *points])}",
         )  # fmt: skip
     quantiles = replayed.quantiles[:, columns]
+    # A step of two to four minutes may end after the origin in which its target comes.
+    delay = int(BUCKET_MINUTES % replayed.trace.step_minutes > 0)
     spoken = {SERVED: Spoken(quantiles[..., MEDIAN_INDEX], quantiles)}
     for name, medians in points.items():
         if not wanted or name in wanted or name == LAST_VALUE:
-            made = residuals.member_quantiles(actual, medians, horizons)
+            made = residuals.member_quantiles(actual, medians, horizons, delay)
             spoken[name] = Spoken(medians, made)
     return spoken
 

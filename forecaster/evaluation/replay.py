@@ -91,9 +91,14 @@ class Replay:
         return np.where(self.outages.marked, np.nan, self.trace.values)
 
     @property
+    def newest(self) -> Minutes:
+        """int64[t], indices of the newest minute that was known at each origin."""
+        return _newest_known(self.places, self.trace.step_minutes)
+
+    @property
     def is_judged(self) -> Booleans:
         """bool[t], which origins lie in the last 30 % and not in an outage."""
-        return (self.places >= self.test_from) & ~np.isnan(self.known[self.places])
+        return (self.places >= self.test_from) & ~np.isnan(self.known[self.newest])
 
 
 def origins_of(trace: Trace) -> tuple[int, Minutes]:
@@ -127,7 +132,7 @@ def replay(
         advance: told of the origins that are done, for a progress bar.
     """
     test_from, places = origins_of(trace)
-    outages = find_outages(trace.values)
+    outages = find_outages(trace.values, trace.step_minutes)
     feed = _Feed(trace, outages, forecaster, max(0, int(places[0]) - HISTORY_MINUTES))
     quantiles, medians, anomalous = [], [], []
     models: tuple[str, ...] = ()
@@ -161,12 +166,21 @@ class _Feed:
         self._first = self._next = first
 
     def advance_to(self, place: int) -> None:
-        """Put what has come since, and again a last minute that proved to be cut."""
+        """Put what has come since, and again a last step that proved to be cut."""
+        step = self._trace.step_minutes
+        newest = int(_newest_known(np.array(place), step))
+        if newest < self._next:
+            return
         first = self._next
-        if first > self._first and self._outages.edges[first - 1]:
-            first -= 1
-        values = self._known[first : place + 1].copy()
-        if self._outages.edges[place]:
-            values[-1] = self._trace.values[place]
-        self._forecaster.put(self._trace.name, self._minutes[first : place + 1], values)
-        self._next = place + 1
+        if first - step >= self._first and self._outages.edges[first - 1]:
+            first -= step
+        values = self._known[first : newest + 1].copy()
+        if self._outages.edges[newest]:
+            values[-step:] = self._trace.values[newest]
+        self._forecaster.put(self._trace.name, self._minutes[first : newest + 1], values)
+        self._next = newest + 1
+
+
+def _newest_known(places: Minutes, step_minutes: int) -> Minutes:
+    """A step is known when its last minute ends: the last minute of the newest whole step."""
+    return (places + 1) // step_minutes * step_minutes - 1

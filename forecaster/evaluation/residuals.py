@@ -23,7 +23,7 @@ Minutes = npt.NDArray[np.int64]
 
 
 def reference_interval(
-    known: Floats, places: Minutes, horizons_minutes: Minutes
+    known: Floats, places: Minutes, horizons_minutes: Minutes, newest: Minutes
 ) -> tuple[Floats, Floats]:
     """The 0.1 and 0.9 quantiles of the seasonal naive forecast (the same minute of yesterday).
 
@@ -31,6 +31,7 @@ def reference_interval(
         known: float[n], the series; NaN: outage.
         places: int64[t], indices of the origins.
         horizons_minutes: int64[h].
+        newest: int64[t], the newest index known at each origin.
 
     Returns:
         float[t, h] each: yesterday's value plus the 0.1 and 0.9 quantiles of the errors of such
@@ -40,7 +41,7 @@ def reference_interval(
     forecasts = yesterday(known, places[:, None] + horizons_minutes)
     errors = known - yesterday(known, np.arange(len(known)))
     ends = np.full((len(places), 2), np.nan)
-    for row, place in enumerate(places.tolist()):
+    for row, place in enumerate(newest.tolist()):
         first = max(place % BUCKET_MINUTES, place - RESIDUAL_MINUTES + BUCKET_MINUTES)
         ends[row] = _quantiles(errors[first : place + 1 : BUCKET_MINUTES], (0.1, 0.9))
     return forecasts + ends[:, :1], forecasts + ends[:, 1:]
@@ -53,13 +54,16 @@ def yesterday(known: Floats, places: Minutes) -> Floats:
     return np.where(there, known[np.where(there, earlier, 0)], np.nan)
 
 
-def member_quantiles(actual: Floats, medians: Floats, horizons_minutes: Minutes) -> Floats:
+def member_quantiles(
+    actual: Floats, medians: Floats, horizons_minutes: Minutes, delay_origins: int = 0
+) -> Floats:
     """Quantiles of a model that gives none: its forecast plus those of its own errors.
 
     Args:
         actual: float[t, h], at origins five minutes apart; NaN: outage or not yet.
         medians: float[t, h].
         horizons_minutes: int64[h].
+        delay_origins: how many origins later a target is known than it comes.
 
     Returns:
         float[t, h, 5], never negative and in order, the middle one being the forecast. Only errors
@@ -70,7 +74,7 @@ def member_quantiles(actual: Floats, medians: Floats, horizons_minutes: Minutes)
     levels = [level for place, level in enumerate(QUANTILE_LEVELS) if place != MEDIAN_INDEX]
     offsets = np.full((*errors.shape, len(QUANTILE_LEVELS)), np.nan)
     for column, horizon in enumerate(horizons_minutes.tolist()):
-        lag = horizon // BUCKET_MINUTES
+        lag = horizon // BUCKET_MINUTES + delay_origins
         for row in range(0, len(errors), MEMBER_RENEWAL_ORIGINS):
             last = row - lag + 1
             found = _quantiles(errors[max(0, last - window) : max(0, last), column], levels)

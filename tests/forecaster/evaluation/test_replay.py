@@ -110,12 +110,35 @@ def test_steps_of_five_minutes_are_known_when_they_end():
     assert (np.diff(last) == 1).all()
 
 
+@pytest.mark.parametrize("step", [2, 3, 4, 5])
+def test_a_step_is_never_known_before_it_ends(step):
+    """No minute of it reaches the forecaster at an origin inside; a cut one is cut whole."""
+    count = 600 // step
+    values = np.random.default_rng(step).normal(1000, 20, count)
+    values[count - 40 : count - 34] = 0
+    values[count - 41] = 3.0
+    engine = NaiveEngine()
+    found = replay(trace_of(np.repeat(values, step), step), engine)
+    asked = [minute - FIRST for kind, minute in engine.calls if kind == "forecast"]
+    assert (found.newest % step == step - 1).all()
+    assert (found.newest <= np.array(asked)).all()
+    newest = -1
+    for kind, minute in engine.calls:
+        if kind == "put":
+            newest = max(newest, minute - FIRST)
+        else:
+            assert newest == (minute - FIRST + 1) // step * step - 1
+    cut = slice((count - 41) * step, (count - 34) * step)
+    assert found.outages.marked[cut].all()
+    assert all(np.isnan(engine.known[FIRST + place]) for place in range(cut.start, cut.stop))
+
+
 def test_the_reference_interval_is_yesterday_plus_its_own_errors():
     """Against the definition, written out; nothing after the origin is used."""
     known = traffic(13_000)
     known[12_000:12_050] = np.nan
     places, horizons = np.array([12_500, 12_900]), np.array([5, 30])
-    low, high = reference_interval(known, places, horizons)
+    low, high = reference_interval(known, places, horizons, places)
     for row, place in enumerate(places):
         targets = np.arange(place, place - RESIDUAL_MINUTES, -5)
         errors = known[targets] - known[targets - 1440]
@@ -126,7 +149,7 @@ def test_the_reference_interval_is_yesterday_plus_its_own_errors():
     changed = known.copy()
     changed[12_501:] *= 3
     changed[12_501 - 1440 : 12_531 - 1440] = known[12_501 - 1440 : 12_531 - 1440]
-    again, _ = reference_interval(changed, places[:1], horizons)
+    again, _ = reference_interval(changed, places[:1], horizons, places[:1])
     np.testing.assert_array_equal(again, low[:1])
     assert np.isnan(yesterday(known, np.array([3, 1440]))).tolist() == [True, False]
 
