@@ -35,6 +35,7 @@ from telemetry.bridge.service import BridgeThread
 from telemetry.serving.access import require_guarded
 from telemetry.serving.server import say_where, serve, serve_alone
 from telemetry.stream.interface import SAMPLES_TOPIC, Stream
+from telemetry.stream.memory import MemoryStream
 from telemetry.stream.settings import open_stream
 
 MEMORY = "memory"
@@ -93,7 +94,7 @@ def run(settings: ForecasterSettings) -> None:
             mend="name a Prometheus, or read samples from Kafka with --stream kafka",
         )
     registry = Registry(settings.models_directory)
-    stream = open_stream(settings)
+    stream = _stream(settings)
     with ExitStack() as opened:
         writer = _ledger(settings, opened)
         core = Core(
@@ -116,9 +117,16 @@ def run(settings: ForecasterSettings) -> None:
             ),
             offer=writer.offer if writer else lambda _record: None,
             troubles=tuple if bridge is None else lambda: bridge.figures().troubles,
+            past_comes=(lambda: False) if bridge is None else lambda: _is_fetching(bridge),
         )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(service, bridge, settings, writer))
+
+
+def _stream(settings: ForecasterSettings) -> Stream:
+    if settings.stream == MEMORY:
+        return MemoryStream(partitions=settings.kafka_partitions)  # so that states are small
+    return open_stream(settings)
 
 
 def _bridge(settings: ForecasterSettings, stream: Stream) -> Bridge | None:
@@ -126,6 +134,12 @@ def _bridge(settings: ForecasterSettings, stream: Stream) -> Bridge | None:
     if settings.stream != MEMORY:
         return None
     return Bridge(settings.bridge_core(), lambda: stream.producer(SAMPLES_TOPIC), now=time.time)
+
+
+def _is_fetching(bridge: Bridge) -> bool:
+    """Whether the newest hours, which come first, are still being read."""
+    figures = bridge.figures()
+    return not figures.minutes and not figures.troubles
 
 
 def _ledger(settings: ForecasterSettings, opened: ExitStack) -> LedgerWriter | None:

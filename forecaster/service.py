@@ -77,12 +77,14 @@ class Service:
         offer: Callable[[Record], object] = lambda _record: None,
         now: Callable[[], float] = time.time,
         troubles: Callable[[], tuple[str, ...]] = tuple,
+        past_comes: Callable[[], bool] = lambda: False,
     ) -> None:
         """Prepare; nothing is read before `open` or the with-block.
 
-        ``troubles`` says what ails whoever brings the samples.
+        ``troubles`` says what ails whoever brings the samples, ``past_comes`` whether the past is
+        only being fetched: it is learnt from at once when it is there.
         """
-        self._troubles = troubles
+        self._troubles, self._past_comes = troubles, past_comes
         self.core, self.models = core, models
         self._stream, self._options, self._offer, self._now = stream, options, offer, now
         self._files = files
@@ -148,6 +150,7 @@ class Service:
         self._turned_at = time.monotonic()
         now = self._now()
         self._take(batch, now)
+        self._look_whether_behind(consumer)
         started = time.perf_counter()
         outcome = self.core.turn(now, catches_up=self._behind)
         if outcome.forecasts is not None:
@@ -183,7 +186,12 @@ class Service:
                 )
         self.samples_total += len(batch.records)
         self._positions.update(batch.positions)
-        self._behind = self._behind and len(batch.records) >= RECORDS_MAX
+
+    def _look_whether_behind(self, consumer: Consumer) -> None:
+        """Until all but one poll of what was there at first is read, the past is gathered."""
+        if self._behind and consumer.assigned():
+            left = sum(consumer.lag_messages().values())
+            self._behind = left >= RECORDS_MAX or self._past_comes()
 
     def _publish(self, messages: tuple[TrafficForecast, ...], producer: Producer) -> None:
         """Hand forecasts on; what finds no room is dropped: the next ones are better anyway."""
@@ -256,7 +264,7 @@ class Service:
         lines = list(self._troubles())
         if self._trouble:
             lines.append(self._trouble)
-        if self._behind and not self._trouble:
+        if self._behind and self._positions and not self._trouble:
             lines.append("the past is still being read")
         if minutes := self.core.schedule.behind_minutes(self._now()):
             lines.append(f"the clock stands {minutes} min before what was forecast last")

@@ -62,7 +62,7 @@ class ForecasterSettings(StreamFields, TrafficFlags, BaseSettings):
         " $NEGAWATT_STATE, or negawatt/forecaster/ in $XDG_STATE_HOME or ~/.local/state).",
     )
     state_seconds: Seconds = Field(
-        60.0, description="How often a partition's state is written; offsets follow it."
+        300.0, description="How often a partition's state is written; offsets follow it."
     )
     wait_seconds: Annotated[float, Field(ge=0, le=300, allow_inf_nan=False)] = Field(
         30.0,

@@ -222,3 +222,35 @@ def test_in_memory_what_is_taken_is_done_with(tmp_path, rebuilds):
     stage.minutes(VALUES)
 
     assert stage.committed() == ({} if rebuilds else {0: len(VALUES)})
+
+
+def test_a_long_past_is_learnt_from_at_once(tmp_path):
+    """However many polls bring it; nothing is forecast before, and all is known afterwards."""
+    stage = Stage(tmp_path)
+    for minute in range(3000):
+        stage.send(1.0 + minute % 5, START_MINUTE - 2999 + minute)
+        stage.send(2.0, START_MINUTE - 2999 + minute, key="shop/Deployment/cart")
+    assert not stage.turn()
+    assert stage.service.readiness().lines == ("the past is still being read",)
+    stage.clock.at_minute(START_MINUTE)
+    forecasts = stage.turn(4)
+
+    assert len(stage.core.engine.known[WEB]) == 3000
+    (first, *rest) = [each for each in stage.core.engine.learnt if WEB in each]
+    assert first[WEB] > 1000
+    assert rest == []
+    assert {each.key for each in forecasts} == {WEB, "shop/Deployment/cart"}
+
+
+def test_what_was_learnt_is_not_learnt_again_when_older_minutes_come(tmp_path):
+    """A bridge brings the newest hours first, and then the days before them."""
+    stage = Stage(tmp_path)
+    stage.minutes([1.0, 2.0])
+    for minute in range(5000, 2, -1):
+        stage.send(1.0, START_MINUTE - minute)
+    forecasts = stage.turn(4)
+
+    assert stage.core.put.late == 4998
+    assert len(stage.core.engine.learnt) == 1
+    assert forecasts == []
+    assert len(stage.minutes([1.0])) == 1

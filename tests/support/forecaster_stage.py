@@ -8,6 +8,7 @@ from typing import Any
 
 from plain_engine import PlainEngine
 
+from forecaster.contract import ForecastEngine
 from forecaster.core import Core, CoreOptions
 from forecaster.model_changes import ModelChanges, ModelOptions
 from forecaster.registry import Registry
@@ -61,8 +62,8 @@ class Stage:
         *,
         stream: Stream | None = None,
         clock: Clock | None = None,
-        engine: PlainEngine | None = None,
-        engine_of: Callable[[str], PlainEngine] | None = None,
+        engine: ForecastEngine | None = None,
+        engine_of: Callable[[str], ForecastEngine] | None = None,
         options: ServiceOptions | None = None,
         core_options: CoreOptions | None = None,
         model_options: ModelOptions | None = None,

@@ -53,6 +53,7 @@ class PlainEngine:
     anomalous_above: float = 1e9
     known: dict[str, dict[int, float]] = field(default_factory=dict)
     pending: dict[tuple[str, int, int], tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    learnt: list[dict[str, int]] = field(default_factory=list)
     asked: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
 
     def put(self, key: str, minutes: np.ndarray, requests_per_second: np.ndarray) -> PutReport:
@@ -68,6 +69,7 @@ class PlainEngine:
 
     def put_all(self, values: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> PutReport:
         """Upsert all."""
+        self.learnt.append({key: len(minutes) for key, (minutes, _) in values.items()})
         report = PutReport()
         for key, given in values.items():
             report += self.put(key, *given)
