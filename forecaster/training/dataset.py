@@ -121,7 +121,7 @@ def _views(
             at = minutes[rows, None] // BUCKET_MINUTES - first_bucket
             past = means[at + np.arange(1, PAST_BUCKETS + 1)]
             if ages_minutes is not None:
-                _hide(recent, past, ages_minutes[rows])
+                _hide(recent, past, offset, ages_minutes[rows])
             yield HistoryView(int(minutes[rows[0]]), recent, past), minutes[rows], rows
 
 
@@ -141,9 +141,9 @@ def _buckets(series: TrainingSeries) -> tuple[int, Floats]:
     return first, np.pad(means, (PAST_BUCKETS, 0), constant_values=np.nan).astype(np.float32)
 
 
-def _hide(recent: Floats, past: Floats, ages_minutes: Minutes) -> None:
+def _hide(recent: Floats, past: Floats, offset: int, ages_minutes: Minutes) -> None:
     """Take away what is older than each row's age."""
     back = np.arange(RECENT_MINUTES - 1, -1, -1)
     recent[back >= ages_minutes[:, None]] = np.nan
-    back = np.arange(PAST_BUCKETS - 1, -1, -1) * BUCKET_MINUTES
+    back = np.arange(PAST_BUCKETS - 1, -1, -1) * BUCKET_MINUTES + offset
     past[back >= ages_minutes[:, None]] = np.nan

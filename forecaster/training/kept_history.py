@@ -39,7 +39,8 @@ def read_history(file: Path, seed: int) -> tuple[TrainingSeries, ...]:
     """
     mend = "give a file of what `Engine.export` returned"
     try:
-        with np.load(file, allow_pickle=False) as given:
+        # Opened here, since numpy leaves a broken file open.
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as given:
             arrays = {name: given[name] for name in given.files if name.startswith(_HISTORY)}
             keys = [str(key) for key in given[_KEYS]]
         history = History(len(keys))

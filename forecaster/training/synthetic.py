@@ -18,7 +18,7 @@ SERIES_DAYS: Final = 14
 _RATE_MAX: Final = 1e8
 #: Beyond this a count's own noise is nothing beside the others.
 _COUNTED_MAX: Final = 1e4
-_JOB_MINUTES: Final = (15, 30, 60, 60, 120, 360, DAY_MINUTES)
+_JOB_MINUTES: Final = (15, 30, 60, 60, 120, 120, 240, 360, DAY_MINUTES)
 
 
 def synthetic_series(rng: np.random.Generator, days: int = SERIES_DAYS) -> Floats:
@@ -38,13 +38,25 @@ def synthetic_series(rng: np.random.Generator, days: int = SERIES_DAYS) -> Float
 
 
 def _add_jobs(rng: np.random.Generator, rate: Floats) -> None:
-    """Jobs that come every quarter of an hour to every day and last some minutes."""
-    minutes = np.arange(len(rate))
+    """Jobs that come every quarter of an hour to every day and last some minutes.
+
+    Some keep the minute and never fail; others begin late, last longer or do not come at all.
+    """
     for _ in range(int(rng.integers(0, 4))):
         period = int(rng.choice(_JOB_MINUTES))
-        since = (minutes - int(rng.integers(period))) % period
-        strength = rng.uniform(0.7, 1.6) if happens(rng, 0.6) else rng.uniform(0.95, 1.1)
-        rate *= np.where(since < rng.integers(2, max(3, min(25, period // 2))), strength, 1.0)
+        length = int(rng.integers(2, max(3, min(25, period // 2))))
+        strong = happens(rng, 0.35)
+        factor = np.exp(rng.uniform(np.log(1.5), np.log(6))) if strong else rng.uniform(0.7, 1.6)
+        loose = happens(rng, 0.5)
+        begins = np.arange(int(rng.integers(period)), len(rate), period)
+        if loose:
+            begins = begins[rng.random(len(begins)) > rng.uniform(0, 0.4)]
+            begins = begins + rng.integers(0, 1 + min(6, period // 4), len(begins))
+        ends = begins + (rng.poisson(length, len(begins)) if loose else length)
+        running = np.zeros(len(rate) + 1)
+        np.add.at(running, np.minimum(begins, len(rate)), 1)
+        np.add.at(running, np.minimum(ends, len(rate)), -1)
+        rate *= np.where(np.cumsum(running[:-1]) > 0, factor, 1.0)
 
 
 def _wander(rng: np.random.Generator, count: int) -> Floats:
@@ -71,7 +83,7 @@ def _add_surges(rng: np.random.Generator, rate: Floats) -> None:
     for _ in range(int(rng.integers(0, 14))):
         first, length = int(rng.integers(len(rate))), int(np.exp(rng.uniform(1, 5)))
         part = rate[first : first + length]
-        factor = rng.uniform(1.2, 4) if happens(rng, 0.5) else rng.uniform(0.3, 0.9)
+        factor = rng.uniform(1.2, 6) if happens(rng, 0.5) else rng.uniform(0.3, 0.9)
         if happens(rng, 0.5):
             age = np.arange(len(part)) / length
             part *= factor ** (np.minimum(age * 8, 1) * np.exp(-3 * age))
