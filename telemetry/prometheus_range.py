@@ -2,7 +2,8 @@
 
 Prometheus gives at most 11,000 points for each series of one answer, reads at most 50 million
 samples for it (`--query.max-samples`), and we take 64 MiB. So a span is asked for in pages of whole
-steps, and a page that is too large for either side is halved until it is not.
+steps; a page that is too large for either side is halved until it is not, and one that takes too
+long is halved as long as that can help.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from telemetry.sample import RangeSeries
 
 #: `maxPoints` in Prometheus' web/api/v1/api.go.
 POINTS_MAX: Final = 11_000
+#: A page of fewer points that takes too long does so for another reason than its length.
+POINTS_IN_TIME_MIN: Final = 60
 
 
 class RangeSource(Protocol):
@@ -92,7 +95,7 @@ def read_range(
                 step_seconds=page.step_seconds,
             )
         except PrometheusError as error:
-            if error.kind != "too-large" or page.points == 1:
+            if not _is_worth_halving(error, page):
                 raise
             # What lies ahead is as large: none of it is asked for in vain.
             half = (page.points + 1) // 2
@@ -101,6 +104,12 @@ def read_range(
         else:
             pages.append(answer)
     return joined(pages)
+
+
+def _is_worth_halving(error: PrometheusError, page: Span) -> bool:
+    if error.kind == "timed-out":
+        return page.points > POINTS_IN_TIME_MIN
+    return error.kind == "too-large" and page.points > 1
 
 
 def joined(pages: Sequence[Sequence[RangeSeries]]) -> tuple[RangeSeries, ...]:

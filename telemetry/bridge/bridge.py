@@ -142,7 +142,7 @@ class Bridge:
             else:
                 samples = self._core.read(minutes.first, minutes.last)
         except PrometheusError as error:
-            if is_newest or error.kind in {"unreachable", "not-prometheus", "timed-out"}:
+            if is_newest or error.kind in {"unreachable", "not-prometheus"}:
                 raise
             # Of the past: the present must not wait for it.
             self._count_failures(Counter({error.kind: 1}))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -68,10 +70,17 @@ class _Failures:
 
 
 class TrafficReader:
-    """Asks one Prometheus. For one thread at a time."""
+    """Asks one Prometheus, two queries at a time. For one thread at a time."""
 
     def __init__(self, prometheus: Prometheus, options: TrafficOptions) -> None:
+        """Prepare; nothing is asked yet.
+
+        Args:
+            prometheus: it, and its settings, for connections of the second thread.
+            options: what is asked for.
+        """
         self._prometheus = prometheus
+        self._askers = (prometheus, Prometheus(prometheus.settings))
         self._options = options
         self._names = WorkloadNames(given=options.services)
 
@@ -91,10 +100,7 @@ class TrafficReader:
             step_seconds=MINUTE_SECONDS,
         )
         failures = _Failures()
-        found = ((query, self._series(query, span, failures)) for query in self._options.queries)
-        answers = [
-            Answer(query=query, series=series) for query, series in found if series is not None
-        ]
+        answers = self._answers(span, failures)
         if failures.last is not None and not answers:
             raise failures.last
         if any(each.series and each.query.naming in _NAMED_BY_OTHERS for each in answers):
@@ -120,17 +126,39 @@ class TrafficReader:
         (found,) = self._prometheus.query("vector(0)")
         return found.evaluated_at_seconds
 
-    def _series(
-        self, query: TrafficQuery, span: Span, failures: _Failures
-    ) -> tuple[RangeSeries, ...] | None:
+    def _answers(self, span: Span, failures: _Failures) -> list[Answer]:
+        """Ask every query; those that failed and can be done without are in `failures`."""
+        found: dict[TrafficQuery, tuple[RangeSeries, ...] | PrometheusError] = {}
+        waiting = deque(self._options.queries)
+
+        def ask(asker: Prometheus) -> None:
+            while waiting:
+                with suppress(IndexError):  # the other thread took the last one
+                    query = waiting.popleft()
+                    found[query] = self._asked(asker, query, span)
+                    if _is_fatal(query, found[query]):
+                        waiting.clear()
+
+        with ThreadPoolExecutor(len(self._askers)) as pool:
+            list(pool.map(ask, self._askers))
+        answers = []
+        for query in self._options.queries:
+            series = found.get(query, ())
+            if isinstance(series, PrometheusError):
+                if _is_fatal(query, series):
+                    raise series
+                failures.add(f"{query.source} {query.signal}", series)
+            else:
+                answers.append(Answer(query=query, series=series))
+        return answers
+
+    def _asked(
+        self, asker: Prometheus, query: TrafficQuery, span: Span
+    ) -> tuple[RangeSeries, ...] | PrometheusError:
         try:
-            return read_range(self._prometheus, query.render(self._options.scope), span)
+            return read_range(asker, query.render(self._options.scope), span)
         except PrometheusError as error:
-            is_late = error.kind == "timed-out" and query.signal is Signal.REQUESTS
-            if error.kind in _GONE or is_late:
-                raise
-            failures.add(f"{query.source} {query.signal}", error)
-            return None
+            return error
 
     def _look_up_names(self, at_seconds: int, failures: _Failures) -> None:
         """Ask whose the names are; what is not answered now is taken as it was before."""
@@ -160,3 +188,11 @@ class TrafficReader:
                 raise
             failures.add(f"names of {of}", error)
             return ()
+
+
+def _is_fatal(query: TrafficQuery, found: object) -> bool:
+    """Whether nothing can be made of these minutes without this answer."""
+    if not isinstance(found, PrometheusError):
+        return False
+    is_late = found.kind == "timed-out" and query.signal is Signal.REQUESTS
+    return found.kind in _GONE or is_late

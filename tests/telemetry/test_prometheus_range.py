@@ -118,6 +118,38 @@ def test_an_answer_that_is_too_large_is_asked_for_in_halves(
         read_range(prometheus, query, Span.aligned(span.last_seconds, span.last_seconds, 60))
 
 
+class Slow:
+    """Takes too long for more points than it can; it knows the minute of each."""
+
+    def __init__(self, points: int) -> None:
+        self._points = points
+        self.asked = 0
+
+    def query_range(
+        self, query: str, *, first_seconds: int, last_seconds: int, step_seconds: int
+    ) -> tuple[RangeSeries, ...]:
+        """Answer, or give up."""
+        self.asked += 1
+        at = np.arange(first_seconds, last_seconds + 1, step_seconds)
+        if len(at) > self._points:
+            raise PrometheusError("no answer", where="", mend="", kind="timed-out")
+        return (RangeSeries(name="", labels={}, at_seconds=at, values=at / 60),)
+
+
+def test_a_long_range_that_takes_too_long_is_asked_for_in_shorter_ones() -> None:
+    """As long as that can help: who is late with an hour is late for another reason."""
+    span = Span.aligned(0, 359 * 60, 60)
+    slow, stuck = Slow(100), Slow(10)
+
+    (found,) = read_range(slow, "up", span)
+    with pytest.raises(PrometheusError, match="no answer"):
+        read_range(stuck, "up", span)
+
+    np.testing.assert_array_equal(found.values, np.arange(360))
+    assert slow.asked == 1 + 1 + 4
+    assert stuck.asked == 4
+
+
 @pytest.mark.prometheus
 def test_no_number_is_absent(prometheus: Prometheus, traffic_history: History) -> None:
     """NaN and Inf are left out, and a series of nothing else has no points."""
