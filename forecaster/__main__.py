@@ -34,8 +34,8 @@ from telemetry.bridge.bridge import Bridge
 from telemetry.bridge.service import BridgeThread
 from telemetry.serving.access import require_guarded
 from telemetry.serving.server import say_where, serve, serve_alone
-from telemetry.stream.interface import SAMPLES_TOPIC, Stream
-from telemetry.stream.memory import MemoryStream
+from telemetry.stream.interface import RECORDS_MAX, SAMPLES_TOPIC, Stream
+from telemetry.stream.memory import MEMORY_RECORDS_MAX, MemoryStream
 from telemetry.stream.settings import open_stream
 
 MEMORY = "memory"
@@ -113,6 +113,7 @@ def run(settings: ForecasterSettings) -> None:
             ServiceOptions(
                 group=settings.group,
                 state_seconds=settings.state_seconds,
+                publishes=settings.stream != MEMORY,
                 rebuilds=settings.stream != MEMORY,
             ),
             offer=writer.offer if writer else lambda _record: None,
@@ -125,7 +126,10 @@ def run(settings: ForecasterSettings) -> None:
 
 def _stream(settings: ForecasterSettings) -> Stream:
     if settings.stream == MEMORY:
-        return MemoryStream(partitions=settings.kafka_partitions)  # so that states are small
+        # Several partitions, so that their states are small; in all as many records as one has.
+        partitions = settings.kafka_partitions
+        records_max = max(RECORDS_MAX, MEMORY_RECORDS_MAX // partitions)
+        return MemoryStream(partitions=partitions, records_max=records_max)
     return open_stream(settings)
 
 

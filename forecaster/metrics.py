@@ -205,7 +205,11 @@ FAMILIES: Final[tuple[Family[Figures], ...]] = (
         rows=lambda f: (((str(each),), lag) for each, lag in dict(f.lag).items()),
     ),
     _counter("dead_letters", "Samples that were poison.", lambda f: f.dead_letters_total),
-    _counter("forecasts_published", "Forecasts handed to the stream.", lambda f: f.published_total),
+    _counter(
+        "forecasts_published",
+        "Forecasts made; on Kafka they are handed to it.",
+        lambda f: f.published_total,
+    ),
     _counter(
         "forecasts_withheld",
         "Forecasts not made, such as of a workload that warms up.",

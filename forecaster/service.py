@@ -54,12 +54,14 @@ class ServiceOptions:
     Attributes:
         group: of consumers that share the work.
         state_seconds: how often a partition's state is written.
+        publishes: whether forecasts go to the stream: in memory nobody would read them there.
         rebuilds: whether the stream outlives us: then offsets are kept with the state and read on
             from. In memory the past comes from Prometheus anew.
     """
 
     group: str = "negawatt-forecaster"
     state_seconds: float = 60.0
+    publishes: bool = True
     rebuilds: bool = True
 
 
@@ -155,7 +157,8 @@ class Service:
         outcome = self.core.turn(now, catches_up=self._behind)
         if outcome.forecasts is not None:
             self.forecast_seconds = time.perf_counter() - started
-        self._publish(outcome.messages, producer)
+        if self._options.publishes:
+            self._publish(outcome.messages, producer)
         for record in outcome.records:
             self._offer(record)
         if self._options.rebuilds:

@@ -218,8 +218,10 @@ def test_an_anomaly_is_recorded_from_its_start_to_its_end(tmp_path):
 @pytest.mark.parametrize("rebuilds", [True, False])
 def test_in_memory_what_is_taken_is_done_with(tmp_path, rebuilds):
     """Prometheus has it still, so writers need not wait for a state."""
-    stage = Stage(tmp_path, options=ServiceOptions(rebuilds=rebuilds, state_seconds=1000))
-    stage.minutes(VALUES)
+    options = ServiceOptions(rebuilds=rebuilds, publishes=rebuilds, state_seconds=1000)
+    stage = Stage(tmp_path, options=options)
+    assert bool(stage.minutes(VALUES)) == rebuilds
+    assert stage.service.workload(WEB).state == "ready"
 
     assert stage.committed() == ({} if rebuilds else {0: len(VALUES)})
 
