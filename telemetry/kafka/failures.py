@@ -23,8 +23,8 @@ _TABLE: Final[Sequence[tuple[type[Exception], str, str]]] = (
     ),
     (
         errors.ClusterAuthorizationFailedError,
-        "our user lacks a right on the cluster",
-        "grant it, or have the topics created by somebody else",
+        "our user lacks a right",
+        "grant it WRITE on the topic to write, CREATE on it to have it created",
     ),
     (
         errors.SaslAuthenticationFailedError,
@@ -68,7 +68,9 @@ def unavailable(error: BaseException, where: str) -> UnavailableError:
     if isinstance(error, UnavailableError):
         return error
     for kind, what, mend in _TABLE:
-        if isinstance(error, kind):
+        # The producer wraps what it cannot recover from in a plain KafkaError.
+        is_inside = type(error) is errors.KafkaError and kind.__name__ in str(error)
+        if is_inside or isinstance(error, kind):
             return UnavailableError(what, where=where, mend=mend)
     said = " ".join(str(error).split())[:200]
     name = type(error).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from threading import Condition
 from typing import Any, Final
 
@@ -17,11 +18,14 @@ from telemetry.kafka.settings import KafkaSettings
 LINGER_MILLISECONDS: Final = 5
 BATCH_BYTES: Final = 64 * 1024
 CLOSE_SECONDS_MAX: Final = 5.0
-#: After these an idempotent producer sends nothing more, whatever becomes of its rights.
-_LASTING: Final = (
-    errors.AuthorizationError,
-    errors.SaslAuthenticationFailedError,
-    errors.ProducerFencedError,
+#: What is wrong with one message. After any other error that waiting does not mend, an idempotent
+#: producer of kafka-python sends nothing more, even if it is given the right that it lacked.
+_OF_ONE_MESSAGE: Final = (
+    errors.MessageSizeTooLargeError,
+    errors.RecordListTooLargeError,
+    errors.InvalidTimestampError,
+    errors.InvalidRecordError,
+    errors.RetriableError,
 )
 
 
@@ -135,7 +139,7 @@ class KafkaWriter:
 
     def _connected(self) -> Any:  # noqa: ANN401 - ships no types
         settings = self._settings
-        return connected(
+        producer = connected(
             KafkaProducer,
             settings,
             acks="all",
@@ -150,6 +154,10 @@ class KafkaWriter:
             ),
             allow_auto_create_topics=False,
         )
+        # Who knows the partitions can fill the buffer; who does not can queue nothing in an outage.
+        with suppress(KafkaError):
+            producer.partitions_for(self._topic)
+        return producer
 
     def _renew(self) -> None:
         """Begin anew with a producer that can send again, once the broken one holds nothing."""
@@ -174,7 +182,7 @@ class KafkaWriter:
             self._failed_total += 1
             self._failed_since_flush += 1
             self._failure = self._failure or error
-            self._is_broken = self._is_broken or isinstance(error, _LASTING)
+            self._is_broken = self._is_broken or not isinstance(error, _OF_ONE_MESSAGE)
             self._changed.notify_all()
 
 

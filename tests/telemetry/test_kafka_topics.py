@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.admin import (
+    ACL,
+    ACLOperation,
+    ACLPermissionType,
+    ResourcePattern,
+    ResourceType,
+)
 from kafka_broker import KafkaBroker, sockets_left_open
 from stream_reading import read, samples, send, until
 
@@ -210,3 +218,41 @@ def test_files_of_the_settings_are_read_late_and_named(tmp_path):
         settings = KafkaSettings(servers=("127.0.0.1:1",), **change)
         with pytest.raises(InputError, match=words):
             KafkaStream(settings).producer(SAMPLES_TOPIC)
+
+
+@sockets_left_open()
+def test_writer_goes_on_once_it_is_given_the_right(kafka_broker: KafkaBroker):
+    """What was refused meanwhile is counted, and said; nobody has to restart anything."""
+    settings = kafka_broker.settings()
+    KafkaStream(settings).consumer(SAMPLES_TOPIC, "first").close()
+    bob = kafka_broker.secure_settings(
+        sasl_mechanism="SCRAM-SHA-256", sasl_user="bob", topic_prefix=settings.topic_prefix
+    )
+    name = f"{settings.topic_prefix}{SAMPLES_TOPIC.name}"
+    resource = ResourcePattern(ResourceType.TOPIC, name)
+    admin = KafkaAdminClient(bootstrap_servers=kafka_broker.server)
+    may = {
+        right: ACL("User:bob", "*", right, ACLPermissionType.ALLOW, resource)
+        for right in (ACLOperation.DESCRIBE, ACLOperation.WRITE)
+    }
+
+    admin.create_acls([may[ACLOperation.DESCRIBE]])
+    producer = KafkaStream(bob).producer(SAMPLES_TOPIC)
+    producer.send(GOOD)
+    with pytest.raises(UnavailableError, match="1 messages were given up: our user lacks a right"):
+        producer.flush(10.0)
+    admin.create_acls([may[ACLOperation.WRITE]])
+    admin.close()
+    until(lambda: is_sent(producer), lambda: None)
+
+    assert producer.failed_total() >= 1
+    assert producer.waiting() == 0
+    producer.close()
+
+
+def is_sent(producer) -> bool:
+    """Whether the broker knows of the right by now."""
+    with suppress(UnavailableError):
+        send(producer, [GOOD])
+        return True
+    return False
