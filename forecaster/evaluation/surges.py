@@ -41,12 +41,14 @@ class Steps:
         means: float[s], NaN where fewer than three minutes are known.
         thresholds: float[s], what the mean must reach to surge; NaN where the step ten minutes
             before is not known.
+        floors: float[s], what it must lie above besides: the step before and three sigma.
         surging: bool[s].
     """
 
     ends: Minutes
     means: Floats
     thresholds: Floats
+    floors: Floats
     surging: Booleans
 
 
@@ -102,9 +104,9 @@ def find_steps(minutes: Minutes, values: Floats, training_end_minute: int) -> St
     means = np.where(counts >= KNOWN_MINUTES_MIN, sums / np.maximum(counts, 1), np.nan)
     before = np.concatenate([np.full(LAG_STEPS, np.nan), means[:-LAG_STEPS]])[:count]
     sigma = robust_sigma((means - before)[ends <= training_end_minute])
-    surging = (means >= RISE_RATIO * before) & (means - before > SIGMAS * sigma)
-    thresholds = np.maximum(RISE_RATIO * before, before + SIGMAS * sigma)
-    return Steps(ends, means, thresholds, surging)
+    floors = before + SIGMAS * sigma
+    thresholds = np.maximum(RISE_RATIO * before, floors)
+    return Steps(ends, means, thresholds, floors, (means >= thresholds) & (means > floors))
 
 
 def score_surges(
@@ -125,7 +127,7 @@ def score_surges(
     judged = is_step & ~np.isnan(steps.thresholds[places]) & ~np.isnan(steps.means[places])
     judged &= ~np.isnan(upper)
     targets = np.unique(places[judged])
-    crossed = judged & (upper >= steps.thresholds[places])
+    crossed = judged & (upper >= steps.thresholds[places]) & (upper > steps.floors[places])
     surges = [(first, last) for first, last in surge_runs(steps.surging) if np.isin(first, targets)]
     seen = 0
     for first, last in surges:

@@ -104,3 +104,10 @@ def test_without_surges_there_is_no_share():
     score = score_surges(steps_of([*CALM, *CALM]), ORIGINS, HORIZONS, upper_of(ORIGINS, {}))
     assert score.surges == 0
     assert np.isnan(score.seen_ratio)
+
+
+def test_nothing_surges_at_rest():
+    """A forecast of zero for a series at zero is no alarm."""
+    steps = steps_of([0.0] * 60)
+    score = score_surges(steps, ORIGINS, HORIZONS, np.zeros((len(ORIGINS), len(HORIZONS))))
+    assert (score.surges, score.false_alarms) == (0, 0)
