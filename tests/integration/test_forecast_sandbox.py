@@ -20,6 +20,7 @@ from command_line import negawatt
 from sandbox_readings import eventually, page_of
 from scraped_prometheus import targets
 
+from console.sandbox_report import started_lines
 from forecaster.figures import Figures, Gauge
 from forecaster.horizons import QUANTILE_LEVELS
 from forecaster.metrics import exposition, process_registry
@@ -35,6 +36,7 @@ pytestmark = [pytest.mark.kube, pytest.mark.prometheus, pytest.mark.kafka, pytes
 
 NODES = 3
 DASHBOARD = json.loads((repository.ROOT / "deploy/grafana/forecast.json").read_text("utf-8"))
+PAGE = (repository.ROOT / "docs/tutorials/forecast-sandbox.md").read_text("utf-8")
 FORECAST = "negawatt_forecast_requests_per_second"
 MEASURED = "negawatt_forecaster_workload_requests_per_second"
 #: What Grafana puts in place of its variables, for a scrape every five seconds.
@@ -170,6 +172,7 @@ def test_traffic_becomes_forecasts_beside_the_truth(folder: Path) -> None:
         sandbox.also_scrape("filled", served.port)
         assert within(60, lambda: mute_queries(asked) == []), mute_queries(asked)
     services_are_known(sandbox)
+    page_tells_what_there_is(sandbox, asked)
     processes = sandbox.process_ids()
     assert negawatt("sandbox", "reset", "--state", folder).returncode == 0
     eventually(
@@ -221,6 +224,25 @@ def services_are_known(sandbox: Sandbox) -> None:
     assert components[FORECASTER]["ready"] is True
     assert json.loads(page)["lead_time_seconds"] == LEAD_TIME_SECONDS
     assert json.loads(page)["reason"]
+
+
+def page_tells_what_there_is(sandbox: Sandbox, asked: Asked) -> None:
+    """The tutorial's first lines are those of `up`, and each of its queries has an answer."""
+    shown = PAGE.partition("```\n")[2].partition("```")[0].splitlines()
+    no_extender = [line for line in shown if not line.startswith(("extender", "ask why"))]
+    first, *rest = started_lines(sandbox, fresh=True)
+    assert first.startswith("The sandbox is ready: ")
+    assert [about(line) for line in no_extender[1:]] == [about(line) for line in rest]
+    queries = re.findall(r"^    (\S*(?:negawatt_|sum by|histogram_).*)$", PAGE, re.MULTILINE)
+    assert len(queries) == 5
+    for query in queries:
+        assert asked.vector(query.replace("offset 5m", "offset 1s")), query
+
+
+def about(line: str) -> str:
+    """What a line names, without its address."""
+    name, has_address, _ = line.partition("http://")
+    return name.strip() if has_address else line[:16].strip() if line[:1] != " " else ""
 
 
 def ready_replicas(asked: Asked) -> dict[str, float]:
