@@ -31,6 +31,8 @@ _log = logging.getLogger(__name__)
 FLUSH_SECONDS: Final = 30.0
 #: After a failure.
 RETRY_SECONDS: Final = 10.0
+#: Where a minute is over for us and not yet for Prometheus.
+BEHIND_SECONDS: Final = 2.0
 #: A piece of the past that Prometheus refuses is left alone for so many turns.
 POSTPONED_TURNS: Final = 60
 
@@ -203,9 +205,11 @@ class Bridge:
         """Until the next minute is complete; a little after trouble."""
         if self._figures.troubles:
             return self._retry_seconds
-        waiting_seconds = self._core.next_due_seconds(self._now()) - self._now()
-        # Prometheus' clock may be behind ours: then the minute is not over yet when we look.
-        return min(max(waiting_seconds, 1.0), float(MINUTE_SECONDS))
+        now_seconds = self._now()
+        if self._core.minutes_behind(now_seconds) != 0:
+            return BEHIND_SECONDS  # Prometheus' clock is a little behind ours
+        waiting_seconds = self._core.next_due_seconds(now_seconds) - now_seconds
+        return min(max(waiting_seconds, 0.1), float(MINUTE_SECONDS))
 
     def _note_backlog(self, pieces: Sequence[MinuteRange], now_seconds: float) -> None:
         self._note(

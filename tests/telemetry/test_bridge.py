@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import pytest
 from scraped_prometheus import prometheus
@@ -326,6 +327,38 @@ def test_a_past_that_is_refused_does_not_keep_the_present() -> None:
         bridge.turn()
     assert sorted(minute for minute, _, _ in sent(sink)) == [91, 92, 93, 102]
     assert bridge.figures().minutes_missing == 0
+
+
+class Pauses(Event):
+    """Lets time pass as long as somebody waits, a few times."""
+
+    def __init__(self, clock: Clock, times: int) -> None:
+        super().__init__()
+        self._clock = clock
+        self._times = times
+        self.seconds: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Pass the time."""
+        self.seconds.append(timeout or 0.0)
+        self._clock.now += timeout or 0.0
+        if len(self.seconds) == self._times:
+            self.set()
+        return self.is_set()
+
+
+def test_it_wakes_when_a_minute_is_over_by_both_clocks() -> None:
+    """Prometheus' is three seconds behind ours: that is waited for, not another minute."""
+    tape, sink, clock = Tape(), Sink(), Clock(100, DELAY_SECONDS + 10)
+    tape.rates = {minute: {"x": 1.0} for minute in range(90, 120)}
+    tape.now_seconds = lambda: clock.now - 3  # type: ignore[method-assign]
+    core = BridgeCore(tape, backfill_minutes=1)
+    pauses = Pauses(clock, 5)
+
+    Bridge(core, sink.producer, now=clock).run(pauses)
+
+    assert pauses.seconds == [50, 2, 2, 56, 2]
+    assert [minute for minute, _, _ in sent(sink)] == [100, 101]
 
 
 class Broker:
