@@ -19,7 +19,7 @@ from forecaster.history import PutReport
 from forecaster.hourly_errors import HourlyErrors
 from forecaster.intake import AGE_SECONDS_MAX, Intake
 from forecaster.own_errors import SERVED, OwnErrors
-from forecaster.publishing import Latest
+from forecaster.publishing import Latest, messages_of
 from forecaster.selection import Selection
 from forecaster.shadow import Shadow
 from ledger.record import Record
@@ -148,9 +148,9 @@ class Core:
         forecasts = self.engine.forecast(due.minute, due.keys)
         valid_until = due.minute * 60 + self.options.valid_seconds
         messages = []
-        for row, key in enumerate(forecasts.keys):
+        made = messages_of(forecasts, SERVED, valid_until)
+        for row, (key, message) in enumerate(zip(forecasts.keys, made, strict=True)):
             latest = Latest(forecasts, row, valid_until)
-            message = latest.message(SERVED)
             if message is not None:
                 messages.append(message)
                 self.latest[key] = latest

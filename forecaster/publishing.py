@@ -13,6 +13,8 @@ from forecaster.horizons import HORIZONS_SECONDS, MINUTE_SECONDS, QUANTILE_LEVEL
 from telemetry.messages import HorizonForecast, TrafficForecast
 
 MILLISECONDS = 1000
+#: The most that a message may foresee (`telemetry.messages.ForecastRate`).
+RATE_MAX = 1e15
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,43 @@ class Latest:
         return message_of(self, model)
 
 
-def complete_rows(forecasts: ForecastSet) -> npt.NDArray[np.bool_]:
-    """Which series have a forecast at every horizon and quantile."""
+def sound_rows(forecasts: ForecastSet) -> npt.NDArray[np.bool_]:
+    """Which series have a forecast that a message may hold: finite, never negative or falling."""
     rates = forecasts.requests_per_second
-    return np.asarray(np.isfinite(rates).all(axis=(1, 2)), np.bool_)
+    within = (rates >= 0) & (rates <= RATE_MAX)  # not so for NaN
+    rises = (rates[:, :, 1:] >= rates[:, :, :-1]).all(axis=(1, 2))
+    return np.asarray(within.all(axis=(1, 2)) & rises, np.bool_)
+
+
+def messages_of(
+    forecasts: ForecastSet, model: str, valid_until_seconds: float
+) -> tuple[TrafficForecast | None, ...]:
+    """What `message_of` gives for each series of a set, a third of the time: checked at once."""
+    issued_at = forecasts.minute * MINUTE_SECONDS * MILLISECONDS
+    valid_until = round(valid_until_seconds * MILLISECONDS)
+    sound = sound_rows(forecasts).tolist()
+    anomalous = forecasts.anomalous.tolist()
+    rates = forecasts.requests_per_second.tolist()
+    return tuple(
+        TrafficForecast.model_construct(
+            schema_version=1,
+            key=key,
+            issued_at_milliseconds=issued_at,
+            model=model,
+            quantiles=QUANTILE_LEVELS,
+            horizons=tuple(
+                HorizonForecast.model_construct(
+                    horizon_seconds=seconds, requests_per_second=tuple(row)
+                )
+                for seconds, row in zip(HORIZONS_SECONDS, rates[place], strict=True)
+            ),
+            anomaly=anomalous[place],
+            valid_until_milliseconds=valid_until,
+        )
+        if sound[place]
+        else None
+        for place, key in enumerate(forecasts.keys)
+    )
 
 
 def message_of(latest: Latest, model: str) -> TrafficForecast | None:
