@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from forecaster import pending
 from forecaster.anomaly import AnomalyDetector, AnomalySettings
+from forecaster.arrivals import credible
 from forecaster.calibration import Calibration, CalibrationSettings
 from forecaster.forecasts import Forecasts, Scored
 from forecaster.history import NEVER, HistoryView, PutReport
@@ -106,10 +107,12 @@ class Engine:
     ) -> PutReport:
         """Take minutes of a series, in any order; what is known is replaced.
 
-        NaN says that a minute has none (an outage). Negative and absurd rates are refused, as are
-        minutes older than eight days.
+        NaN says that a minute has none (an outage), and so do zeros that the series' own level
+        makes incredible. Negative and absurd rates are refused, and minutes older than eight days.
         """
-        return self._table.history.put_block(self._table.row(key), minutes, requests_per_second)
+        row = self._table.row(key)
+        rates = credible(self._table.history, row, minutes, requests_per_second)
+        return self._table.history.put_block(row, minutes, rates)
 
     def put_all(self, values: Mapping[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]) -> PutReport:
         """Take minutes and rates of many series, and learn from a long past as if it passed.

@@ -97,6 +97,11 @@ class History:
         for name in _ARRAYS:
             getattr(self, name)[row] = getattr(empty, name)[0]
 
+    def newest_value(self, row: int) -> float:
+        """Return the value of the row's newest minute; NaN where it has none."""
+        newest = int(self.newest_minute[row])
+        return float(self._ring[row, newest % RING_MINUTES]) if newest != NEVER else float("nan")
+
     def rows(self, rows: npt.NDArray[np.intp]) -> dict[str, npt.NDArray[np.generic]]:
         """Return copies of rows, by the names of the arrays."""
         return {name.lstrip("_"): getattr(self, name)[rows] for name in _ARRAYS}

@@ -82,6 +82,40 @@ def test_what_was_refused_is_not_known(models: ModelSet) -> None:
     assert report == PutReport(accepted=1, refused=3)
 
 
+def test_zeros_that_no_traffic_explains_are_an_outage(models: ModelSet) -> None:
+    """What measures fell silent: forecasts go on as if nothing was known, not towards zero."""
+    engine, told = fed(models, 120), fed(models, 120)
+    for minute in range(START + 1, START + 9):
+        engine.put(KEY, np.array([minute]), np.array([0.0]))
+        told.put(KEY, np.array([minute]), np.array([np.nan]))
+
+    assert_same(engine.forecast(START + 8), told.forecast(START + 8))
+
+
+def test_a_series_that_was_switched_off_is_forecast_at_zero_in_the_end(models: ModelSet) -> None:
+    """After an hour and a half zeros are believed."""
+    engine = fed(models, 120)
+    off = np.arange(START + 1, START + 181)
+    for minute in off:
+        engine.put(KEY, np.array([minute]), np.array([0.0]))
+
+    assert np.isfinite(engine.forecast(START + 180).requests_per_second).all()
+    assert engine.forecast(START + 180).requests_per_second[0, 0, 2] < 50
+
+
+def test_zeros_of_a_quiet_series_are_traffic(models: ModelSet) -> None:
+    """A few requests an hour: most minutes are 0, and nothing is an outage."""
+    engine = Engine(models)
+    minutes = np.arange(START - 239, START + 1)
+    rates = np.random.default_rng(1).poisson(0.2, len(minutes)).astype(float)
+
+    engine.put(KEY, minutes, rates)
+    found = engine.forecast(START)
+
+    assert np.isfinite(found.requests_per_second).all()
+    assert found.requests_per_second[0, :, 2].max() < 2
+
+
 def test_a_restart_changes_no_forecast(models: ModelSet) -> None:
     """All of the state travels: weights, intervals, what waits to be scored."""
     engine = fed(models, 600, (KEY, "shop/Deployment/cart"))

@@ -1,0 +1,47 @@
+"""New minutes of a series, before they become its history."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from forecaster.cleaning import find_outages
+from forecaster.history import NEVER, PAST_BUCKETS, RECENT_MINUTES, History
+from forecaster.horizons import BUCKET_MINUTES
+
+_MINUTES_MAX: Final = PAST_BUCKETS * BUCKET_MINUTES + RECENT_MINUTES
+
+
+def credible(
+    history: History,
+    row: int,
+    minutes: npt.NDArray[Any],
+    requests_per_second: npt.NDArray[Any],
+) -> npt.NDArray[np.float64]:
+    """Return the rates with NaN for zeros that can only be an outage of what measures.
+
+    The rule is that of `forecaster.cleaning`, over what is known and what is new: after an hour and
+    a half of zeros a series is switched off, and they are traffic. Minutes that come late are left
+    as they are.
+    """
+    rates = np.array(requests_per_second, dtype=np.float64)
+    zero = rates == 0
+    if not zero.any() or (zero.all() and history.newest_value(row) == 0):
+        return rates
+    newest = int(history.newest_minute[row])
+    new = minutes > newest
+    if not new.any():
+        return rates
+    known = newest != NEVER
+    first = newest - RECENT_MINUTES + 1 if known else int(minutes[new].min())
+    length = int(minutes.max()) - first + 1
+    if length > _MINUTES_MAX:  # a clock gone astray; what is older is forgotten anyway
+        return rates
+    timeline = np.full(length, np.nan)
+    if known:
+        timeline[:RECENT_MINUTES] = history.view(np.array([row]), newest).recent[0]
+    timeline[minutes[new] - first] = rates[new]
+    rates[new] = np.where(find_outages(timeline).marked[minutes[new] - first], np.nan, rates[new])
+    return rates
