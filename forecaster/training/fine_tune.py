@@ -88,7 +88,7 @@ def _tune(
         layer.trainable = layer.name in TUNED_LAYERS
     model.compile(keras.optimizers.Adam(settings.learning_rate, clipnorm=1.0), pinball(3.0))
     for _ in range(settings.epochs):
-        drawn = learnt.take(rng.integers(0, len(learnt), settings.epoch_rows))
+        drawn = learnt.take(rng.integers(0, len(learnt), min(settings.epoch_rows, len(learnt))))
         inputs = [drawn.inputs[name] for name in INPUTS]
         model.fit(inputs, drawn.targets, batch_size=settings.batch_rows, shuffle=False, verbose=0)
     for layer in model.layers:

@@ -41,12 +41,12 @@ class FitSettings:
     """
 
     shape: Shape = field(default_factory=Shape)
-    epochs_max: int = 24
+    epochs_max: int = 14
     patience_epochs: int = 8
     learning_rate: float = 2e-3
     batch_rows: int = 256
     real_rows: int = 12_288
-    synthetic_rows: int = 6144
+    synthetic_rows: int = 12_288
     median_weight: float = 3.0
     keeps_last: bool = False
 
@@ -109,7 +109,8 @@ def fit(
     prepare(seed)
     rng = np.random.default_rng(seed)
     model = build(settings.shape)
-    steps = settings.epochs_max * _steps(len(real), synthetic is not None, settings)
+    rows = sum(_counts(real, synthetic, settings))
+    steps = settings.epochs_max * -(-rows // settings.batch_rows)
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
     model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), pinball(settings.median_weight))
     epochs: list[Epoch] = []
@@ -134,11 +135,6 @@ def fit(
     return Fitted(model, tuple(epochs), best)
 
 
-def _steps(real: int, synthetic: bool, settings: FitSettings) -> int:  # noqa: FBT001 - private
-    rows = (settings.real_rows // real * real if real else 0) + synthetic * settings.synthetic_rows
-    return -(-rows // settings.batch_rows)
-
-
 def _draw(
     rng: np.random.Generator,
     real: Sequence[Examples],
@@ -146,12 +142,26 @@ def _draw(
     settings: FitSettings,
 ) -> Examples:
     """As many windows of each series, however long it is, in random order."""
-    each = settings.real_rows // max(1, len(real))
-    parts = [part.take(rng.integers(0, len(part), each)) for part in real]
-    if synthetic is not None:
-        parts.append(synthetic.take(rng.integers(0, len(synthetic), settings.synthetic_rows)))
-    drawn = joined(parts)
+    counts = _counts(real, synthetic, settings)
+    parts = [*real, *([synthetic] if synthetic is not None else ())]
+    drawn = joined(
+        [
+            part.take(rng.integers(0, len(part), count))
+            for part, count in zip(parts, counts, strict=True)
+        ]
+    )
     return drawn.take(rng.permutation(len(drawn)))
+
+
+def _counts(
+    real: Sequence[Examples], synthetic: Examples | None, settings: FitSettings
+) -> list[int]:
+    """Windows to draw of each; never more than there are."""
+    each = settings.real_rows // max(1, len(real))
+    counts = [min(each, len(part)) for part in real]
+    if synthetic is not None:
+        counts.append(min(settings.synthetic_rows, len(synthetic)))
+    return counts
 
 
 def predict(model: keras.Model, examples: Examples) -> Floats:

@@ -76,8 +76,13 @@ def search(
 
     while not study.trials or monotonic() < deadline:
         study.optimize(attempt, n_trials=1)
-    done = tuple(Trial(each.params, each.value) for each in study.trials)
-    return Searched(_with(plan, study.best_params), done)
+    return Searched(_with(plan, study.best_params), tuple(map(_told, study.trials)))
+
+
+def _told(trial: optuna.trial.FrozenTrial) -> Trial:
+    # Optuna gives one that was ended its last error as its value.
+    whole = trial.state == optuna.trial.TrialState.COMPLETE
+    return Trial(trial.params, trial.value if whole else None)
 
 
 def _settings_of(plan: TrainingPlan) -> dict[str, Any]:

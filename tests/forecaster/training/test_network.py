@@ -1,0 +1,232 @@
+"""Training, exporting, tuning and searching, on networks so small that seconds suffice."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from console.cli import app
+from energy.errors import InputError
+from forecaster.history import History
+from forecaster.horizons import QUANTILE_LEVELS
+from forecaster.lstm import Lstm
+from forecaster.model_set import ModelSet
+from forecaster.training.dataset import Examples, examples_at
+from forecaster.training.draws import DrawSettings
+from forecaster.training.series import TrainingSeries
+from forecaster.training.synthetic import synthetic_series
+
+pytestmark = [
+    pytest.mark.tensorflow,
+    # TensorFlow's word on the fixture below.
+    pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions"),
+]
+
+DAY_MINUTES = 1440
+
+
+def a_series(name: str = "made-up", seed: int = 2, days: int = 3) -> TrainingSeries:
+    """A few days of made-up traffic."""
+    values = synthetic_series(np.random.default_rng(seed), days)
+    return TrainingSeries.cleaned(name, 27_000_000, values)
+
+
+def some_examples(count: int = 200) -> Examples:
+    """Windows of all ages, some with outages among the targets."""
+    series = a_series()
+    places = series.part(0.2, 0.9)[:: max(1, 2000 // count)][:count]
+    ages = np.where(np.arange(len(places)) % 3, 10**6, 60)
+    return examples_at(series, places, ages_minutes=ages)
+
+
+def a_plan(members: int = 1):
+    """The smallest training."""
+    from forecaster.training.fit import FitSettings
+    from forecaster.training.network import Shape
+    from forecaster.training.training import TrainingPlan
+
+    fit = FitSettings(Shape(6, 8), epochs_max=2, real_rows=256, synthetic_rows=128, batch_rows=64)
+    draws = DrawSettings(origins_max=400, synthetic_series=1, synthetic_origins=100)
+    return TrainingPlan(fit, replace(draws, synthetic_days=3), members)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _eagerly():
+    """Compiling a graph takes longer than these few steps."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(run_eagerly=True)
+    yield
+    tf.config.run_functions_eagerly(run_eagerly=False)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """Two small networks."""
+    from forecaster.training.training import train
+
+    return train([a_series(), a_series("other", 3)], a_plan(members=2), seed=1)
+
+
+def test_the_same_seed_gives_the_same_weights(trained) -> None:
+    """And another seed others."""
+    from forecaster.training.draws import synthetic_examples
+    from forecaster.training.training import judge
+
+    series = [a_series(), a_series("other", 3)]
+    synthetic = synthetic_examples(trained.plan.draws, np.random.default_rng([1, 0]))
+
+    again = judge(series, trained.plan, 1, synthetic)
+
+    assert again.epochs == trained.judged.epochs
+    weights = [each.get_weights() for each in (again.model, trained.judged.model, *trained.models)]
+    for one, two, three, four in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, two)
+        assert not np.array_equal(three, four)
+
+
+def test_keras_and_the_exported_graph_agree(trained, tmp_path: Path) -> None:
+    """One network, and the mean of two; with the masks of young series, and rows of nothing."""
+    import onnxruntime
+
+    from forecaster.training.export import export
+    from forecaster.training.fit import predict
+
+    examples = some_examples()
+    for row, name in enumerate(examples.inputs):
+        examples.inputs[name][row] = 0
+    for models in (trained.models[:1], trained.models):
+        export(models, tmp_path / "lstm.onnx")
+        Lstm(tmp_path / "lstm.onnx")
+        session = onnxruntime.InferenceSession((tmp_path / "lstm.onnx").read_bytes())
+        (served,) = session.run(["quantiles"], examples.inputs)
+        expected = np.mean([predict(model, examples) for model in models], axis=0)
+
+        np.testing.assert_allclose(served, expected, atol=1e-4)
+        assert served.shape == (len(examples), 6, len(QUANTILE_LEVELS))
+        assert (np.diff(served, axis=-1) >= 0).all()
+
+
+def test_networks_come_back_from_the_graph(trained, tmp_path: Path) -> None:
+    """So that shipped ones can be tuned."""
+    from forecaster.training.export import export, networks_of
+
+    export(trained.models, tmp_path / "lstm.onnx")
+
+    for model, back in zip(trained.models, networks_of(tmp_path / "lstm.onnx"), strict=True):
+        for one, two in zip(model.get_weights(), back.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, two)
+    with pytest.raises(InputError, match="no network of ours"):
+        networks_of(Path(__file__))
+
+
+def test_the_loss_counts_the_median_more_and_outages_not_at_all() -> None:
+    """Held against the definition."""
+    from forecaster.training.network import pinball
+
+    targets = np.array([[1.0, np.nan, 2.0, 3.0, 4.0, 5.0]], dtype=np.float32)
+    quantiles = np.sort(np.random.default_rng(1).normal(2, 1, (1, 6, 5)).astype(np.float32))
+    levels, weights = np.array(QUANTILE_LEVELS), np.array([1, 1, 3, 1, 1])
+    above = targets[..., None] - quantiles
+    each = np.maximum(levels * above, (levels - 1) * above) * weights
+
+    loss = float(pinball(3.0)(targets, quantiles))
+
+    assert loss == pytest.approx(np.nansum(each) / (5 + 1), rel=1e-5)
+
+
+def test_a_tuned_network_is_kept_only_where_it_is_better(trained) -> None:
+    """And what is told apart is told by the part held back."""
+    from forecaster.training.export import to_onnx
+    from forecaster.training.fine_tune import TuningSettings, fine_tune
+
+    models = trained.models[:1]
+    before = to_onnx(models)
+    memory = trained.models[0].get_layer("memory").get_weights()[0].copy()
+
+    wild = fine_tune(models, a_series(), 1, TuningSettings(epochs=1, learning_rate=9.0))
+    assert not wild.kept
+    assert to_onnx(wild.models) == before
+
+    tuned = fine_tune(models, a_series(), 1, TuningSettings(epochs=1))
+    assert tuned.kept == (tuned.after_ratio < tuned.before_ratio)
+    assert (to_onnx(tuned.models) == before) != tuned.kept
+    np.testing.assert_array_equal(memory, trained.models[0].get_layer("memory").get_weights()[0])
+
+
+def test_a_search_ends_with_its_budget_and_never_makes_it_worse() -> None:
+    """The settings that were there are the first trial; time is given."""
+    from forecaster.training.network import Shape
+    from forecaster.training.search import search
+
+    clock = iter(range(100))
+    plan = a_plan()
+    plan = replace(plan, fit=replace(plan.fit, shape=Shape(32, 32, 0.1), synthetic_rows=2048))
+    found = search([a_series()], plan, 1, 3.0, lambda: float(next(clock)))
+
+    reached = [each.relative_mae_ratio for each in found.trials if each.relative_mae_ratio]
+    assert 2 <= len(found.trials) <= 12
+    assert found.trials[0].settings["recurrent"] == 32
+    assert found.trials[0].relative_mae_ratio is not None
+    best = min(found.trials, key=lambda each: each.relative_mae_ratio or np.inf)
+    assert best.relative_mae_ratio == min(reached)
+    assert found.plan.fit.shape.recurrent == best.settings["recurrent"]
+
+
+def test_retraining_beside_the_service_leaves_a_set_of_models(tmp_path: Path, capsys) -> None:
+    """From what an engine keeps; and says in a line and by its exit code what is in the way."""
+    from forecaster.training.__main__ import BAD_INPUT, TOO_LITTLE, main
+
+    history = History(2)
+    for row in range(2):
+        values = np.nan_to_num(synthetic_series(np.random.default_rng(row), 3), nan=9.0)
+        history.put_block(row, np.arange(27_000_000, 27_000_000 + len(values)), values)
+    arrays = {f"history.{name}": each for name, each in history.rows(np.arange(2)).items()}
+    np.savez(
+        tmp_path / "history.npz", keys=np.array(["a/Deployment/b", "a/Deployment/c"]), **arrays
+    )
+    empty = {name: each[:0] for name, each in arrays.items()}
+    np.savez(tmp_path / "empty.npz", keys=np.array([], dtype=np.str_), **empty)
+    options = ["--out", str(tmp_path / "models"), "--epochs", "1", "--synthetic-series", "0"]
+
+    assert main(["--history", str(tmp_path / "history.npz"), *options]) == 0
+    models = ModelSet.load(tmp_path / "models")
+    assert set(models.description["trained_on"]["series"]) == {"a/Deployment/b", "a/Deployment/c"}
+    assert models.description["validation"]["lstm"]["relative_mae_ratio"] > 0
+    capsys.readouterr()
+    assert main(["--history", str(tmp_path / "empty.npz"), *options]) == TOO_LITTLE
+    assert capsys.readouterr().err == "no series has 36 hours of history\n"
+    assert main(["--history", str(tmp_path / "none.npz"), *options]) == BAD_INPUT
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_command_trains_without_each_series_and_tells_of_it(tmp_path: Path) -> None:
+    """A folder that the evaluation takes, a report, and a card."""
+    files = []
+    for name in ("one", "two"):
+        series = a_series(name, len(name), 2)
+        rows = [f"{60 * minute},{value}\n" for minute, value in enumerate(series.values)]
+        files.append(tmp_path / f"{name}.csv")
+        files[-1].write_text("timestamp,value\n" + "".join(rows))
+    into, page = tmp_path / "models", tmp_path / "report.html"
+    options = ["--into", str(into), "--epochs", "1", "--synthetic-series", "1", "--members", "1"]
+    options += ["--no-boosting", "--leave-one-out", "--output", "json", "--report", str(page)]
+
+    answer = CliRunner().invoke(app, ["forecaster", "train", *map(str, files), *options])
+
+    assert answer.exit_code == 0, answer.output
+    validation = json.loads(answer.stdout)["models"]["validation"]["lstm"]
+    assert set(validation["zero_shot"]) == set(validation["series"]) == {"one", "two"}
+    assert ModelSet.load(into / "without-one").description["trained_on"]["series"].keys() == {"two"}
+    assert "<svg" in page.read_text(encoding="utf-8")
+    card = CliRunner().invoke(app, ["forecaster", "model-card", "--models", str(into)])
+    assert f"| one | {validation['series']['one']:.3f} |" in card.stdout
+    tuned = ["fine-tune", str(files[0]), "--models", str(into), "--into", str(tmp_path / "tuned")]
+    answer = CliRunner().invoke(app, ["forecaster", *tuned, "--output", "json"])
+    said = json.loads(answer.stdout)
+    assert said["kept"] == (tmp_path / "tuned" / "model.json").is_file()
