@@ -43,6 +43,8 @@ LONGEST = (
     "tests/integration/test_fidelity.py",
     "tests/integration/test_forecast_sandbox.py",
     "tests/console/test_energy_training.py",
+    "tests/forecaster/training/test_network.py",
+    "tests/forecaster/training/test_notebooks.py",
     "control-plane",
     "sandbox",
     "databases",
