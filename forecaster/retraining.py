@@ -110,7 +110,8 @@ class Training:
         seed: int,
         budget_seconds: float,
         now_seconds: float,
-        program: Sequence[str] = (sys.executable, "-m", "forecaster.training"),
+        # -P: a folder of the same name where the service happens to run is not ours.
+        program: Sequence[str] = (sys.executable, "-P", "-m", "forecaster.training"),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start it.
