@@ -65,6 +65,7 @@ class KafkaStreamConsumer:
         self._owned: frozenset[int] = frozenset()
         self._lost: frozenset[int] = frozenset()
         self._held: dict[Any, list[Any]] = {}
+        self._early: dict[int, int] = {}
         self._failure: Exception | None = None
         self._is_closed = False
         self._is_answering = False
@@ -192,7 +193,19 @@ class KafkaStreamConsumer:
                 raise unavailable(error, f"topic {self._name}") from None
             time.sleep(max(0.0, min(deadline - time.monotonic(), 1.0)))
             return {}
-        return found or {}
+        return self._ours(found or {})
+
+    def _ours(self, found: dict[Any, list[Any]]) -> dict[Any, list[Any]]:
+        """Leave out what was drained of partitions that have gone since, or have yet to come.
+
+        A partition that goes is announced while records of it are on their way to us: its state is
+        kept by then. One that comes may bring records before it is announced: they are read again.
+        """
+        for each in found.keys() - map(self._partition, self._owned):
+            if each in self._kafka.assignment():
+                self._early.setdefault(each.partition, found[each][0].offset)
+            del found[each]
+        return found
 
     def _poll_until_settled(self, milliseconds: int, records_max: int) -> dict[Any, list[Any]]:
         """Poll, and go on while the group is dividing its partitions (see `handover`)."""
@@ -241,6 +254,8 @@ class KafkaStreamConsumer:
         try:
             if request.change is Change.ASSIGNED:
                 self._owned |= request.partitions
+                for each in request.partitions & self._early.keys():
+                    self.seek(each, self._early.pop(each))
                 self._on_assigned(request.partitions)
                 return
             self._lost = request.partitions if request.change is Change.LOST else frozenset()
@@ -257,6 +272,7 @@ class KafkaStreamConsumer:
         self._lost = frozenset()
         for each in partitions:
             self._positions.pop(each, None)
+            self._early.pop(each, None)
             self._held.pop(self._partition(each), None)
 
     def _wake(self) -> None:

@@ -9,11 +9,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from kafka import KafkaConsumer
 from kafka_broker import KafkaBroker, sockets_left_open
 from stream_reading import by_key, read, samples, send, until
 
 from energy.errors import UnavailableError
 from telemetry.kafka import KafkaSettings, KafkaStream
+from telemetry.kafka.handover import Change, Rebalances, Request
 from telemetry.messages import TrafficSample
 from telemetry.stream.interface import SAMPLES_TOPIC, Batch, Record
 
@@ -195,3 +197,45 @@ def test_three_readers_that_come_and_go_lose_nothing(kafka_broker: KafkaBroker):
     for each in readers:
         assert each.found
         assert all(times == sorted(times) for times in by_key(each.found).values())
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+def test_records_of_partitions_that_change_hands_wait_for_their_owner(
+    kafka_broker: KafkaBroker, monkeypatch, comes_back
+):
+    """They may be on their way to us while a partition goes, or before we know that it came."""
+    handed = Rebalances()
+    drained: list[object] = []
+
+    class Rebalanced(KafkaConsumer):
+        """Loses its partition right after it has drained records of it."""
+
+        def poll(self, *given, **options):
+            found = super().poll(*given, **options)
+            if found and not drained:
+                drained.append(found)
+                if not comes_back:
+                    self._subscription.assign_from_subscribed([])
+                handed.inbox.put(Request(Change.REVOKED, frozenset({0})))
+            return found
+
+    monkeypatch.setattr("telemetry.kafka.consumer.KafkaConsumer", Rebalanced)
+    monkeypatch.setattr("telemetry.kafka.consumer.Rebalances", lambda: handed)
+    stream = KafkaStream(kafka_broker.settings(partitions=1))
+    producer, consumer = stream.producer(SAMPLES_TOPIC), stream.consumer(SAMPLES_TOPIC, "moving")
+    until(lambda: bool(consumer.assigned()), lambda: consumer.poll(0.1))
+    sent = samples(keys=1, minutes=2)
+    send(producer, sent)
+    meanwhile: list[Batch] = []
+    until(lambda: not consumer.assigned(), lambda: meanwhile.append(consumer.poll(0.2)))
+    meanwhile.append(consumer.poll(0.2))
+    found: list[Record] = []
+    if comes_back:
+        handed.inbox.put(Request(Change.ASSIGNED, frozenset({0})))
+        until(lambda: len(found) == len(sent), lambda: found.extend(consumer.poll(0.2).records))
+
+    assert drained
+    assert {(each.records, *each.positions) for each in meanwhile} == {((),)}
+    assert [each.message for each in found] == (sent if comes_back else [])
+    consumer.close()
+    producer.close()
