@@ -31,6 +31,7 @@ from telemetry.stream.interface import (
     Consumer,
     Producer,
     Stream,
+    positions_of,
 )
 
 _log = logging.getLogger(__name__)
@@ -148,6 +149,8 @@ class Service:
             UnavailableError: the stream cannot be read.
         """
         consumer, producer = self._opened()
+        if unprepared := consumer.assigned() - self._positions.keys():  # that failed before
+            self._assigned(unprepared)
         batch = consumer.poll(poll_seconds)
         self._turned_at = time.monotonic()
         now = self._now()
@@ -177,7 +180,9 @@ class Service:
         return self._consumer, self._producer
 
     def _take(self, batch: Batch, now_seconds: float) -> None:
-        for record in batch.records:
+        # What is not ours must not be kept: that would overwrite what its owner keeps.
+        ours = [each for each in batch.records if each.partition in self._positions]
+        for record in ours:
             message = record.message
             if isinstance(message, TrafficSample):
                 self.core.take(
@@ -187,8 +192,8 @@ class Service:
                     message.requests_per_second,
                     now_seconds,
                 )
-        self.samples_total += len(batch.records)
-        self._positions.update(batch.positions)
+        self.samples_total += len(ours)
+        self._positions.update(positions_of(batch.positions, self._positions.keys()))
 
     def _look_whether_behind(self, consumer: Consumer) -> None:
         """Until all but one poll of what was there at first is read, the past is gathered."""

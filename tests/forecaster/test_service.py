@@ -9,13 +9,15 @@ import pytest
 from forecaster_stage import START_MINUTE, WEB, Clock, Stage
 from plain_engine import PlainEngine
 
+from energy.errors import UnavailableError
 from forecaster.core import CoreOptions
 from forecaster.selection import Selection
 from forecaster.service import ServiceOptions
 from ledger.action import ActionDecision
 from ledger.forecast_error import ForecastError
-from telemetry.messages import TrafficForecast
-from telemetry.stream.memory import MemoryStream
+from telemetry.messages import TrafficForecast, TrafficSample
+from telemetry.stream.interface import Batch, Record
+from telemetry.stream.memory import MemoryConsumer, MemoryStream
 
 VALUES = [10.0, 12.0, 11.0, 15.0, 14.0, 13.0, 16.0, 18.0]
 
@@ -256,3 +258,48 @@ def test_what_was_learnt_is_not_learnt_again_when_older_minutes_come(tmp_path):
     assert len(stage.core.engine.learnt) == 1
     assert forecasts == []
     assert len(stage.minutes([1.0])) == 1
+
+
+def test_a_batch_of_a_partition_that_went_changes_nothing(tmp_path, monkeypatch):
+    """What its owner keeps must not be overwritten with the little that came to us by mistake."""
+    stage = Stage(tmp_path, options=ServiceOptions(state_seconds=1))
+    stage.minutes(VALUES[:2])
+    stray = TrafficSample(
+        key="shop/Deployment/gone", timestamp_milliseconds=START_MINUTE * 60_000,
+        requests_per_second=1.0,
+    )  # fmt: skip
+    record = Record(
+        partition=7, offset=7, key=stray.key, message=stray,
+        timestamp_milliseconds=stray.timestamp_milliseconds,
+    )  # fmt: skip
+    batch = Batch(records=(record,), positions={7: 8})
+    monkeypatch.setattr(MemoryConsumer, "poll", lambda *_: batch)
+    for _ in range(3):
+        stage.service.turn(0.0)
+    stage.service.close()
+
+    assert stage.service.workload(stray.key) is None
+    assert stage.files.read(7) is None
+    assert stage.files.read(0).offset == 2
+
+
+def test_partitions_that_could_not_be_prepared_are_prepared_with_the_next_turn(
+    tmp_path, monkeypatch
+):
+    """Their samples are neither taken without their past nor passed over."""
+    stage = Stage(tmp_path)
+    read, failures = stage.files.read, [UnavailableError("no volume")]
+
+    def fail_once(partition):
+        if failures:
+            raise failures.pop()
+        return read(partition)
+
+    monkeypatch.setattr(stage.files, "read", fail_once)
+    stage.send(1.0)
+    with pytest.raises(UnavailableError, match="no volume"):
+        stage.turn()
+    stage.turn(2)
+
+    assert stage.service.assigned() == {0}
+    assert stage.core.engine.known[WEB] == {START_MINUTE: 1.0}
