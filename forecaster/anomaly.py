@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forecaster.history import NEVER
-from forecaster.horizons import BUCKET_MINUTES, HORIZONS_MINUTES
+from forecaster.horizons import BUCKET_MINUTES, HORIZONS_MINUTES, MINUTE_SECONDS
 from forecaster.rivals.interface import State
 
 Floats = npt.NDArray[np.float32]
@@ -23,6 +23,7 @@ Minutes = npt.NDArray[np.int64]
 
 #: Between the 0.1 and the 0.9 quantile of a normal distribution lie so many standard deviations.
 _DEVIATIONS_BETWEEN: Final = np.float32(2.563)
+_SCALE_RATIO: Final = np.float32(0.5)
 _LOW, _MEDIAN, _HIGH = 1, 2, 3
 
 
@@ -39,6 +40,26 @@ class AnomalySettings:
     start_deviations: float = 6.0
     end_deviations: float = 3.0
     scored_min: int = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What came of n series with one minute, and what had been foreseen.
+
+    Attributes:
+        last_minute: (n,), its requests/s; NaN: no sample, which changes nothing.
+        last_minutes: (n,), the mean of the last five.
+        foreseen: (n, 5), the quantiles that five minutes ago were served for now.
+        foreseen_before: (n, 5), those served for now just before an anomaly began; NaN where there
+            are none, because it is too long ago.
+        scale: (n,), by how much the series usually changes in ten minutes, requests/s.
+    """
+
+    last_minute: Floats
+    last_minutes: Floats
+    foreseen: Floats
+    foreseen_before: Floats
+    scale: Floats
 
 
 class AnomalyDetector:
@@ -61,35 +82,18 @@ class AnomalyDetector:
         onset: Minutes = state["onset"]
         return np.where(onset == NEVER, NEVER, onset - BUCKET_MINUTES)
 
-    def step(
-        self,
-        state: State,
-        minute: int,
-        last_minute: Floats,
-        last_minutes: Floats,
-        foreseen: Floats,
-        foreseen_before: Floats,
-    ) -> dict[str, npt.NDArray[Any]]:
-        """Return the state after one more minute.
-
-        Args:
-            state: of n series.
-            minute: the minute's number.
-            last_minute: (n,), its requests/s; NaN: no sample, which changes nothing.
-            last_minutes: (n,), the mean of the last five.
-            foreseen: (n, 5), the quantiles that five minutes ago were served for now.
-            foreseen_before: (n, 5), those served for now just before an anomaly began; NaN where
-                there are none, because it is too long ago.
-        """
+    def step(self, state: State, minute: int, seen: Seen) -> dict[str, npt.NDArray[Any]]:
+        """Return the state of n series after one more minute; `state` stays as it is."""
         onset: Minutes = state["onset"]
         calm = onset == NEVER
         surprising = np.minimum(
-            deviations(last_minute, foreseen), deviations(last_minutes, foreseen)
+            deviations(seen.last_minute, seen.foreseen, seen.scale),
+            deviations(seen.last_minutes, seen.foreseen, seen.scale),
         )
         known = ~np.isnan(surprising)
         sure = state["scored"] >= self._settings.scored_min
         starts = calm & sure & known & (surprising > self._settings.start_deviations)
-        still = deviations(last_minute, foreseen_before)
+        still = deviations(seen.last_minute, seen.foreseen_before, seen.scale)
         lasted = minute - onset >= HORIZONS_MINUTES[-1]
         ends = ~calm & (lasted | (still < self._settings.end_deviations))
         new_onset = np.where(starts, np.int64(minute), np.where(ends, NEVER, onset))
@@ -99,10 +103,17 @@ class AnomalyDetector:
         }
 
 
-def deviations(values: Floats, quantiles: Floats) -> Floats:
-    """Return how far values (n,) are from quantiles' (n, 5) median, in standard deviations."""
+def deviations(values: Floats, quantiles: Floats, scale: Floats) -> Floats:
+    """Return how far values (n,) are from quantiles' (n, 5) median, in standard deviations.
+
+    A deviation is no less than that of counting, sqrt(rate / 60 s) and one request a minute, and no
+    less than half of what the series usually changes in ten minutes (n,): to an idle service its
+    first request is none.
+    """
     median = quantiles[:, _MEDIAN]
+    counted = np.sqrt(np.maximum(values, median) / MINUTE_SECONDS) + np.float32(1 / MINUTE_SECONDS)
     with np.errstate(invalid="ignore", divide="ignore"):
         width = (quantiles[:, _HIGH] - quantiles[:, _LOW]) / _DEVIATIONS_BETWEEN
-        off = np.abs(values - median) / width
+        least = np.fmax(counted, scale * _SCALE_RATIO)
+        off = np.abs(values - median) / np.maximum(width, least)
     return np.asarray(off, dtype=np.float32)

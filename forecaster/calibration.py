@@ -27,6 +27,8 @@ _MISS_RATIO: Final = np.array(
 )
 #: What is missed more seldom must move faster to follow as soon.
 _HASTE: Final = np.where(_MISS_RATIO.max() > _MISS_RATIO, 2, 1).astype(np.float32)
+#: As near to the median it is the median.
+_EXACT_RATIO: Final = np.float32(1e-4)
 _LOG_STRETCH_MAX: Final = np.float32(np.log(20))
 
 
@@ -90,12 +92,27 @@ class Calibration:
         served[:, :, 4] = np.maximum(served[:, :, 4], served[:, :, 3])
         return np.maximum(served, np.float32(0))
 
-    def learn(self, state: State, quantiles: Floats, actual: Floats) -> dict[str, npt.NDArray[Any]]:
-        """Return the state after what came, (n, 6), of quantiles (n, 6, 5) served for it."""
-        outer = quantiles[:, :, _OUTER]
+    def learn(
+        self, state: State, quantiles: Floats, actual: Floats, widened: npt.NDArray[np.bool_]
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Return the state after what came.
+
+        What came just as foreseen teaches nothing: a night without traffic would shrink every
+        interval to nothing, and the morning's traffic would find it so.
+
+        Args:
+            state: of n series; stays as it is.
+            quantiles: (n, 6, 5), what was served for now.
+            actual: (n, 6), what came; NaN teaches nothing.
+            widened: (n, 6), which of them an anomaly had widened; they are judged as if not.
+        """
+        median = quantiles[:, :, MEDIAN_INDEX, None]
+        wide = np.where(widened, np.float32(self._settings.anomaly_stretch), np.float32(1))
+        outer = median + (quantiles[:, :, _OUTER] - median) / wide[:, :, None]
         came = actual[:, :, None]
         missed = np.where(_BELOW, came < outer, came > outer)
-        known = ~np.isnan(came) & ~np.isnan(outer)
+        exact = np.abs(came - median) <= _EXACT_RATIO * np.maximum(came, median)
+        known = ~np.isnan(came) & ~np.isnan(outer) & ~exact
         move = np.where(known, self._steps * (missed - _MISS_RATIO), 0)
         moved = np.clip(state["log_stretch"] + move, -_LOG_STRETCH_MAX, _LOG_STRETCH_MAX)
         return {"log_stretch": moved.astype(np.float32)}

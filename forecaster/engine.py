@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from forecaster import pending
-from forecaster.anomaly import AnomalyDetector, AnomalySettings
+from forecaster.anomaly import AnomalyDetector, AnomalySettings, Seen
 from forecaster.arrivals import credible
 from forecaster.calibration import Calibration, CalibrationSettings
 from forecaster.forecasts import Forecasts, Scored
-from forecaster.history import NEVER, HistoryView, PutReport
+from forecaster.history import NEVER, RECENT_MINUTES, HistoryView, PutReport
 from forecaster.horizons import BUCKET_MINUTES, HORIZONS_MINUTES, MEDIAN_INDEX, QUANTILE_LEVELS
 from forecaster.mixture import Mixture, MixtureSettings
 from forecaster.model_set import ModelSet
@@ -29,7 +29,7 @@ from forecaster.rivals.interface import Expert, LearningExpert, State
 from forecaster.rivals.naive import LastValue, SeasonalNaive
 from forecaster.rivals.ridge import Ridge
 from forecaster.table import Rows, Table
-from forecaster.windows import Windows, windows_of
+from forecaster.windows import Windows, mean_present, newest_present, windows_of
 
 Floats = npt.NDArray[np.float32]
 Arrays = dict[str, npt.NDArray[Any]]
@@ -73,17 +73,10 @@ class Engine:
     """Forecasts of many series. For one thread."""
 
     def __init__(self, models: ModelSet, settings: EngineSettings = EngineSettings()) -> None:
-        self.models: Final = models
         self._settings: Final = settings
-        drift = (DriftCorrected("difference"), DriftCorrected("factor"))
-        self._experts: tuple[Expert, ...] = (
-            *(LastValue(), SeasonalNaive.day(), SeasonalNaive.week(), *drift),
-            *((models.boosting,) if models.boosting is not None else ()),
-        )
         self._learners: tuple[LearningExpert, ...] = (Smoothing(), Ridge())
-        names = [expert.name for expert in self._experts]
-        names += [learner.name for learner in self._learners]
-        self.experts: Final = (*names, models.lstm.name)
+        self.models, self._experts = models, _experts_of(models)
+        self.experts: Final = _names(self._experts, self._learners, models)
         self._mixture = Mixture(self.experts, settings.mixture)
         self._calibration = Calibration(settings.calibration)
         self._detector = AnomalyDetector(settings.anomaly)
@@ -98,6 +91,17 @@ class Engine:
             }
         )
 
+    def adopt(self, models: ModelSet) -> bool:
+        """Forecast with other models from now on; nothing that was learnt is lost or copied.
+
+        False, and nothing changes, where they are other experts than these.
+        """
+        experts = _experts_of(models)
+        if _names(experts, self._learners, models) != self.experts:
+            return False
+        self.models, self._experts = models, experts
+        return True
+
     def keys(self) -> tuple[str, ...]:
         """Return the series that it knows."""
         return self._table.keys()
@@ -111,8 +115,9 @@ class Engine:
         makes incredible. Negative and absurd rates are refused, and minutes older than eight days.
         """
         row = self._table.row(key)
-        rates = credible(self._table.history, row, minutes, requests_per_second)
-        return self._table.history.put_block(row, minutes, rates)
+        numbers = np.asarray(minutes, dtype=np.int64)
+        rates = credible(self._table.history, row, numbers, requests_per_second)
+        return self._table.history.put_block(row, numbers, rates)
 
     def put_all(self, values: Mapping[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]) -> PutReport:
         """Take minutes and rates of many series, and learn from a long past as if it passed.
@@ -177,11 +182,7 @@ class Engine:
     def _some(self, minute: int, keys: Sequence[str], rows: Rows, first: int) -> Forecasts:
         view = self._table.history.view(rows, minute)
         windows = windows_of(view)
-        on_grid = minute % BUCKET_MINUTES == 0
-        scored = _none_scored(len(self.experts))
-        if on_grid:
-            fresh = np.flatnonzero(self._table.take(_CLOCK, rows)[_LEARNT] < minute)
-            scored = self._learn(minute, rows[fresh], _rows_of(view, fresh), first + fresh)
+        scored = self._catch_up(view, rows, first)
         ready, newest = self._ready(view, rows)
         network = self.models.lstm.quantiles(windows)
         medians = self._medians(view, rows, network[:, :, MEDIAN_INDEX])
@@ -189,12 +190,12 @@ class Engine:
         mixture = self._table.take(_MIXTURE, rows)
         weights = self._mixture.weights(mixture, medians)
         served = self._served(rows, windows, network, self._mixture.mixed(weights, medians))
-        if on_grid:
-            waiting = self._table.take(_PENDING, rows)
-            pending.remember(waiting, minute, medians, served, windows.scale)
-            self._table.put(_PENDING, rows, waiting)
-            self._table.put(_CLOCK, rows, {_LEARNT: np.full(len(rows), minute, dtype=np.int64)})
         onset = self._table.take(_ANOMALY, rows)["onset"]
+        if minute % BUCKET_MINUTES == 0:
+            waiting = self._table.take(_PENDING, rows)
+            said = pending.Said(medians, served, windows.scale, onset != NEVER)
+            pending.remember(waiting, minute, said)
+            self._table.put(_PENDING, rows, waiting)
         circumstances = Circumstances(
             minute=minute,
             newest_minute=newest,
@@ -248,63 +249,103 @@ class Engine:
             self._table.take(_ANOMALY, rows)["onset"] != NEVER,
         )
 
-    def _learn(
-        self, minute: int, rows: Rows, view: HistoryView, indices: npt.NDArray[np.intp]
-    ) -> Scored:
-        """Score and learn what fell due at `minute` of rows that have not learnt it yet."""
-        if not len(rows):
+    def _catch_up(self, view: HistoryView, rows: Rows, first: int) -> Scored:
+        """Learn what fell due at the last minute of the grid, as soon as its value is known.
+
+        A minute whose value has not come four minutes later is judged by the newest known one of
+        its five, if there is any.
+        """
+        late = view.offset_minutes
+        grid = view.minute - late
+        of_grid = view.recent[:, RECENT_MINUTES - 1 - late]
+        last_chance = late == BUCKET_MINUTES - 1
+        known = ~np.isnan(of_grid) | last_chance
+        fresh = np.flatnonzero(known & (self._table.take(_CLOCK, rows)[_LEARNT] < grid))
+        if not len(fresh):
             return _none_scored(len(self.experts))
+        then = _rows_of(view, fresh) if not late else self._table.history.view(rows[fresh], grid)
+        scored = self._learn(rows[fresh], then, first + fresh)
+        self._table.put(_CLOCK, rows[fresh], {_LEARNT: np.full(len(fresh), grid, dtype=np.int64)})
+        return scored
+
+    def _learn(self, rows: Rows, view: HistoryView, indices: npt.NDArray[np.intp]) -> Scored:
+        """Score and learn what fell due at the view's minute."""
+        minute = view.minute
         waiting = self._table.take(_PENDING, rows)
-        medians, quantiles, scales = pending.due(waiting, minute)
-        actual = np.repeat(view.recent[:, -1:], _HORIZONS, axis=1)
-        anomaly = self._detect(minute, rows, view, waiting, quantiles[:, 0])
-        self._table.put(
-            _CALIBRATION,
-            rows,
-            self._calibration.learn(self._table.take(_CALIBRATION, rows), quantiles, actual),
-        )
-        # What is out of the ordinary teaches nobody but the intervals.
-        calm = np.flatnonzero(anomaly["onset"] == NEVER)
-        mixed = quantiles[:, :, MEDIAN_INDEX]
-        self._table.put(
-            _MIXTURE,
-            rows[calm],
-            self._mixture.learn(
-                self._table.take(_MIXTURE, rows[calm]),
-                *(medians[calm], mixed[calm], actual[calm], scales[calm]),
-            ),
-        )
-        calm_view = _rows_of(view, calm)
-        for learner in self._learners:
-            name = f"expert-{learner.name}"
-            state = learner.step(self._table.take(name, rows[calm]), calm_view)
-            self._table.put(name, rows[calm], state)
-        row, horizon = np.nonzero(~np.isnan(actual) & ~np.isnan(mixed))
+        due = pending.due(waiting, minute)
+        came = newest_present(view.recent[:, -BUCKET_MINUTES:])
+        actual = np.repeat(came[:, None], _HORIZONS, axis=1)
+        before = self._table.take(_ANOMALY, rows)["onset"]
+        after = self._detect(rows, view, waiting, due)["onset"]
+        self._learn_intervals(rows, due, actual)
+        calm = np.flatnonzero(after == NEVER)
+        self._learn_weights(rows[calm], due, actual, calm)
+        self._teach(rows[calm], _rows_of(view, calm), before[calm])
+        row, horizon = np.nonzero(~np.isnan(actual) & ~np.isnan(due.quantiles[:, :, MEDIAN_INDEX]))
         return Scored(
             key_indices=indices[row],
             horizon_indices=horizon,
             actual=actual[row, horizon],
-            quantiles=quantiles[row, horizon],
-            medians=medians[row, :, horizon],
+            quantiles=due.quantiles[row, horizon],
+            medians=due.medians[row, :, horizon],
             origin_minutes=minute - np.array(HORIZONS_MINUTES)[horizon],
         )
 
-    def _detect(
-        self, minute: int, rows: Rows, view: HistoryView, waiting: State, foreseen: Floats
-    ) -> State:
+    def _learn_intervals(self, rows: Rows, due: pending.Due, actual: Floats) -> None:
+        """Let stretches follow; also what is out of the ordinary must be covered as promised."""
+        state = self._table.take(_CALIBRATION, rows)
+        learnt = self._calibration.learn(state, due.quantiles, actual, due.widened)
+        self._table.put(_CALIBRATION, rows, learnt)
+
+    def _learn_weights(
+        self, rows: Rows, due: pending.Due, actual: Floats, calm: npt.NDArray[np.intp]
+    ) -> None:
+        """Let weights follow where traffic is ordinary."""
+        mixed = due.quantiles[calm][:, :, MEDIAN_INDEX]
+        state = self._table.take(_MIXTURE, rows)
+        learnt = self._mixture.learn(
+            state, due.medians[calm], mixed, actual[calm], due.scales[calm]
+        )
+        self._table.put(_MIXTURE, rows, learnt)
+
+    def _teach(self, rows: Rows, view: HistoryView, onset_before: npt.NDArray[np.int64]) -> None:
+        """Let the learning experts follow; an anomaly that is over is left out, a new level not."""
+        lasted = view.minute - onset_before >= HORIZONS_MINUTES[-1]
+        over = np.flatnonzero((onset_before != NEVER) & ~lasted)
+        for learner in self._learners:
+            name = f"expert-{learner.name}"
+            if len(over):
+                state = learner.skip(self._table.take(name, rows[over]), view.minute)
+                self._table.put(name, rows[over], state)
+            state = learner.step(self._table.take(name, rows), view)
+            self._table.put(name, rows, state)
+
+    def _detect(self, rows: Rows, view: HistoryView, waiting: State, due: pending.Due) -> State:
         before = self._table.take(_ANOMALY, rows)
         origins = self._detector.clean_origin(before)
-        with np.errstate(invalid="ignore"):
-            after = self._detector.step(
-                before,
-                minute,
-                view.recent[:, -1],
-                view.recent[:, -BUCKET_MINUTES:].mean(axis=1),
-                foreseen,
-                pending.said_at(waiting, origins, minute),
-            )
+        seen = Seen(
+            last_minute=newest_present(view.recent[:, -BUCKET_MINUTES:]),
+            last_minutes=mean_present(view.recent[:, -BUCKET_MINUTES:], axis=1),
+            foreseen=due.quantiles[:, 0],
+            foreseen_before=pending.said_at(waiting, origins, view.minute),
+            scale=due.scales[:, 0],
+        )
+        after = self._detector.step(before, view.minute, seen)
         self._table.put(_ANOMALY, rows, after)
         return after
+
+
+def _experts_of(models: ModelSet) -> tuple[Expert, ...]:
+    drift = (DriftCorrected("difference"), DriftCorrected("factor"))
+    trees = (models.boosting,) if models.boosting is not None else ()
+    return (LastValue(), SeasonalNaive.day(), SeasonalNaive.week(), *drift, *trees)
+
+
+def _names(
+    experts: Sequence[Expert], learners: Sequence[LearningExpert], models: ModelSet
+) -> tuple[str, ...]:
+    names = [expert.name for expert in experts] + [learner.name for learner in learners]
+    return (*names, models.lstm.name)
 
 
 def _spans_more(minutes: npt.NDArray[Any]) -> bool:

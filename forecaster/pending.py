@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -22,7 +23,7 @@ SLOTS: Final = _HORIZONS + 1
 def fresh(rows: int, experts: int) -> dict[str, npt.NDArray[Any]]:
     """Return the state of series that nothing was forecast of.
 
-    minutes (n, 7), medians (n, 7, M, 6), quantiles (n, 7, 6, 5), scales (n, 7).
+    minutes (n, 7), medians (n, 7, M, 6), quantiles (n, 7, 6, 5), scales (n, 7), widened (n, 7).
     """
     return {
         "minutes": np.full((rows, SLOTS), NEVER, dtype=np.int64),
@@ -31,6 +32,7 @@ def fresh(rows: int, experts: int) -> dict[str, npt.NDArray[Any]]:
             (rows, SLOTS, _HORIZONS, len(QUANTILE_LEVELS)), np.nan, dtype=np.float32
         ),
         "scales": np.full((rows, SLOTS), np.nan, dtype=np.float32),
+        "widened": np.zeros((rows, SLOTS), dtype=np.bool_),
     }
 
 
@@ -39,22 +41,48 @@ def slot_of(minute: int) -> int:
     return minute // BUCKET_MINUTES % SLOTS
 
 
-def due(state: State, minute: int) -> tuple[Floats, Floats, Floats]:
-    """Return what was said of `minute`: medians (n, M, 6), quantiles (n, 6, 5), scales (n, 6).
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is said at one minute: medians (n, M, 6), quantiles (n, 6, 5), scales, widened (n,)."""
 
-    NaN at the horizons at which nothing was said.
+    medians: Floats
+    quantiles: Floats
+    scales: Floats
+    widened: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What was said of one minute, by horizon; NaN at those at which nothing was said.
+
+    Attributes:
+        medians: (n, M, 6).
+        quantiles: (n, 6, 5).
+        scales: (n, 6).
+        widened: (n, 6), whether an anomaly had widened the quantiles.
     """
-    medians, quantiles, scales = [], [], []
+
+    medians: Floats
+    quantiles: Floats
+    scales: Floats
+    widened: npt.NDArray[np.bool_]
+
+
+def due(state: State, minute: int) -> Due:
+    """Return what was said of `minute`."""
+    medians, quantiles, scales, widened = [], [], [], []
     for place, ahead in enumerate(HORIZONS_MINUTES):
         slot = slot_of(minute - ahead)
         there = state["minutes"][:, slot] == minute - ahead
         medians.append(np.where(there[:, None], state["medians"][:, slot, :, place], np.nan))
         quantiles.append(np.where(there[:, None], state["quantiles"][:, slot, place], np.nan))
         scales.append(np.where(there, state["scales"][:, slot], np.nan))
-    return (
-        np.stack(medians, axis=-1).astype(np.float32, copy=False),
-        np.stack(quantiles, axis=1).astype(np.float32, copy=False),
-        np.stack(scales, axis=1).astype(np.float32, copy=False),
+        widened.append(there & state["widened"][:, slot])
+    return Due(
+        medians=np.stack(medians, axis=-1).astype(np.float32, copy=False),
+        quantiles=np.stack(quantiles, axis=1).astype(np.float32, copy=False),
+        scales=np.stack(scales, axis=1).astype(np.float32, copy=False),
+        widened=np.stack(widened, axis=1),
     )
 
 
@@ -70,16 +98,12 @@ def said_at(state: State, origins: Minutes, minute: int) -> Floats:
     return np.where(known[:, None], found, np.float32(np.nan))
 
 
-def remember(
-    state: dict[str, npt.NDArray[Any]],
-    minute: int,
-    medians: Floats,
-    quantiles: Floats,
-    scales: Floats,
-) -> None:
-    """Keep what is said now, in place."""
+def remember(state: dict[str, npt.NDArray[Any]], minute: int, said: Said) -> None:
+    """Keep what is said now, in place, of the series that said nothing of this minute before."""
     slot = slot_of(minute)
-    state["minutes"][:, slot] = minute
-    state["medians"][:, slot] = medians
-    state["quantiles"][:, slot] = quantiles
-    state["scales"][:, slot] = scales
+    fresh = state["minutes"][:, slot] < minute
+    state["minutes"][fresh, slot] = minute
+    state["medians"][fresh, slot] = said.medians[fresh]
+    state["quantiles"][fresh, slot] = said.quantiles[fresh]
+    state["scales"][fresh, slot] = said.scales[fresh]
+    state["widened"][fresh, slot] = said.widened[fresh]

@@ -61,7 +61,7 @@ def reasons_of(experts: Sequence[str], of: Circumstances, minutes_min: int) -> t
         if of.onset_minute[row] != NEVER:
             line += (
                 f"; out of the ordinary since {_clock(int(of.onset_minute[row]))}:"
-                " intervals widened, nothing learnt"
+                " intervals widened, no model learns"
             )
         lines.append(line)
     return tuple(lines)

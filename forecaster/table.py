@@ -94,17 +94,13 @@ class Table:
         """
         keys = [str(key) for key in state[KEYS]]
         history = _part(state, _HISTORY)
-        History(len(keys)).set_rows(np.arange(len(keys)), history)  # fails before anything changes
+        if not _fits(history, History(len(keys)).rows(np.arange(len(keys)))):
+            raise ValueError("these are no histories of this version")
         rows = np.array([self.row(key) for key in keys], dtype=np.intp)
         self.history.set_rows(rows, history)
         for group, make in self._fresh.items():
             fresh, given = make(len(keys)), _part(state, group)
-            fits = all(
-                name in given
-                and given[name].shape == array.shape
-                and given[name].dtype == array.dtype
-                for name, array in fresh.items()
-            )
+            fits = _fits(given, fresh)
             self.put(group, rows, {name: given[name] for name in fresh} if fits else fresh)
 
     def _grow(self) -> None:
@@ -117,6 +113,13 @@ class Table:
             for name, fresh in make(more).items():
                 arrays[name] = np.concatenate([arrays[name], fresh])
         self._free += range(have + more - 1, have - 1, -1)
+
+
+def _fits(given: Arrays, wanted: Mapping[str, npt.NDArray[Any]]) -> bool:
+    return all(
+        name in given and given[name].shape == array.shape and given[name].dtype == array.dtype
+        for name, array in wanted.items()
+    )
 
 
 def _part(state: Mapping[str, npt.NDArray[Any]], group: str) -> Arrays:

@@ -76,6 +76,10 @@ class Smoothing:
         arrays["minutes"][:, slot] = view.minute
         return arrays
 
+    def skip(self, state: State, minute: int) -> State:
+        """Leave out the minutes up to this one: they were out of the ordinary."""
+        return dict(state) | {"minute": np.full_like(state["minute"], minute)}
+
     def medians(self, state: State, view: HistoryView) -> Floats:
         """Forecast requests/s: (n, 6); NaN before the first minute, or after ten without any."""
         later = view.minute - state["minute"].astype(np.int64)

@@ -48,6 +48,10 @@ class LearningExpert(Protocol):
         """
         ...
 
+    def skip(self, state: State, minute: int) -> State:
+        """Leave out what came up to this minute, and what waits for it; nothing is learnt of it."""
+        ...
+
     def medians(self, state: State, view: HistoryView) -> Floats:
         """Forecast requests/s at each horizon: (n, 6), never negative; NaN: nothing to say."""
         ...

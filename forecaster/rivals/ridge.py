@@ -139,6 +139,10 @@ class Ridge:
         _remember(arrays, view)
         return arrays
 
+    def skip(self, state: State, minute: int) -> State:  # noqa: ARG002 - others look at the minute
+        """Forget the origins that wait: what came of them was out of the ordinary."""
+        return dict(state) | {"minutes": np.full_like(state["minutes"], _NEVER)}
+
     def medians(self, state: State, view: HistoryView) -> Floats:
         """Forecast requests/s: (n, 6); NaN until enough was learnt, or without a level."""
         frame = Frame.of(view)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from forecaster.anomaly import AnomalyDetector, deviations
+from forecaster.anomaly import AnomalyDetector, Seen, deviations
 from forecaster.history import NEVER
 
 START = 29_000_000
 BAND = np.array([[80, 87.2, 100, 112.8, 120]], np.float32)  # a standard deviation of 10
+SCALE = np.ones(1, np.float32)
 NONE = np.full((1, 5), np.nan, np.float32)
 
 
@@ -25,7 +26,7 @@ def watch(values: list[float], *, scored: int = 100, foreseen: list[float] | Non
         before = BAND if 5 <= age <= 30 else NONE
         # After it has begun, the forecaster follows: what it says then is no measure.
         expected = BAND if foreseen is None else BAND - 100 + np.float32(foreseen[step])
-        state = detector.step(state, minute, now, now, expected, before)
+        state = detector.step(state, minute, Seen(now, now, expected, before, SCALE))
         found.append(bool(state["onset"][0] != NEVER))
     return found
 
@@ -76,4 +77,20 @@ def test_an_outage_starts_and_ends_nothing() -> None:
 
 def test_deviations_are_those_of_a_normal_distribution() -> None:
     """The 80 % interval stands for 2.563 standard deviations."""
-    assert deviations(np.array([130], np.float32), BAND) == pytest.approx(3.0, rel=0.01)
+    assert deviations(np.array([130], np.float32), BAND, SCALE) == pytest.approx(3.0, rel=0.01)
+
+
+def test_the_first_request_of_an_idle_service_is_none() -> None:
+    """Counting noise: one request a minute beside none, however sure the forecast was."""
+    sure = np.zeros((1, 5), np.float32)
+    still = np.zeros(1, np.float32)
+
+    assert deviations(np.array([1 / 60], np.float32), sure, still) < 1
+    assert deviations(np.array([5.0], np.float32), sure, still) > 6
+
+
+def test_a_series_that_usually_moves_may_move() -> None:
+    """Half of the usual change in ten minutes is the least that a deviation can be."""
+    narrow = np.array([[99, 99.5, 100, 100.5, 101]], np.float32)
+
+    assert deviations(np.array([150], np.float32), narrow, SCALE * 40) == pytest.approx(2.5)

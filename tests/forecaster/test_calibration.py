@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 from forecaster.calibration import Calibration
 from forecaster.horizons import QUANTILE_LEVELS
 
+CALM = np.zeros((1, 6), bool)
 NORMAL = np.array([-1.96, -1.2816, 0, 1.2816, 1.96], np.float32)
 
 
@@ -33,7 +34,7 @@ def covered(stretch: float, *, skewed: bool = False, steps: int = 3000) -> tuple
                 ((actual >= served[:, :, 1]) & (actual <= served[:, :, 3])).mean(),
                 ((actual >= served[:, :, 0]) & (actual <= served[:, :, 4])).mean(),
             ]
-        state = calibration.learn(state, served, actual)
+        state = calibration.learn(state, served, actual, CALM)
     return tuple(inside / (steps - steps // 3))
 
 
@@ -90,6 +91,33 @@ def test_what_did_not_come_teaches_nothing() -> None:
     state = calibration.fresh(1)
     served = np.ones((1, 6, 5), np.float32)
 
-    after = calibration.learn(state, served, np.full((1, 6), np.nan, np.float32))
+    after = calibration.learn(state, served, np.full((1, 6), np.nan, np.float32), CALM)
 
     assert np.array_equal(after["log_stretch"], state["log_stretch"])
+
+
+@pytest.mark.parametrize("level", [0.0, 100.0])
+def test_days_without_change_shrink_no_interval(level: float) -> None:
+    """A night without traffic proves nothing about the day."""
+    calibration = Calibration()
+    state = calibration.fresh(1)
+    served = np.full((1, 6, 5), level, np.float32) + NORMAL.clip(-level)
+
+    for _ in range(1000):
+        state = calibration.learn(state, served, np.full((1, 6), level, np.float32), CALM)
+
+    assert (state["log_stretch"] == 0).all()
+
+
+def test_what_an_anomaly_widened_is_judged_as_if_it_had_not() -> None:
+    """Else every anomaly would leave narrower intervals behind."""
+    calibration = Calibration()
+    state = calibration.fresh(1)
+    plain = (100 + NORMAL * np.ones((1, 6, 1))).astype(np.float32)
+    wide = (100 + 2 * NORMAL * np.ones((1, 6, 1))).astype(np.float32)
+    came = np.full((1, 6), 101.5, np.float32)  # beyond 80 %, within what was served widened
+
+    one = calibration.learn(state, plain, came, CALM)
+    other = calibration.learn(state, wide, came, ~CALM)
+
+    np.testing.assert_allclose(one["log_stretch"], other["log_stretch"])

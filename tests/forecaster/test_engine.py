@@ -206,6 +206,96 @@ def test_a_burst_is_an_anomaly_that_teaches_nobody(models: ModelSet) -> None:
     assert engine.forecast(START + 10).anomalous.tolist() == [False]
 
 
+def test_an_anomaly_that_is_over_is_left_out_of_what_is_learnt(models: ModelSet) -> None:
+    """An hour later the experts that learn know the burst no more than if it had been an outage."""
+    burst, silent = fed(models, 900), fed(models, 900)
+    minutes = np.arange(START + 1, START + 11)
+    burst.put(KEY, minutes[:5], np.full(5, 5000.0))
+    silent.put(KEY, minutes[:5], np.full(5, np.nan))
+    for minute in range(START + 5, START + 75, 5):
+        for engine in (burst, silent):
+            block = np.arange(minute + 1, minute + 6)
+            engine.forecast(minute)
+            engine.put(KEY, block, traffic(block))
+
+    one, other = burst.export([KEY]), silent.export([KEY])
+
+    np.testing.assert_allclose(one["expert-ridge.error"], other["expert-ridge.error"], rtol=0.35)
+    assert one["expert-ets.level"].max() < 400  # 5000 came
+
+
+def test_a_minute_that_comes_late_is_learnt_from(models: ModelSet) -> None:
+    """Each grid minute arrives just after its forecast was due: scored a minute later, once."""
+    engine = fed(models, 60)
+    scored = []
+    for minute in range(START + 1, START + 31):
+        engine.put(KEY, np.array([minute - 1]), traffic(np.array([minute - 1])))
+        scored.append(len(engine.forecast(minute).scored.actual))
+
+    assert [sum(scored[first : first + 5]) for first in range(0, 30, 5)] == [0] + [6] * 5
+
+
+def test_a_sample_every_five_minutes_off_the_grid_is_learnt_from(models: ModelSet) -> None:
+    """The newest known of the five minutes stands for a grid minute that never comes."""
+    engine = fed(models, 60)
+    for minute in range(START + 1, START + 61):
+        if minute % 5 == 2:
+            engine.put(KEY, np.array([minute]), traffic(np.array([minute])))
+        engine.forecast(minute)
+
+    assert (engine.export([KEY])["mixture.counts"][0, 0] > 10).all()
+
+
+def test_a_forecast_of_the_past_teaches_nothing_again(models: ModelSet) -> None:
+    """A clock that went back, or a past that is put twice: what was scored stays scored once."""
+    engine = fed(models, 300)
+    before = engine.export([KEY])["mixture.counts"].copy()
+
+    for minute in range(START - 100, START + 1, 5):
+        assert not len(engine.forecast(minute).scored.actual)
+
+    np.testing.assert_array_equal(engine.export([KEY])["mixture.counts"], before)
+
+
+def test_other_models_take_over_without_a_copy(models: ModelSet) -> None:
+    """What was learnt stays; other experts are refused."""
+    engine = fed(models, 200)
+    before = engine.forecast(START + 1)
+
+    assert engine.adopt(ModelSet.shipped())
+    assert_same(engine.forecast(START + 1), before)
+    assert not engine.adopt(ModelSet("other", models.lstm, None, {}))
+
+
+def test_histories_of_another_version_are_refused(models: ModelSet) -> None:
+    """Nothing of it is kept, and nobody else's row is touched."""
+    engine = fed(models, 60)
+    state = engine.export([KEY])
+    state["history.ring"] = state["history.ring"][:, :1].astype(np.float64)
+
+    with pytest.raises(ValueError, match="version"):
+        Engine(models).restore(state)
+
+
+def test_traffic_after_days_of_silence_is_covered(models: ModelSet) -> None:
+    """Two days of zeros, then a working day: intervals are wide enough within its first hours."""
+    engine = Engine(models)
+    zeros = np.arange(START - 2879, START + 1)
+    engine.put_all({KEY: (zeros, np.zeros(len(zeros)))})
+    inside, count = 0.0, 0
+    rng = np.random.default_rng(3)
+    for minute in range(START + 5, START + 605, 5):
+        block = np.arange(minute - 4, minute + 1)
+        level = 100 * np.sin(np.pi * (block - START) / 720)
+        engine.put(KEY, block, np.maximum(level * rng.normal(1, 0.05, 5), 0))
+        scored = engine.forecast(minute).scored
+        low, high = scored.quantiles[:, 1], scored.quantiles[:, 3]
+        inside += ((scored.actual >= low) & (scored.actual <= high)).sum()
+        count += len(scored.actual)
+
+    assert inside / count > 0.55
+
+
 def test_unknown_series_are_named(models: ModelSet) -> None:
     """Nobody is forecast whom nobody knows."""
     with pytest.raises(KeyError, match="nobody"):
