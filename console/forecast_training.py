@@ -19,15 +19,20 @@ from console.output import JSON, json_text, say, stderr, stdout, write_whole
 from console.provenance import commit
 from energy.errors import InputError, UnavailableError
 from forecaster.evaluation.run import ZERO_SHOT_PREFIX
+from forecaster.evaluation.scores import geometric_mean
 from forecaster.evaluation.traces import read_traces
 
 if TYPE_CHECKING:
+    from forecaster.training.artefact import ZeroShot
+    from forecaster.training.boosting import TrainedTrees
     from forecaster.training.fit import Epoch
     from forecaster.training.search import Trial
     from forecaster.training.series import TrainingSeries
+    from forecaster.training.tabular import BoostingSettings
     from forecaster.training.training import Trained, TrainingPlan
 
 TRACES = Path(__file__).parent.parent / "forecaster" / "data" / "traces"
+MEMBERS = {"lstm": "network", "lightgbm": "trees"}
 LIBRARIES = ("tensorflow", "keras", "optuna", "lightgbm", "onnx", "onnxmltools")
 
 #: Call with a description and a total; gives a function that advances by one.
@@ -47,6 +52,7 @@ class Request:
     epochs: int | None
     synthetic_series: int | None
     boosting: bool
+    trees: int | None
 
     @classmethod
     def parse(cls, *, files: Sequence[Path], into: Path, **options: Any) -> Request:  # noqa: ANN401 - the other fields
@@ -75,6 +81,12 @@ class Request:
             draws = replace(plan.draws, synthetic_series=self.synthetic_series)
             plan = replace(plan, draws=draws)
         return plan
+
+    def boosting_settings(self) -> BoostingSettings:
+        """Return how the trees learn; the same seed serves both."""
+        from forecaster.training.tabular import BoostingSettings
+
+        return BoostingSettings(seed=self.seed).limited(self.trees, self.synthetic_series)
 
 
 def show(request: Request, form: str, report: Path | None) -> None:
@@ -129,8 +141,7 @@ def bars() -> Iterator[Begin]:
 
 
 def _trained(request: Request, traces: Sequence[Any], begin: Begin) -> dict[str, Any]:
-    from forecaster.training.artefact import LSTM_FILE, description, write_models
-    from forecaster.training.export import to_onnx
+    from forecaster.training.artefact import description, write_models
     from forecaster.training.report import document
     from forecaster.training.series import TrainingSeries
 
@@ -140,12 +151,12 @@ def _trained(request: Request, traces: Sequence[Any], begin: Begin) -> dict[str,
     ]
     plan, trials = _searched(request, series, begin)
     trained = _networks(plan, series, request.seed, begin)
-    zero_shot = _without_each(request, trained, begin) if request.leave_one_out else {}
+    trees = _trees(request, plan, series, begin)
+    zero_shot = _without_each(request, trained, trees, begin) if request.leave_one_out else None
     described = description(
-        trained, created=datetime.now(UTC), commit=commit(), zero_shot=zero_shot
+        trained, trees, created=datetime.now(UTC), commit=commit(), zero_shot=zero_shot
     )
-    files = {LSTM_FILE: to_onnx(trained.models), **_trees(request, plan, series, begin)}
-    write_models(request.into, files, described)
+    write_models(request.into, _files(trained, trees), described)
     return document(trained, described, trials, seconds=time.monotonic() - begun)
 
 
@@ -186,59 +197,102 @@ def _networks(
     return train(series, plan, seed, advance)
 
 
-def _without_each(request: Request, trained: Trained, begin: Begin) -> dict[str, float]:
+def _trees(
+    request: Request, plan: TrainingPlan, series: Sequence[TrainingSeries], begin: Begin
+) -> TrainedTrees | None:
+    if not request.boosting:
+        return None
+    from forecaster.training.boosting import train_trees
+
+    advance = begin("trees", 2)
+    settings = request.boosting_settings()
+    return train_trees(series, settings, plan.learn_ratio, plan.keep_ratio, lambda: advance(""))
+
+
+def _without_each(
+    request: Request, trained: Trained, trees: TrainedTrees | None, begin: Begin
+) -> ZeroShot:
     """Train without each series, write `without-<series>`, and return how well it forecasts it."""
-    from forecaster.training.artefact import LSTM_FILE, description, write_models
-    from forecaster.training.export import to_onnx
+    from forecaster.training.artefact import ZeroShot, description_without, write_models
+
+    networks, boosted = {}, {}
+    for left in (each.name for each in trained.series):
+        part, others = _without(left, request, trained, trees, begin)
+        networks[left] = part.judged.best.error
+        if others:
+            boosted[left] = others.errors[left]
+        described = description_without(
+            left, part, others, created=datetime.now(UTC), commit=commit()
+        )
+        folder = request.into / f"{ZERO_SHOT_PREFIX}{left}"
+        write_models(folder, _files(part, others), described)
+    return ZeroShot(networks, boosted)
+
+
+def _without(
+    left: str, request: Request, trained: Trained, trees: TrainedTrees | None, begin: Begin
+) -> tuple[Trained, TrainedTrees | None]:
+    """Train a network, and trees where there are some, on all series but one."""
+    from forecaster.training.boosting import train_trees_without
     from forecaster.training.training import train_without
 
-    errors = {}
-    for left in trained.series:
-        advance = begin(f"without {left.name}", trained.plan.fit.epochs_max)
-        fitted = train_without(
-            left.name,
-            trained.series,
-            trained.plan,
-            request.seed,
-            _saying_error(advance),
-        )
-        errors[left.name] = fitted.best.error
-        others = tuple(each for each in trained.series if each.name != left.name)
-        part = replace(trained, series=others, models=(fitted.model,), judged=fitted, kept=())
-        described = description(part, created=datetime.now(UTC), commit=commit())
-        files = {LSTM_FILE: to_onnx(part.models), **_trees(request, part.plan, others, begin)}
-        write_models(request.into / f"{ZERO_SHOT_PREFIX}{left.name}", files, described)
-    return errors
+    plan = trained.plan
+    advance = begin(f"without {left}", plan.fit.epochs_max)
+    judged = train_without(left, trained.series, plan, request.seed, _saying_error(advance))
+    others = tuple(each for each in trained.series if each.name != left)
+    part = replace(trained, series=others, models=(judged.model,), judged=judged, kept=())
+    if trees is None:
+        return part, None
+    done = begin(f"trees without {left}", 1)
+    found = train_trees_without(left, trained.series, trees, plan.learn_ratio, plan.keep_ratio)
+    done("")
+    return part, found
+
+
+def _files(trained: Trained, trees: TrainedTrees | None) -> dict[str, bytes]:
+    from forecaster.training.artefact import LSTM_FILE
+    from forecaster.training.boosting import GRAPH_FILE
+    from forecaster.training.export import to_onnx
+
+    files = {LSTM_FILE: to_onnx(trained.models)}
+    return files | ({GRAPH_FILE: trees.graph} if trees else {})
 
 
 def _saying_error(advance: Callable[[str], None]) -> Callable[[Epoch], None]:
     return lambda epoch: advance(f"relative MAE {epoch.error:.3f}")
 
 
-def _trees(
-    request: Request, plan: TrainingPlan, series: Sequence[TrainingSeries], begin: Begin
-) -> Mapping[str, bytes]:
-    if not request.boosting:
-        return {}
-    from forecaster.training.boosting import GRAPH_FILE, train_boosting
-
-    advance = begin("trees", 1)
-    graph = train_boosting(series, plan.keep_ratio, request.seed)
-    advance("")
-    return {GRAPH_FILE: graph}
-
-
 def _table(described: Mapping[str, Any]) -> Table:
-    """Errors of each series."""
-    validation = described["validation"]["lstm"]
-    table = Table(title="Relative MAE of the network on the part held back (last value = 1)")
+    """Errors of each series, of the network and of the trees where there are some."""
+    found = described["validation"]
+    members = {name: title for name, title in MEMBERS.items() if name in found}
+    table = Table(title="Relative MAE on the part held back (last value = 1)")
     table.add_column("series")
-    for heading in ("learnt from its past", "without the series"):
-        table.add_column(heading, justify="right")
-    for name, error in validation["series"].items():
-        table.add_row(Text(name), _figure(error), _figure(validation["zero_shot"].get(name)))
-    table.add_row("geometric mean", _figure(validation["relative_mae_ratio"]), "")
+    for title in members.values():
+        for heading in (title, f"{title}, without the series"):
+            table.add_column(heading, justify="right")
+    for name in found["lstm"]["series"]:
+        figures = [
+            _figure(found[member][part].get(name))
+            for member in members
+            for part in ("series", "zero_shot")
+        ]
+        table.add_row(Text(name), *figures)
+    means = [
+        _figure(mean)
+        for member in members
+        for mean in (
+            found[member]["relative_mae_ratio"],
+            _geometric_mean(found[member]["zero_shot"]),
+        )
+    ]
+    table.add_row("geometric mean", *means)
     return table
+
+
+def _geometric_mean(errors: Mapping[str, float | None]) -> float | None:
+    known = [error for error in errors.values() if error is not None]
+    return geometric_mean(known) if known else None
 
 
 def _figure(value: float | None) -> str:

@@ -51,7 +51,10 @@ def train(  # noqa: PLR0913 - one parameter per option
         int | None, typer.Option(min=1, help="At most; training ends early where nothing improves.")
     ] = None,
     synthetic_series: Annotated[
-        int | None, typer.Option(min=0, help="How many series are made up.")
+        int | None, typer.Option(min=0, help="How many series are made up, at most.")
+    ] = None,
+    trees: Annotated[
+        int | None, typer.Option(min=1, help="How many trees LightGBM learns.")
     ] = None,
     boosting: Annotated[bool, typer.Option(help="Train LightGBM's trees, too.")] = True,
     output: Annotated[str, typer.Option(help="table or json.")] = TABLE,
@@ -78,6 +81,7 @@ def train(  # noqa: PLR0913 - one parameter per option
         epochs=epochs,
         synthetic_series=synthetic_series,
         boosting=boosting,
+        trees=trees,
     )
     forecast_training.show(request, form, report)
 

@@ -15,9 +15,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from energy.errors import InputError, NegawattError
+
+if TYPE_CHECKING:
+    from forecaster.training.tabular import BoostingSettings
+    from forecaster.training.training import TrainingPlan
 
 TOO_LITTLE, NO_LIBRARY, BAD_INPUT, FAILED = 3, 4, 2, 1
 #: A service learns from nearly all that it knows; a challenger is judged by what comes then.
@@ -42,33 +46,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _retrain(given: argparse.Namespace) -> int:
     from forecaster.training.artefact import LSTM_FILE, description, write_models
-    from forecaster.training.boosting import GRAPH_FILE, train_boosting
+    from forecaster.training.boosting import GRAPH_FILE, train_trees
     from forecaster.training.export import to_onnx
     from forecaster.training.kept_history import MINUTES_MIN, read_history
-    from forecaster.training.training import TrainingPlan, train
+    from forecaster.training.training import train
 
     begun = time.monotonic()
     series = read_history(given.history, given.seed)
     if not series:
         return _end(f"no series has {MINUTES_MIN // 60} hours of history", TOO_LITTLE)
-    plan = TrainingPlan(learn_ratio=LEARN_RATIO, keep_ratio=KEEP_RATIO)
-    if given.epochs:
-        plan = replace(plan, fit=replace(plan.fit, epochs_max=given.epochs))
-    if given.synthetic_series is not None:
-        plan = replace(plan, draws=replace(plan.draws, synthetic_series=given.synthetic_series))
+    plan = _plan(given)
     if given.budget_seconds >= SEARCH_SECONDS_MIN:
         from forecaster.training.search import search
 
         budget = SEARCH_SHARE_RATIO * given.budget_seconds
         plan = search(series, plan, given.seed, budget, time.monotonic).plan
     trained = train(series, plan, given.seed)
-    described = description(trained, created=datetime.now(UTC), commit=_version())
-    files = {LSTM_FILE: to_onnx(trained.models)}
-    files[GRAPH_FILE] = train_boosting(series, plan.keep_ratio, given.seed)
-    write_models(given.out, files, described)
+    trees = train_trees(series, _boosting(given), plan.learn_ratio, plan.keep_ratio)
+    described = description(trained, trees, created=datetime.now(UTC), commit=_version())
+    write_models(
+        given.out, {LSTM_FILE: to_onnx(trained.models), GRAPH_FILE: trees.graph}, described
+    )
     seconds = time.monotonic() - begun
     sys.stderr.write(f"trained on {len(series)} series in {seconds:.0f} s\n")
     return 0
+
+
+def _plan(given: argparse.Namespace) -> TrainingPlan:
+    from forecaster.training.training import TrainingPlan
+
+    plan = TrainingPlan(learn_ratio=LEARN_RATIO, keep_ratio=KEEP_RATIO)
+    if given.epochs:
+        plan = replace(plan, fit=replace(plan.fit, epochs_max=given.epochs))
+    if given.synthetic_series is not None:
+        plan = replace(plan, draws=replace(plan.draws, synthetic_series=given.synthetic_series))
+    return plan
+
+
+def _boosting(given: argparse.Namespace) -> BoostingSettings:
+    from forecaster.training.tabular import BoostingSettings
+
+    return BoostingSettings(seed=given.seed).limited(given.trees, given.synthetic_series)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,7 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--budget-seconds", type=float, default=0.0)
     parser.add_argument("--epochs", type=int, help="at most; default: as for the shipped models")
-    parser.add_argument("--synthetic-series", type=int, help="how many are made up")
+    parser.add_argument("--trees", type=int, help="of LightGBM; default: as for the shipped models")
+    parser.add_argument("--synthetic-series", type=int, help="how many are made up, at most")
     return parser
 
 

@@ -25,11 +25,6 @@ class Series:
     first_minute: int
     requests_per_second: npt.NDArray[np.float64]
 
-    def first(self, share_ratio: float) -> Series:
-        """Return the first part of it."""
-        end = int(len(self.requests_per_second) * share_ratio)
-        return Series(self.name, self.first_minute, self.requests_per_second[:end])
-
 
 class Origins:
     """Every fifth minute of a series, from its start to half an hour before its end.

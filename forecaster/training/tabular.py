@@ -1,28 +1,24 @@
 """Trains the global LightGBM model of `forecaster.rivals.boosting` and exports it to ONNX.
 
-`python -m forecaster.training.tabular TRACE… --output lightgbm.onnx [--exclude SERIES]` learns from
-the first 70 % of each trace; with `--exclude` from all but one, to judge it on a series unseen.
+`forecaster.training.boosting` gives it cleaned series, of each the part that may be learnt from;
+`negawatt forecaster train` and a retraining beside the service call that.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from energy.errors import InputError
-from forecaster.rivals.boosting import FEATURES, GRAPH_FILE, INPUT, boosting_features
+from forecaster.rivals.boosting import FEATURES, INPUT, boosting_features
 from forecaster.rivals.features import Frame
 from forecaster.training.origins import Origins, Series
 from forecaster.training.synthetic import synthetic_series
 
-#: Of each series only this part is ever learnt from; the rest judges.
-TRAINING_SHARE_RATIO: Final = 0.7
 _OPSET: Final = 15
 _ROWS_AT_ONCE: Final = 4096
 #: Rows of one made-up series resemble each other: a sixth of them teach as much.
@@ -43,7 +39,7 @@ class BoostingSettings:
         made_up_share_ratio: their weight in all, relative to that of the real ones in all.
     """
 
-    seed: int = 7
+    seed: int = 1
     rounds: int = 170
     leaves: int = 127
     learning_rate: float = 0.06
@@ -54,6 +50,15 @@ class BoostingSettings:
     made_up_series: int = 60
     made_up_share_ratio: float = 1.0
     threads: int = 1
+
+    def limited(self, rounds: int | None, made_up_series: int | None) -> BoostingSettings:
+        """Return the same with other counts; None keeps one, and series only become fewer."""
+        fewer = self.made_up_series if made_up_series is None else made_up_series
+        return replace(
+            self,
+            rounds=rounds or self.rounds,
+            made_up_series=min(self.made_up_series, fewer),
+        )
 
     def parameters(self) -> dict[str, Any]:
         """Return them under LightGBM's names."""
@@ -117,12 +122,11 @@ def made_up(settings: BoostingSettings) -> list[Samples]:
     return found
 
 
-def train(series: Sequence[Series], settings: BoostingSettings = BoostingSettings()) -> bytes:
-    """Learn from series, all of each, and return the ONNX graph."""
+def train(series: Sequence[Series], settings: BoostingSettings, more: Sequence[Samples]) -> bytes:
+    """Learn from series, all of each, and from `made_up` examples; return the ONNX graph."""
     import lightgbm
 
     real = [samples(each, settings.length_exponent) for each in series]
-    more = made_up(settings)
     weights = np.concatenate([_weights(real, 1.0), _weights(more, settings.made_up_share_ratio)])
     parts = [*real, *more]
     rows = lightgbm.Dataset(
@@ -155,25 +159,3 @@ def exported(booster: Any) -> bytes:  # noqa: ANN401 - LightGBM ships no types
         del node.attribute[:]
         node.attribute.extend(kept)
     return bytes(model.SerializeToString())
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Train from the command line."""
-    from forecaster.evaluation.traces import read_traces
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("traces", nargs="+", type=Path, help="CSV files: timestamp,value")
-    parser.add_argument("--output", type=Path, default=Path(GRAPH_FILE))
-    parser.add_argument("--exclude", default="", help="a series not to learn from")
-    parser.add_argument("--seed", type=int, default=BoostingSettings().seed)
-    given = parser.parse_args(arguments)
-    learnt = [
-        Series(each.name, each.first_minute, each.values).first(TRAINING_SHARE_RATIO)
-        for each in read_traces(given.traces)
-        if each.name != given.exclude
-    ]
-    given.output.write_bytes(train(learnt, BoostingSettings(seed=given.seed)))
-
-
-if __name__ == "__main__":
-    main()
