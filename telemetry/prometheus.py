@@ -39,8 +39,17 @@ _MATCHERS: Final = re.compile(rf"(?:\s*{_MATCHER}\s*(?:,\s*{_MATCHER}\s*)*)?", r
 
 #: What Prometheus says to a query that reads more than `--query.max-samples`.
 _TOO_MUCH: Final = "too many samples"
+#: To one that takes longer than `timeout=` or its own `--query.timeout`.
+_LATE: Final = "query timed out"
 
-Kind = Literal["unreachable", "timed-out", "refused", "not-prometheus", "too-large"]
+Kind = Literal[
+    "unreachable", "timed-out", "refused", "failing", "denied", "not-prometheus", "too-large"
+]
+
+#: Nobody is there who would answer us; whatever is asked next fares alike.
+GONE: Final[frozenset[Kind]] = frozenset({"unreachable", "not-prometheus", "denied"})
+#: The same query may be answered in a while.
+PASSING: Final[frozenset[Kind]] = frozenset({"timed-out", "failing"})
 
 
 class PrometheusSettings(BaseModel):
@@ -101,7 +110,9 @@ class PrometheusSettings(BaseModel):
 class PrometheusError(UnavailableError):
     """A query that brought no result; `kind` says whether anybody was there at all.
 
-    `too-large` is what a query for less, or for a shorter time, may bring.
+    `refused` is the query's own fault, and stays (400). `failing` is the server's: its storage, a
+    store behind it that is away, too many queries at once. `denied` is ours: a token that is not
+    taken, a login page. `too-large` is what a query for less, or a shorter time, may bring.
     """
 
     def __init__(self, what: str, *, where: str, mend: str, kind: Kind) -> None:
@@ -221,7 +232,7 @@ class Prometheus:
 class _RefusedError(Exception):
     """An answer that is not a success."""
 
-    def __init__(self, what: str, *, mend: str, kind: Kind = "refused") -> None:
+    def __init__(self, what: str, *, mend: str, kind: Kind) -> None:
         super().__init__(what)
         self.mend = mend
         self.kind = kind
@@ -282,34 +293,49 @@ def _refuse_failure(response: requests.Response) -> None:
         raise _RefusedError(
             f"it sends us elsewhere ({status})",
             mend="give the final address; a login page in between needs a token",
+            kind="denied",
         )
-    words, said_by_prometheus = _words(response)
+    words, error_type = _words(response)
+    kind = _failure_kind(status, words, error_type)
+    raise _RefusedError(f"answered {status}: {words}", mend=_MENDS.get(kind, _MEND), kind=kind)
+
+
+_MEND: Final = "check the address, and the matchers and the window of the queries"
+_MENDS: Final[dict[Kind, str]] = {
+    "denied": "give bearer_token_file, or username and password, that may query",
+    "too-large": "narrow the queries with matchers",
+    "timed-out": "see whether it is overloaded, or allow more time",
+    "failing": "see its own log; it is asked again",
+}
+
+
+def _failure_kind(status: int, words: str, error_type: str | None) -> Kind:
+    """What kind of failure that is; the type is None where Prometheus' API did not say it.
+
+    Types and statuses: `respondError` in Prometheus' web/api/v1/api.go. Thanos and Mimir give
+    their own with the same types, VictoriaMetrics the status as the type.
+    """
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        mend = "give bearer_token_file, or username and password, that may query"
-        raise _RefusedError(f"answered {status}: {words}", mend=mend)
-    gone = status >= HTTPStatus.INTERNAL_SERVER_ERROR and not said_by_prometheus
-    if said_by_prometheus and _TOO_MUCH in words:
-        raise _RefusedError(
-            f"answered {status}: {words}",
-            mend="narrow the queries with matchers",
-            kind="too-large",
-        )
-    raise _RefusedError(
-        f"answered {status}: {words}",
-        mend="check the address, and the matchers and the window of the queries",
-        kind="unreachable" if gone else "refused",
-    )
+        return "denied"
+    if status == HTTPStatus.GATEWAY_TIMEOUT or error_type == "timeout" or _LATE in words:
+        return "timed-out"
+    if error_type is None:
+        # A proxy before it, or something else altogether.
+        return "unreachable" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "failing"
+    if _TOO_MUCH in words:
+        return "too-large"
+    return "refused" if status == HTTPStatus.BAD_REQUEST else "failing"
 
 
-def _words(response: requests.Response) -> tuple[str, bool]:
-    """Return what the server said, and whether Prometheus' API said it."""
+def _words(response: requests.Response) -> tuple[str, str | None]:
+    """Return what the server said, and of which type Prometheus' API says that is, if it did."""
     try:
         body = json.loads(response.content)
     except ValueError:
         body = None
-    said = body.get("error") if isinstance(body, dict) else None
-    words = " ".join(str(said or response.reason or "no reason given").split())
-    return words[:_WORDS_MAX], bool(said)
+    found = body if isinstance(body, dict) and body.get("error") else {}
+    words = " ".join(str(found.get("error") or response.reason or "no reason given").split())
+    return words[:_WORDS_MAX], str(found.get("errorType", "")) if found else None
 
 
 def _listed(elements: object) -> list[Any]:
@@ -356,7 +382,9 @@ def _secret(path: Path) -> str:
         return path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "is no token"
-        raise _RefusedError(f"{path}: {why.lower()}", mend="give a readable token file") from error
+        raise _RefusedError(
+            f"{path}: {why.lower()}", mend="give a readable token file", kind="denied"
+        ) from error
 
 
 def _cause(error: BaseException) -> str:

@@ -20,7 +20,7 @@ from telemetry.bridge.figures import BridgeFigures
 from telemetry.bridge.minutes import MinuteRange
 from telemetry.bridge.state_file import StateFile
 from telemetry.messages import TrafficSample
-from telemetry.prometheus import PrometheusError
+from telemetry.prometheus import GONE, PrometheusError
 from telemetry.stream.interface import Producer
 from telemetry.traffic.assembly import MINUTE_SECONDS
 from telemetry.traffic.reader import TrafficReading
@@ -35,16 +35,27 @@ RETRY_SECONDS: Final = 10.0
 BEHIND_SECONDS: Final = 2.0
 #: A piece of the past that Prometheus refuses is left alone for so many turns.
 POSTPONED_TURNS: Final = 60
+#: So many turns pass before a signal is asked for again that was not answered for.
+AGAIN_TURNS: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Piece:
+    """Minutes that were read, and how."""
+
+    minutes: MinuteRange
+    late: int = 0
+    is_newest: bool = False
+    is_again: bool = False
+    lacks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sent:
     """A piece that waits for its acknowledgement."""
 
-    minutes: MinuteRange
+    piece: _Piece
     samples: Sequence[TrafficSample]
-    late: int
-    is_newest: bool
 
 
 class Bridge:
@@ -80,6 +91,7 @@ class Bridge:
         self._sent: list[_Sent] = []
         self._given_up = 0
         self._postponed: dict[MinuteRange, int] = {}
+        self._again_turn = 0
         self.turns = 0
         self._figures = BridgeFigures()
         self._lock = Lock()
@@ -106,6 +118,7 @@ class Bridge:
                 if stopping is not None and stopping.is_set():
                     break
                 self._carry(*piece)
+            self._carry_again(stopping)
             self._note(troubles=())
         except PrometheusError as error:
             self._count_failures(Counter({error.kind: 1}))
@@ -129,7 +142,7 @@ class Bridge:
         now_seconds = self._core.now_seconds(self._now())
         pieces = self._core.minutes_due(now_seconds)
         self._note_backlog(pieces, now_seconds)
-        sent = {each.minutes for each in self._sent}
+        sent = {each.piece.minutes for each in self._sent}
         for piece in pieces:
             if piece not in sent and self._postponed.get(piece, 0) <= self.turns:
                 newest = max(each.last for each in pieces)
@@ -144,7 +157,7 @@ class Bridge:
             else:
                 samples = self._core.read(minutes.first, minutes.last)
         except PrometheusError as error:
-            if is_newest or error.kind in {"unreachable", "not-prometheus"}:
+            if is_newest or error.kind in GONE:
                 raise
             # Of the past: the present must not wait for it.
             self._count_failures(Counter({error.kind: 1}))
@@ -154,11 +167,35 @@ class Bridge:
         reading = self._core.last_reading
         if reading is not None:
             self._note_reading(reading, is_newest=is_newest)
+        lacks = reading is not None and reading.lacks
+        self._hand_on(_Piece(minutes=minutes, late=late, is_newest=is_newest, lacks=lacks), samples)
+
+    def _hand_on(self, piece: _Piece, samples: Sequence[TrafficSample]) -> None:
         producer = self._opened()
         for sample in samples:
             producer.send(sample)
-        self._sent.append(_Sent(minutes=minutes, samples=samples, late=late, is_newest=is_newest))
+        self._sent.append(_Sent(piece=piece, samples=samples))
         self._settle()
+
+    def _carry_again(self, stopping: Event | None) -> None:
+        """Send minutes once more whose every signal is answered for now; the oldest first."""
+        for minutes in self._core.lacking_pieces():
+            if self.turns < self._again_turn or (stopping is not None and stopping.is_set()):
+                return
+            try:
+                samples = self._core.read(minutes.first, minutes.last)
+            except PrometheusError as error:
+                if error.kind in GONE:
+                    raise
+                self._count_failures(Counter({error.kind: 1}))
+                self._again_turn = self.turns + AGAIN_TURNS
+                return
+            reading = self._core.last_reading
+            if reading is not None and reading.lacks:
+                self._count_failures(Counter(reading.failed))
+                self._again_turn = self.turns + AGAIN_TURNS
+                return
+            self._hand_on(_Piece(minutes=minutes, is_again=True), samples)
 
     def _opened(self) -> Producer:
         if self._producer is None:
@@ -187,17 +224,21 @@ class Bridge:
             self._acknowledge(each)
 
     def _acknowledge(self, sent: _Sent) -> None:
-        self._core.acknowledge(sent.minutes, sent.samples)
+        piece = sent.piece
+        if piece.lacks and not len(self._core.lacking):
+            self._again_turn = self.turns + AGAIN_TURNS
+        self._core.acknowledge(piece.minutes, sent.samples, lacks=piece.lacks)
         state = self._core.state
         if self._state_file is not None and state is not None:
             self._state_file.write(state)
         before = self._figures
+        minutes = 0 if piece.is_again else len(piece.minutes)
         self._note(
             samples=before.samples + len(sent.samples),
-            samples_late=before.samples_late + sent.late,
-            minutes=before.minutes + len(sent.minutes),
-            minutes_backfilled=before.minutes_backfilled
-            + (0 if sent.is_newest else len(sent.minutes)),
+            samples_late=before.samples_late + piece.late,
+            minutes=before.minutes + minutes,
+            minutes_backfilled=before.minutes_backfilled + (0 if piece.is_newest else minutes),
+            minutes_lacking=len(self._core.lacking),
             last_success_seconds=self._now(),
         )
 

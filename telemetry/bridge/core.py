@@ -20,6 +20,8 @@ from telemetry.traffic.reader import TrafficReader, TrafficReading
 
 #: Six hours: what one query gives is then a few megabytes for a thousand workloads.
 PIECE_MINUTES: Final = 360
+#: What a signal was not answered for is asked for again for a day, then done without.
+LACKING_MINUTES_MAX: Final = 1440
 
 
 class BridgeCore:
@@ -57,13 +59,26 @@ class BridgeCore:
         self._piece_minutes = piece_minutes
         self._since = None if state is None else state.since
         self._done = MinuteSet() if state is None else state.done
+        self._lacking = MinuteSet()
         self._handed: dict[tuple[str, int], TrafficSample] = {}
         self.last_reading: TrafficReading | None = None
 
     @property
     def state(self) -> BridgeState | None:
-        """What is done; None before the first look at a clock."""
-        return None if self._since is None else BridgeState(since=self._since, done=self._done)
+        """What is done, with all that there is of it; None before the first look at a clock."""
+        if self._since is None:
+            return None
+        return BridgeState(since=self._since, done=self._done.without(self._lacking))
+
+    @property
+    def lacking(self) -> MinuteSet:
+        """Minutes that were handed on without a signal that was not answered for."""
+        return self._lacking
+
+    def lacking_pieces(self) -> tuple[MinuteRange, ...]:
+        """The same in pieces to be read again, the oldest first."""
+        ranges = self._lacking.ranges
+        return tuple(piece for each in ranges for piece in each.pieces(self._piece_minutes))
 
     def now_seconds(self, own_seconds: float) -> float:
         """The earlier of our clock and Prometheus': a minute is complete when both say so.
@@ -84,6 +99,8 @@ class BridgeCore:
             self._since = latest - self._backfill_minutes + 1
         self._since = min(self._since, latest + 1)
         self._done = self._done.within(MinuteRange(max(0, latest - MINUTES_MAX + 1), latest))
+        day = MinuteRange(max(0, latest - LACKING_MINUTES_MAX + 1), latest)
+        self._lacking = self._lacking.within(day)
         return due(self._done, since=self._since, latest=latest, piece_minutes=self._piece_minutes)
 
     def is_latest(self, minutes: MinuteRange, now_seconds: float) -> bool:
@@ -131,14 +148,21 @@ class BridgeCore:
         ]
         return [*late, *fresh], len(late)
 
-    def acknowledge(self, minutes: MinuteRange, samples: Iterable[TrafficSample] = ()) -> None:
+    def acknowledge(
+        self, minutes: MinuteRange, samples: Iterable[TrafficSample] = (), *, lacks: bool = False
+    ) -> None:
         """Keep that the stream has the samples of these minutes.
 
         Args:
             minutes: what was read.
             samples: what was handed on, late ones too; the newest are remembered.
+            lacks: whether a signal was not answered for, and is to be asked for again.
         """
         self._done = self._done.with_range(minutes)
+        if lacks:
+            self._lacking = self._lacking.with_range(minutes)
+        else:
+            self._lacking = self._lacking.without(MinuteSet((minutes,)))
         newest = self._done.last or minutes.last
         self._handed.update(
             {

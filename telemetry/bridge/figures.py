@@ -15,13 +15,15 @@ class BridgeFigures:
         samples_late: of those, sent again because Prometheus had something else by then.
         minutes: acknowledged.
         minutes_backfilled: of those, older than the newest piece.
-        queries_failed: by reason: unreachable, timed-out, refused, not-prometheus, too-large.
+        queries_failed: by reason: unreachable, timed-out, refused, failing, denied,
+            not-prometheus, too-large.
         stream_failed: how often the stream took or acknowledged nothing.
         values_refused: by signal: negative or absurd.
         workloads: by signal: those with a value in the newest piece.
         strangers: names that lead to no workload, the first few.
         minutes_behind: from the newest minute acknowledged to the newest complete; None before.
         minutes_missing: complete and not acknowledged.
+        minutes_lacking: acknowledged without a signal that is asked for again.
         last_success_seconds: Unix time of the last acknowledgement; None before.
         troubles: why it does not go on; empty while all is well.
         doubts: what goes on without, one line each.
@@ -38,6 +40,7 @@ class BridgeFigures:
     strangers: tuple[str, ...] = ()
     minutes_behind: int | None = None
     minutes_missing: int | None = None
+    minutes_lacking: int = 0
     last_success_seconds: float | None = None
     troubles: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()

@@ -124,6 +124,12 @@ FAMILIES: Final[tuple[Family[BridgeFigures], ...]] = (
         _one(lambda figures: figures.minutes_missing),
     ),
     _family(
+        "incomplete_minutes",
+        GAUGE,
+        "Minutes of the last day that a signal lacks which Prometheus failed to give; asked again.",
+        _one(lambda figures: figures.minutes_lacking),
+    ),
+    _family(
         "last_success_timestamp_seconds",
         GAUGE,
         "Unix time of the last acknowledgement.",

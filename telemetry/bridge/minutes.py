@@ -60,6 +60,12 @@ class MinuteSet:
         """These minutes and those."""
         return MinuteSet.of((*self.ranges, more))
 
+    def without(self, other: MinuteSet) -> MinuteSet:
+        """Those of these minutes that are not among those."""
+        return MinuteSet(
+            tuple(gap for each in self.ranges for gap in other.missing_in(each).ranges)
+        )
+
     def within(self, bounds: MinuteRange) -> MinuteSet:
         """Those of these minutes that lie in a range."""
         return MinuteSet(

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from telemetry.prometheus import Prometheus, PrometheusError
+from telemetry.prometheus import GONE, PASSING, Prometheus, PrometheusError
 from telemetry.prometheus_range import Span, read_range
 from telemetry.sample import RangeSeries, Sample
 from telemetry.traffic.assembly import MINUTE_SECONDS, Answer, Assembly, assembled
@@ -17,8 +17,6 @@ from telemetry.traffic.cluster_state import READY_REPLICAS, SERVICE_OWNERS, SERV
 from telemetry.traffic.names import WorkloadNames, names_of
 from telemetry.traffic.query import Naming, Signal, TrafficQuery, TrafficScope, rendered
 
-#: Nobody is there; whatever is asked next fares alike.
-_GONE: Final = frozenset({"unreachable", "not-prometheus"})
 _NAMED_BY_OTHERS: Final = frozenset({Naming.PLAIN, Naming.SERVICE, Naming.ROUTE, Naming.JOINED})
 
 
@@ -47,11 +45,13 @@ class TrafficReading:
         assembly: the samples, and what was left out.
         failures: queries that failed and could be done without, one line each.
         failed: why, by kind, and how often.
+        lacks: whether a signal is missing that may be there when it is asked for again.
     """
 
     assembly: Assembly
     failures: tuple[str, ...]
     failed: Mapping[str, int]
+    lacks: bool = False
 
 
 class _Failures:
@@ -61,6 +61,7 @@ class _Failures:
         self.lines: list[str] = []
         self.kinds: Counter[str] = Counter()
         self.last: PrometheusError | None = None
+        self.lacks = False
 
     def add(self, of: str, error: PrometheusError) -> None:
         """Keep one failure; `of` says what was asked."""
@@ -88,11 +89,12 @@ class TrafficReader:
         """Return the samples of the minutes that end at `minute * 60`, both ends included.
 
         A query that Prometheus refuses is done without, and named: the others' signals are still
-        worth something. So is any other failure, except of a query for requests.
+        worth something. So is any other failure, except of a query for requests: those are what
+        everything else is for, and what is handed on without them passes for done.
 
         Raises:
-            PrometheusError: nobody answers, a query for requests was not answered in time, or none
-                was answered at all.
+            PrometheusError: nobody answers, a query for requests failed and was not refused, or
+                none was answered at all.
         """
         span = Span(
             first_seconds=minute_first * MINUTE_SECONDS,
@@ -115,6 +117,7 @@ class TrafficReader:
             ),
             failures=tuple(failures.lines),
             failed=failures.kinds,
+            lacks=failures.lacks,
         )
 
     def now_seconds(self) -> float:
@@ -148,6 +151,7 @@ class TrafficReader:
                 if _is_fatal(query, series):
                     raise series
                 failures.add(f"{query.source} {query.signal}", series)
+                failures.lacks |= series.kind in PASSING
             else:
                 answers.append(Answer(query=query, series=series))
         return answers
@@ -184,7 +188,7 @@ class TrafficReader:
                 rendered(promql, self._options.scope), at_seconds=at_seconds
             )
         except PrometheusError as error:
-            if error.kind in _GONE:
+            if error.kind in GONE:
                 raise
             failures.add(f"names of {of}", error)
             return ()
@@ -194,5 +198,4 @@ def _is_fatal(query: TrafficQuery, found: object) -> bool:
     """Whether nothing can be made of these minutes without this answer."""
     if not isinstance(found, PrometheusError):
         return False
-    is_late = found.kind == "timed-out" and query.signal is Signal.REQUESTS
-    return found.kind in _GONE or is_late
+    return found.kind in GONE or (query.signal is Signal.REQUESTS and found.kind != "refused")

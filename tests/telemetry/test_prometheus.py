@@ -6,15 +6,14 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 import yaml
 from pydantic import ValidationError
 from scraped_prometheus import LOOPBACK, prometheus, wait_until
+from scripted_prometheus import answering, said, text
 
 import telemetry.prometheus as door
 from energy.errors import InputError
@@ -60,7 +59,7 @@ def test_a_refusal_carries_the_servers_words(scraping: Prometheus) -> None:
 
     assert refused.value.kind == "refused"
     assert "\n" not in str(refused.value)
-    assert unfit.value.kind == "refused"
+    assert unfit.value.kind == "failing"
 
 
 @pytest.mark.prometheus
@@ -95,7 +94,7 @@ def test_tls_and_basic_authentication(tmp_path: Path) -> None:
         stranger = settings(url, ca_file=certificate, username="admin", password="not" + PASSWORD)
 
         wait_until(lambda: failure(known) is None)
-        assert failure(stranger) == ("refused", f"{url}: answered 401: Unauthorized")
+        assert failure(stranger) == ("denied", f"{url}: answered 401: Unauthorized")
         assert failure(settings(url)) == (
             "unreachable",
             f"{url}: cannot be reached: its certificate cannot be verified, or it speaks no TLS",
@@ -120,49 +119,6 @@ def failure(settings: PrometheusSettings) -> tuple[str, str] | None:
     return None
 
 
-Answer = Callable[[BaseHTTPRequestHandler], None]
-
-
-@contextmanager
-def answering(answer: Answer) -> Iterator[str]:
-    """Run a server that is not quite Prometheus; give its address."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            answer(self)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, *_: object) -> None:
-            pass  # the client leaves in the middle
-
-    server = Server((LOOPBACK, 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://{LOOPBACK}:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def text(status: int, body: bytes, **headers: str) -> Answer:
-    """Answer everything with this."""
-
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        request.send_response(status)
-        for name, value in headers.items():
-            request.send_header(name, value)
-        request.send_header("Content-Length", str(len(body)))
-        request.end_headers()
-        request.wfile.write(body)
-
-    return answer
-
-
 @pytest.mark.parametrize(
     ("answer", "kind", "words"),
     [
@@ -170,12 +126,20 @@ def text(status: int, body: bytes, **headers: str) -> Answer:
         (text(200, b"{}"), "not-prometheus", "what answers is no Prometheus"),
         (text(200, b'{"data":{"result":[{}]}}'), "not-prometheus", "no Prometheus"),
         (text(200, b'{"data":{"result":[{"metric":{},"value":[1]}]}}'), "not-prometheus", "no Pro"),
-        (text(404, b"nothing here"), "refused", "answered 404: Not Found"),
-        (text(302, b"", Location="http://login.example/"), "refused", "sends us elsewhere (302)"),
-        (text(401, b""), "refused", "answered 401: Unauthorized; give bearer_token_file"),
-        (text(403, b'{"error":"not\\nyou"}'), "refused", "answered 403: not you; give bearer"),
+        (text(404, b"nothing here"), "failing", "answered 404: Not Found"),
+        (text(302, b"", Location="http://login.example/"), "denied", "sends us elsewhere (302)"),
+        (text(401, b""), "denied", "answered 401: Unauthorized; give bearer_token_file"),
+        (text(403, b'{"error":"not\\nyou"}'), "denied", "answered 403: not you; give bearer"),
         (text(502, b"<html>"), "unreachable", "answered 502: Bad Gateway"),
-        (text(503, b'{"error":"query timed out"}'), "refused", "answered 503: query timed out"),
+        (text(504, b"<html>"), "timed-out", "answered 504: Gateway Timeout"),
+        (said(400, "bad_data", "parse error"), "refused", "answered 400: parse error"),
+        (said(400, "bad_data", "too many samples"), "too-large", "narrow the queries"),
+        (said(429, "bad_data", "too many outstanding requests"), "failing", "answered 429"),
+        (said(422, "execution", "1 stores unavailable"), "failing", "1 stores unavailable"),
+        (said(500, "internal", "input/output error"), "failing", "asked again"),
+        (said(503, "timeout", "query timed out in it"), "timed-out", "answered 503: query timed"),
+        (said(503, "unavailable", "is starting"), "failing", "answered 503: is starting"),
+        (text(503, b'{"error":"query timed out"}'), "timed-out", "answered 503: query timed out"),
         (text(200, b"short", **{"Content-Encoding": "gzip"}), "unreachable", "connection broke"),
     ],
 )
@@ -260,7 +224,7 @@ def test_a_token_is_read_at_every_query(tmp_path: Path) -> None:
         asked.close()
 
     assert seen == [("Bearer first", "negawatt"), ("Bearer second", "negawatt")]
-    assert lost.value.kind == "refused"
+    assert lost.value.kind == "denied"
 
 
 def test_the_environments_proxy_is_not_used(monkeypatch) -> None:

@@ -1,0 +1,106 @@
+"""What the bridge does with a Prometheus that fails now and then: no minute is lost for good."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from scripted_prometheus import Answer, Script, answering, said
+
+from telemetry.bridge.bridge import AGAIN_TURNS, Bridge
+from telemetry.bridge.core import BridgeCore
+from telemetry.messages import TrafficSample
+from telemetry.prometheus import Prometheus, PrometheusSettings
+from telemetry.stream.interface import SAMPLES_TOPIC
+from telemetry.stream.memory import MemoryStream
+from telemetry.traffic.query import Signal, TrafficQuery
+from telemetry.traffic.reader import TrafficOptions, TrafficReader
+
+TIMED_OUT = said(503, "timeout", "query timed out in expression evaluation")
+BROKEN = said(500, "internal", "expanding series: open block: input/output error")
+CROWDED = said(429, "bad_data", "too many outstanding requests")
+PARTIAL = said(503, "execution", "expanding series: proxy Series(): 1 stores unavailable")
+REQUESTS = TrafficQuery(
+    source="one", signal=Signal.REQUESTS, promql="requests", workload="a/Deployment/b"
+)
+CPU = TrafficQuery(source="two", signal=Signal.CPU, promql="cores", workload="a/Deployment/b")
+
+
+class Stage:
+    """A bridge from a scripted Prometheus into a stream in memory."""
+
+    def __init__(self, script: Script, url: str) -> None:
+        self.script = script
+        prometheus = Prometheus(PrometheusSettings(url=url))
+        reader = TrafficReader(prometheus, TrafficOptions(queries=(REQUESTS, CPU)))
+        stream = MemoryStream()
+        self._consumer = stream.consumer(SAMPLES_TOPIC, "test")
+        self.core = BridgeCore(reader, backfill_minutes=100, reread_minutes=0)
+        self.now_seconds = time.time() - 600
+        self.bridge = Bridge(
+            self.core, lambda: stream.producer(SAMPLES_TOPIC), now=lambda: self.now_seconds
+        )
+
+    def turn(self, times: int = 1) -> list[TrafficSample]:
+        """Turn, and give what came out."""
+        for _ in range(times):
+            self.bridge.turn()
+        return [record.message for record in self._consumer.poll(0.0).records]
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    """Give a bridge whose Prometheus answers everything."""
+    script = Script()
+    with answering(script) as url:
+        yield Stage(script, url)
+
+
+@pytest.mark.parametrize("fault", [TIMED_OUT, BROKEN, CROWDED, PARTIAL])
+def test_no_minute_is_done_whose_requests_were_not_answered_for(
+    stage: Stage, fault: Answer
+) -> None:
+    """It is trouble, and all of it is read when Prometheus is well again."""
+    stage.script.faults = {"requests": fault}
+    assert stage.turn() == []
+    failed = stage.bridge.figures()
+    assert (failed.minutes, failed.minutes_missing) == (0, 100)
+    assert "answered" in failed.troubles[0]
+
+    stage.script.faults.clear()
+    found = stage.turn()
+
+    assert len(found) == 100
+    assert {each.requests_per_second for each in found} == {7}
+    assert stage.bridge.figures().troubles == ()
+
+
+def test_a_signal_that_failed_is_asked_for_again(stage: Stage) -> None:
+    """The requests are handed on at once; the state on disk does not call these minutes done."""
+    stage.script.faults = {"cores": BROKEN}
+    assert {(each.requests_per_second, each.cpu_cores) for each in stage.turn()} == {(7, None)}
+    lacking = stage.bridge.figures()
+    assert (lacking.minutes, lacking.minutes_missing, lacking.minutes_lacking) == (100, 0, 100)
+    assert stage.core.state is not None
+    assert len(stage.core.state.done) == 0
+    assert "two cpu_cores" in lacking.doubts[0]
+
+    stage.script.faults.clear()
+    found = stage.turn(AGAIN_TURNS)
+
+    assert [each.cpu_cores for each in found] == [7] * 100
+    mended = stage.bridge.figures()
+    assert (mended.minutes, mended.minutes_lacking) == (100, 0)
+    assert len(stage.core.state.done) == 100
+    assert stage.turn(AGAIN_TURNS) == []
+
+
+def test_a_signal_that_is_refused_is_done_without(stage: Stage) -> None:
+    """Its query is wrong today and tomorrow."""
+    stage.script.faults = {"cores": said(400, "bad_data", "parse error")}
+
+    assert len(stage.turn()) == 100
+    figures = stage.bridge.figures()
+    assert (figures.minutes_lacking, figures.troubles) == (0, ())
+    assert figures.queries_failed["refused"] > 0
