@@ -84,6 +84,7 @@ class TrafficReader:
         self._askers = (prometheus, Prometheus(prometheus.settings))
         self._options = options
         self._names = WorkloadNames(given=options.services)
+        self._known: set[str] = set()
 
     def read(self, minute_first: int, minute_last: int) -> TrafficReading:
         """Return the samples of the minutes that end at `minute * 60`, both ends included.
@@ -93,8 +94,8 @@ class TrafficReader:
         everything else is for, and what is handed on without them passes for done.
 
         Raises:
-            PrometheusError: nobody answers, a query for requests failed and was not refused, or
-                none was answered at all.
+            PrometheusError: nobody answers, a query for requests failed and was not refused, none
+                was answered at all, or whose the names are was never answered yet.
         """
         span = Span(
             first_seconds=minute_first * MINUTE_SECONDS,
@@ -184,14 +185,18 @@ class TrafficReader:
         self, of: str, promql: str, at_seconds: int, failures: _Failures
     ) -> tuple[Sample, ...]:
         try:
-            return self._prometheus.query(
+            found = self._prometheus.query(
                 rendered(promql, self._options.scope), at_seconds=at_seconds
             )
         except PrometheusError as error:
-            if error.kind in GONE:
+            # Unlike an empty answer this does not say that there is no kube-state-metrics, and a
+            # guess would be handed on as somebody else's traffic.
+            if error.kind in GONE or of not in self._known:
                 raise
             failures.add(f"names of {of}", error)
             return ()
+        self._known.add(of)
+        return found
 
 
 def _is_fatal(query: TrafficQuery, found: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from scripted_prometheus import Answer, Script, answering, said
@@ -14,7 +15,7 @@ from telemetry.messages import TrafficSample
 from telemetry.prometheus import Prometheus, PrometheusSettings
 from telemetry.stream.interface import SAMPLES_TOPIC
 from telemetry.stream.memory import MemoryStream
-from telemetry.traffic.query import Signal, TrafficQuery
+from telemetry.traffic.query import Naming, Signal, TrafficQuery
 from telemetry.traffic.reader import TrafficOptions, TrafficReader
 
 TIMED_OUT = said(503, "timeout", "query timed out in expression evaluation")
@@ -30,10 +31,10 @@ CPU = TrafficQuery(source="two", signal=Signal.CPU, promql="cores", workload="a/
 class Stage:
     """A bridge from a scripted Prometheus into a stream in memory."""
 
-    def __init__(self, script: Script, url: str) -> None:
+    def __init__(self, script: Script, url: str, *queries: TrafficQuery) -> None:
         self.script = script
         prometheus = Prometheus(PrometheusSettings(url=url))
-        reader = TrafficReader(prometheus, TrafficOptions(queries=(REQUESTS, CPU)))
+        reader = TrafficReader(prometheus, TrafficOptions(queries=queries or (REQUESTS, CPU)))
         stream = MemoryStream()
         self._consumer = stream.consumer(SAMPLES_TOPIC, "test")
         self.core = BridgeCore(reader, backfill_minutes=100, reread_minutes=0)
@@ -104,3 +105,35 @@ def test_a_signal_that_is_refused_is_done_without(stage: Stage) -> None:
     figures = stage.bridge.figures()
     assert (figures.minutes_lacking, figures.troubles) == (0, ())
     assert figures.queries_failed["refused"] > 0
+
+
+READY = "kube_deployment_status_replicas_ready"
+
+
+@pytest.mark.parametrize("part", [READY, "kube_service_info", "kube_endpoint_address"])
+def test_no_workload_is_made_up_while_nobody_says_whose_a_service_is(part: str) -> None:
+    """An answer that is empty says that there is no kube-state-metrics; a failure says nothing."""
+    script = Script()
+    service = {"namespace": "shop", "service": "web-svc"}
+    workload = {"namespace": "shop", "kind": "Deployment", "name": "web"}
+    script.labels = {
+        "requests": [service],
+        "kube_endpoint_address": [service | workload],
+        "kube_service_info": [service],
+        READY: [workload],
+    }
+    behind = replace(
+        REQUESTS, naming=Naming.SERVICE, labels=("namespace", "", "service"), workload=""
+    )
+    with answering(script) as url:
+        stage = Stage(script, url, behind)
+        script.faults = {part: TIMED_OUT}
+        assert stage.turn() == []
+        assert "query timed out" in stage.bridge.figures().troubles[0]
+
+        script.faults.clear()
+        assert {each.key for each in stage.turn()} == {"shop/Deployment/web"}
+        script.faults = {part: TIMED_OUT}  # what is known stays known
+        stage.now_seconds += 60
+        assert {each.key for each in stage.turn()} == {"shop/Deployment/web"}
+        assert "names of" in stage.bridge.figures().doubts[0]
