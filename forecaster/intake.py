@@ -1,8 +1,9 @@
 """Samples become minutes: several within one are merged, and what cannot be is refused and counted.
 
 A minute's value is the mean over its distinct timestamps. A sample that comes again replaces
-itself. The parts of a minute are kept for the newest `PARTS_MINUTES` minutes of a workload; a
-sample of an older minute stands for that minute alone.
+itself, but one that measured nothing never replaces a number: the same moment may come from several
+who each measured something else. The parts of a minute are kept for the newest `PARTS_MINUTES`
+minutes of a workload; a sample of an older minute stands for that minute alone.
 """
 
 from __future__ import annotations
@@ -67,7 +68,10 @@ class Intake:
         requests_per_second: float | None,
         now_seconds: float,
     ) -> Refusal | None:
-        """Take a sample; None is an outage. Say why it is refused; None where it is not."""
+        """Take a sample; None was not measured, an outage unless somebody else measured it.
+
+        Say why it is refused; None where it is not.
+        """
         refusal = _refusal(timestamp_milliseconds, requests_per_second, now_seconds)
         if refusal is not None:
             self.refused[refusal] += 1
@@ -77,8 +81,11 @@ class Intake:
             series = self._series[key] = _Series()
         value = _NAN if requests_per_second is None else requests_per_second
         minute = minute_of(timestamp_milliseconds)
+        merged = _merged(series, minute, timestamp_milliseconds, value)
+        if merged is None:
+            return None
         self.fresh_count += 1
-        series.fresh[minute] = _merged(series, minute, timestamp_milliseconds, value)
+        series.fresh[minute] = merged
         series.newest_milliseconds = max(series.newest_milliseconds, timestamp_milliseconds)
         self._touched.add(key)
         return None
@@ -160,16 +167,19 @@ def _refusal(timestamp: int, value: float | None, now_seconds: float) -> Refusal
     return None
 
 
-def _merged(series: _Series, minute: int, timestamp: int, value: float) -> float:
-    """The mean of a minute with one more part."""
+def _merged(series: _Series, minute: int, timestamp: int, value: float) -> float | None:
+    """The mean of a minute with one more part; None where that changes nothing."""
     parts = series.parts
     if minute not in parts:
         if parts and minute <= minute_of(series.newest_milliseconds) - PARTS_MINUTES:
-            return value
-        parts[minute] = {timestamp: value}
+            # Whether it was measured is not known here any more; absent is as good as an outage.
+            return None if math.isnan(value) else value
+        parts[minute] = {}
         while len(parts) > PARTS_MINUTES:
             del parts[min(parts)]
-        return value
-    parts[minute][timestamp] = value
+    if math.isnan(value):
+        parts[minute].setdefault(timestamp, value)
+    else:
+        parts[minute][timestamp] = value
     measured = [each for each in parts[minute].values() if each == each]  # noqa: PLR0124 - no NaN
     return math.fsum(measured) / len(measured) if measured else _NAN

@@ -67,6 +67,20 @@ def test_an_outage_is_no_zero():
     assert values_of(intake) == {MINUTE: 5.0}
 
 
+@pytest.mark.parametrize("minutes_ago", [0, 9])
+def test_what_was_not_measured_replaces_nothing_that_was(minutes_ago):
+    """A second bridge whose query failed, or a sample of another measure, says nothing of it."""
+    intake = Intake()
+    intake.take(KEY, END, 1.0, NOW)
+    at = END - minutes_ago * 60_000
+    for value in (None, 5.0, None):
+        intake.take(KEY, at, value, NOW)
+    assert values_of(intake)[MINUTE - minutes_ago] == 5.0
+
+    intake.take(KEY, at, None, NOW)
+    assert values_of(intake).get(MINUTE - minutes_ago, 5.0) == 5.0
+
+
 @pytest.mark.parametrize(
     ("timestamp", "value", "reason"),
     [
