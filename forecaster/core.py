@@ -7,7 +7,7 @@ It belongs to one thread. Time comes in as an argument; what another thread may 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy.typing as npt
@@ -41,7 +41,8 @@ class CoreOptions:
         wait_seconds: how long a minute that is over is waited for.
         sample_age_seconds_max: how old the newest sample of who is forecast may be.
         valid_seconds: how long a forecast may be used.
-        ledger_keys_max: of how many workloads errors go to the ledger.
+        ledger_keys_max: of how many workloads errors, and of an hour's anomalies how many, go to
+            the ledger.
         gathered_max: minutes that gather at most while the past is read; 100 bytes each.
     """
 
@@ -76,7 +77,7 @@ class Core:
         self.selection = selection
         self.intake = Intake()
         self.errors = OwnErrors()
-        self.anomalies = Anomalies()
+        self.anomalies = Anomalies(options.ledger_keys_max)
         self.hourly = HourlyErrors(options.ledger_keys_max)
         self.schedule = Schedule(
             wait_seconds=options.wait_seconds,
@@ -117,11 +118,11 @@ class Core:
         due = self.schedule.due(now_seconds, self.intake.keys(), self.intake.newest_milliseconds)
         if due is None:
             return Outcome()
-        if due.closes:
-            self._close(due, now_seconds)
+        ended = self._close(due, now_seconds) if due.closes else ()
         if not due.keys:
-            return Outcome()
-        return self._forecast(due)
+            return Outcome(records=ended)
+        outcome = self._forecast(due)
+        return replace(outcome, records=(*ended, *outcome.records))
 
     def _hand_on(self, fresh: Mapping[str, Minutes], now_seconds: float) -> None:
         known = set(self.engine.keys())
@@ -176,12 +177,15 @@ class Core:
         latest = self.latest.get(key)
         return latest is not None and bool(latest.requests_per_second[0, 0] >= 0)
 
-    def _close(self, due: Due, now_seconds: float) -> None:
+    def _close(self, due: Due, now_seconds: float) -> tuple[Record, ...]:
+        """Forget who is gone; the anomalies of whose samples are too old end."""
         self.stale_keys = len(due.stale)
+        ended = self.anomalies.stale(due.stale, due.minute)
         oldest_milliseconds = (now_seconds - AGE_SECONDS_MAX) * 1000
         gone = [k for k in due.stale if self.intake.newest_milliseconds(k) < oldest_milliseconds]
         if gone:
             self.drop(gone)
+        return ended
 
     # Partitions come and go.
 

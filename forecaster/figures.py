@@ -32,13 +32,14 @@ class Gauge:
     """A workload that opted in: its forecast at its lead time, and how good such were.
 
     `requests_per_second` by quantile is None where no forecast is valid now; `measured` is the
-    newest minute's rate, None in an outage; `weights` are those of the models at this lead time.
+    newest minute's rate, None in an outage; `weights` are those of the models at this lead time;
+    `anomalous` is None where samples are too old to tell.
     """
 
     key: str
     horizon_seconds: int
     requests_per_second: tuple[float, ...] | None
-    anomalous: bool
+    anomalous: bool | None
     error: OwnError | None
     measured_requests_per_second: float | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -170,7 +171,7 @@ def figures_of(core: Core, now_seconds: float, **said: Any) -> Figures:  # noqa:
         withheld_total=core.withheld_total,
         clock_backwards_total=core.schedule.clock_backwards_total,
         errors=core.errors.pooled(),
-        ledger_left_out_total=core.hourly.left_out_total,
+        ledger_left_out_total=core.hourly.left_out_total + core.anomalies.left_out_total,
         challenger=None if shadow is None else shadow.version,
         challenger_scored=0 if shadow is None else shadow.contest.scored_count,
         gauges=tuple(_gauges(core, latest, now_seconds)),
@@ -187,16 +188,17 @@ def _gauges(core: Core, latest: Mapping[str, Latest], now_seconds: float) -> lis
             continue
         index = horizon_index(lead_time)
         rates = one.requests_per_second[index]
+        is_fresh = core.is_fresh(key, now_seconds)
         is_valid = now_seconds <= one.valid_until_seconds and _is_told(one)
         found.append(
             Gauge(
                 key=key,
                 horizon_seconds=HORIZONS_SECONDS[index],
                 requests_per_second=tuple(rates.tolist()) if is_valid else None,
-                anomalous=one.anomalous,
+                anomalous=one.anomalous if is_fresh else None,
                 error=core.errors.of(key),
                 measured_requests_per_second=core.intake.newest_requests_per_second(key)
-                if core.is_fresh(key, now_seconds)
+                if is_fresh
                 else None,
                 weights=_weights_at(one, index) if is_valid else {},
             )

@@ -99,7 +99,8 @@ def _value(error: OwnError | None, field: str) -> float | None:
 
 def _anomalous(figures: Figures) -> Iterator[Row]:
     for gauge in figures.gauges:
-        yield _workload(gauge), float(gauge.anomalous)
+        if gauge.anomalous is not None:
+            yield _workload(gauge), float(gauge.anomalous)
 
 
 def _measured(figures: Figures) -> Iterator[Row]:
@@ -146,7 +147,8 @@ FAMILIES: Final[tuple[Family[Figures], ...]] = (
     Family(
         name=f"{PREFIX}anomaly",
         kind=GAUGE,
-        text="1 while an opted-in workload's traffic is out of the ordinary, else 0.",
+        text="1 while an opted-in workload's traffic is out of the ordinary, else 0; absent in an"
+        " outage.",
         labels=WORKLOAD,
         rows=_anomalous,
     ),
@@ -254,7 +256,7 @@ FAMILIES: Final[tuple[Family[Figures], ...]] = (
     ),
     _counter(
         "ledger_left_out",
-        "Errors of workloads for which the ledger's bound left no room.",
+        "Errors and anomalies of workloads for which the ledger's bound left no room.",
         lambda f: f.ledger_left_out_total,
     ),
     Family(
