@@ -64,7 +64,8 @@ class FeatureScore:
         mae: mean absolute error, in the feature's unit.
         scaled_mse: the same of the series scaled to 0…1 by its training part, as the paper does.
         scaled_mae: the same.
-        relative_mae_ratio: MAE divided by that of the last value, horizon by horizon.
+        relative_mae_ratio: MAE divided by that of the last value over the same forecasts, horizon
+            by horizon.
         forecasts: how many were judged at each horizon.
     """
 
@@ -158,7 +159,7 @@ def _scores(
     actual = values[places[:, None] + np.array(HORIZONS_MINUTES)]
     training = values[: Parts.of(len(values)).validation]
     span = float(training.max() - training.min()) or 1.0
-    naive = np.abs(actual - values[places][:, None]).mean(axis=0)
+    last = np.abs(actual - values[places][:, None])
     found = []
     for number, model in enumerate(models):
         errors = actual - medians[:, number]
@@ -175,7 +176,7 @@ def _scores(
                 mae=float(mae.mean()),
                 scaled_mse=float(mse.mean()) / span**2,
                 scaled_mae=float(mae.mean()) / span,
-                relative_mae_ratio=float((mae / naive).mean()),
+                relative_mae_ratio=float((mae / last[known].mean(axis=0)).mean()),
                 forecasts=int(known.sum()),
             )
         )

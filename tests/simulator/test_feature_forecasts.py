@@ -70,3 +70,21 @@ def test_validation_is_forecast_and_not_judged() -> None:
     assert places[-1] + max(HORIZONS_MINUTES) < MINUTES
     assert set(np.diff(places)) == {5}
     assert ((FIRST + places) % 5 == 0).all()
+
+
+def test_a_model_is_compared_over_the_forecasts_that_it_made() -> None:
+    """One that speaks only while the line stands, as the last value, is as good as that."""
+    values = np.concatenate([np.arange(MINUTES * 92 // 100) % 7.0, np.zeros(MINUTES * 8 // 100)])
+    values[-300:] = np.arange(300)
+
+    class Late(LastValue):
+        def forecast(self, minute):
+            said = super().forecast(minute)
+            if minute - FIRST >= MINUTES - 300:
+                said.medians[:, 1] = said.medians[:, 0]
+            return said
+
+    scores = {each.model: each for each in score_features("late", {"x": values}, FIRST, Late())}
+    assert scores["mute"].forecasts < scores["last"].forecasts
+    assert scores["mute"].relative_mae_ratio == pytest.approx(1)
+    assert scores["last"].relative_mae_ratio == pytest.approx(1)
