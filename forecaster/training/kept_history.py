@@ -2,7 +2,8 @@
 
 A forecaster keeps two hours by the minute and eight days in means of five minutes. Older minutes
 are drawn around their mean with the scatter that the newest ones have around theirs: were they all
-alike, a network would learn that traffic is smooth.
+alike, a network would learn that traffic is smooth. Since a mean knows the whole of its five
+minutes, only the ends of those are origins to learn from.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ def _long_enough(
         if np.count_nonzero(~np.isnan(values)) < MINUTES_MIN:
             continue
         count += 1
-        yield TrainingSeries.cleaned(keys[row], newest - len(values) + 1, values)
+        first = newest - len(values) + 1
+        yield TrainingSeries.cleaned(keys[row], first, values, bucket_ends=True)
 
 
 def _minutes(view: HistoryView, rng: np.random.Generator) -> Floats:

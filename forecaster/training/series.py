@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from energy.errors import InputError
 from forecaster.cleaning import clip_outliers, find_outages
-from forecaster.horizons import HORIZONS_MINUTES
+from forecaster.horizons import BUCKET_MINUTES, HORIZONS_MINUTES
 
 #: An origin needs this much before it; the service starts to forecast then, too.
 HISTORY_MINUTES_MIN: Final = 30
@@ -31,15 +31,20 @@ class TrainingSeries:
         values: float64[n], requests/s; NaN: absent or outage. What forecasts are made from.
         targets: float64[n], the same with single-minute outliers clipped. What is learnt; inputs
             are never clipped, since whether a minute is an outlier shows only later.
+        bucket_ends: whether origins are the ends of buckets alone, as where the minutes of a
+            bucket were made of its mean: in its middle that knows minutes to come.
     """
 
     name: str
     first_minute: int
     values: Floats
     targets: Floats
+    bucket_ends: bool = False
 
     @classmethod
-    def cleaned(cls, name: str, first_minute: int, values: npt.ArrayLike) -> TrainingSeries:
+    def cleaned(
+        cls, name: str, first_minute: int, values: npt.ArrayLike, *, bucket_ends: bool = False
+    ) -> TrainingSeries:
         """Mark the outages of a raw series, and clip outliers among the targets.
 
         Raises:
@@ -54,7 +59,7 @@ class TrainingSeries:
                 where=name,
                 mend=f"give {MINUTES_MIN} minutes at the least",
             )
-        return cls(name, first_minute, known, clip_outliers(known))
+        return cls(name, first_minute, known, clip_outliers(known), bucket_ends)
 
     def part(self, first_ratio: float, last_ratio: float) -> Places:
         """Return the origins between two shares of the series, in order.
@@ -65,6 +70,8 @@ class TrainingSeries:
         first = max(int(count * first_ratio), HISTORY_MINUTES_MIN)
         end = int(count * last_ratio) - max(HORIZONS_MINUTES)
         places = np.arange(first, max(first, end), dtype=np.int64)
+        if self.bucket_ends:
+            places = places[(self.first_minute + places) % BUCKET_MINUTES == 0]
         return places[~np.isnan(self.values[places])]
 
     def until(self, ratio: float) -> TrainingSeries:
@@ -73,4 +80,5 @@ class TrainingSeries:
         What comes later has no part in what counts as an outlier, either.
         """
         known = self.values[: int(len(self.values) * ratio)]
-        return TrainingSeries(self.name, self.first_minute, known, clip_outliers(known))
+        targets = clip_outliers(known)
+        return TrainingSeries(self.name, self.first_minute, known, targets, self.bucket_ends)

@@ -9,6 +9,7 @@ import pytest
 
 from energy.errors import InputError
 from forecaster.history import History
+from forecaster.horizons import BUCKET_MINUTES
 from forecaster.training.kept_history import SERIES_MAX, read_history
 
 DAY_MINUTES = 1440
@@ -45,6 +46,16 @@ def test_series_come_back_minute_by_minute(tmp_path: Path) -> None:
     assert np.nanmean(away) == pytest.approx(0, abs=0.5)
     assert np.nanstd(away[: 4 * DAY_MINUTES]) == pytest.approx(3, rel=0.3)
     np.testing.assert_array_equal(series.values, read_history(file, seed=1)[0].values)
+
+
+def test_nothing_is_learnt_from_within_a_bucket(tmp_path: Path) -> None:
+    """There its minutes, made of the bucket's mean, would know what comes."""
+    (series,) = read_history(kept(tmp_path, {"shop/Deployment/web": 3}), seed=1)
+
+    for part in (series, series.until(0.8)):
+        places = part.part(0.0, 1.0)
+        assert len(places) == pytest.approx(len(part.values) / BUCKET_MINUTES, abs=15)
+        assert ((series.first_minute + places) % BUCKET_MINUTES == 0).all()
 
 
 def test_of_very_many_series_some_are_drawn(tmp_path: Path) -> None:
