@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from forecaster.hourly_errors import LSTM
 from forecaster.models_report import ModelsReport
+from forecaster.own_errors import LSTM
 
 EVENTS_SHOWN = 10
 

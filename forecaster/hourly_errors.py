@@ -17,6 +17,7 @@ from forecaster.own_errors import (
     IN_80,
     IN_95,
     LAST_VALUE,
+    LSTM,
     PINBALL,
     SERVED,
     scored_sums,
@@ -24,7 +25,6 @@ from forecaster.own_errors import (
 from ledger.forecast_error import ForecastError
 
 HOUR_MINUTES: Final = 60
-LSTM: Final = "lstm"
 #: Beside what was served, as its yardsticks.
 RIVALS: Final = (LSTM, LAST_VALUE)
 _Table = npt.NDArray[np.float64]

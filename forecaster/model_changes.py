@@ -15,8 +15,8 @@ from energy.errors import NegawattError
 from forecaster.challenge import ChallengePolicy, judge
 from forecaster.contract import Arrays, ForecastEngine
 from forecaster.core import Core
-from forecaster.hourly_errors import LSTM
 from forecaster.models_report import SHIPPED_FOLDER, ModelsReport, models_report
+from forecaster.own_errors import LSTM
 from forecaster.registry import DESCRIPTION, SHIPPED, Registry, RegistryState
 from forecaster.retraining import (
     Drift,

@@ -20,9 +20,16 @@ from forecaster.horizons import MEDIAN_INDEX, QUANTILE_LEVELS
 HALF_LIFE_MINUTES: Final = 1440.0
 SERVED: Final = "mixture"
 LAST_VALUE: Final = "last-value"
+LSTM: Final = "lstm"
 #: The columns of a workload's sums.
 COUNT, ACTUAL, ABSOLUTE, LAST_ABSOLUTE, PINBALL, IN_80, IN_95 = range(7)
-_WIDTH: Final = 7
+#: Of the LSTM and of the last value, over the forecasts of which both spoke.
+LSTM_SHARED, LAST_SHARED = 7, 8
+_WIDTH: Final = 9
+#: On fewer (decayed) forecasts the error of one workload is told by none.
+WORKLOAD_COUNT_MIN: Final = 100.0
+#: A ratio further from 1 than this says no more than that it is far: it is one workload.
+RATIO_MAX: Final = 10.0
 _LEVELS: Final = np.array(QUANTILE_LEVELS)
 _Sums = npt.NDArray[np.float64]
 
@@ -96,6 +103,21 @@ class OwnErrors:
             )
         return found
 
+    def typical_lstm_ratio(self) -> float | None:
+        """The geometric mean over workloads of the LSTM's relative MAE; None on too few forecasts.
+
+        As at its training, where it is that over traces: a large workload counts as much as a
+        small one. Each ratio is clipped to 1/10…10.
+        """
+        rows = np.array(list(self._rows.values()), np.intp)
+        sums = self._sums[rows]
+        lstm, last = sums[:, LSTM_SHARED], sums[:, LAST_SHARED]
+        told = (sums[:, COUNT] >= WORKLOAD_COUNT_MIN) & (last > 0)
+        if not told.any():
+            return None
+        ratios = np.clip(lstm[told] / last[told], 1 / RATIO_MAX, RATIO_MAX)
+        return float(np.exp(np.log(ratios).mean()))
+
     def of(self, key: str) -> OwnError | None:
         """The errors of what was served of a workload; None where none were scored."""
         row = self._rows.get(key)
@@ -104,12 +126,19 @@ class OwnErrors:
         return _served_error(self._sums[row])
 
     def drop(self, keys: Iterable[str]) -> None:
-        """Forget workloads; what they gave to the pooled sums stays."""
-        for key in keys:
-            row = self._rows.pop(key, None)
-            if row is not None:
-                self._sums[row] = 0.0
-                self._free.append(row)
+        """Forget workloads, and what they gave to the pooled sums of what was served.
+
+        What they gave to those of each model fades: it is not kept by workload.
+        """
+        rows = [row for key in keys if (row := self._rows.pop(key, None)) is not None]
+        if not rows:
+            return
+        # Of what was added and taken away again some rounding is left, maybe below zero.
+        self._served = np.maximum(self._served - self._faded(rows), 0.0)
+        self._sums[rows] = 0.0
+        self._free.extend(rows)
+        if not self._rows:
+            self._served = np.zeros(_WIDTH)
 
     def export(self, keys: Iterable[str]) -> Arrays:
         """What a restart needs of workloads."""
@@ -126,10 +155,19 @@ class OwnErrors:
         keys = [str(key) for key in state["keys"]]
         if not keys:
             return
+        sums, minutes = state["sums"], state["minutes"]
+        self.drop(keys)
         rows = self._rows_of(keys, None)
-        self._sums[rows], self._minutes[rows] = state["sums"], state["minutes"]
-        self._served += state["sums"].sum(axis=0)
-        self._minute = max(self._minute, int(state["minutes"].max()))
+        # Versions before this kept no errors of the LSTM by workload.
+        self._sums[rows, : sums.shape[1]], self._minutes[rows] = sums, minutes
+        self._decay_pooled(int(minutes.max()))
+        self._served += self._faded(rows)
+
+    def _faded(self, rows: npt.NDArray[np.intp] | list[int]) -> _Sums:
+        """What rows count for in the pooled sums, as of the newest minute."""
+        passed = np.maximum(self._minute - self._minutes[rows], 0)
+        faded: _Sums = self._sums[rows] * 0.5 ** (passed[:, None] / self._half_life_minutes)
+        return faded.sum(axis=0)
 
     def _rows_of(self, keys: Sequence[str], minute: int | None) -> npt.NDArray[np.intp]:
         """The rows of keys, new ones where there are none, decayed to a minute."""
@@ -159,29 +197,38 @@ class OwnErrors:
 
 
 def scored_sums(forecasts: ForecastSet) -> _Sums:
-    """What each scored forecast adds to its workload's sums, [k, 7].
+    """What each scored forecast adds to its workload's sums, [k, 9].
 
     A row is 0 throughout where nothing had been served.
     """
     scored = forecasts.scored
     actual, quantiles = scored.actual.astype(np.float64), scored.quantiles.astype(np.float64)
     absolute = np.abs(quantiles[:, MEDIAN_INDEX] - actual)
-    last = np.zeros(len(actual))
-    if LAST_VALUE in forecasts.models:
-        said = scored.medians[:, forecasts.models.index(LAST_VALUE)]
-        last = np.nan_to_num(np.abs(said - actual))
+    last, lstm = (_missed(forecasts, model) for model in (LAST_VALUE, LSTM))
+    both = np.isfinite(last) & np.isfinite(lstm)
     columns = (
         np.ones(len(actual)),
         actual,
         absolute,
-        last,
+        np.nan_to_num(last),
         pinball_losses(actual, quantiles),
         _within(actual, quantiles, 1, 3),
         _within(actual, quantiles, 0, 4),
+        np.where(both, lstm, 0.0),
+        np.where(both, last, 0.0),
     )
     sums = np.stack(columns, axis=1)
     sums[~np.isfinite(sums).all(axis=1)] = 0.0
     return sums
+
+
+def _missed(forecasts: ForecastSet, model: str) -> _Sums:
+    """By how much a model's median was off, requests/s [k]; NaN where it said nothing."""
+    scored = forecasts.scored
+    if model not in forecasts.models:
+        return np.full(len(scored.actual), np.nan)
+    said = scored.medians[:, forecasts.models.index(model)].astype(np.float64)
+    return np.abs(said - scored.actual)
 
 
 def pinball_losses(actual: Floats, quantiles: Floats) -> Floats:

@@ -92,3 +92,55 @@ def test_many_workloads_come_and_go():
 
     found = [errors.of(f"a/B/{place}").mae_requests_per_second for place in range(50)]
     assert found == pytest.approx([5.0 * place for place in range(50)])
+
+
+def test_workloads_that_go_and_come_back_count_once():
+    """As when partitions are taken away and given again; also hours later."""
+    whole = OwnErrors(half_life_minutes=10)
+    for forecasts in forecasts_of([10.0, 12.0] * 5):
+        whole.add(forecasts)
+    expected = whole.pooled()["mixture"]
+    state = whole.export([KEY])
+    for _ in range(3):
+        whole.restore(state)
+        assert whole.pooled()["mixture"] == expected
+        whole.drop([KEY])
+        assert whole.pooled()["mixture"].scored_count == 0
+
+    fresh = OwnErrors(half_life_minutes=10)
+    engine = PlainEngine()
+    for minute in range(1000, 1020):
+        engine.put("a/B/c", np.array([minute]), np.array([10.0]))
+        fresh.add(engine.forecast(minute))
+    alone = fresh.pooled()["mixture"].scored_count
+    fresh.restore(state)
+    faded = expected.scored_count * 0.5 ** ((1019 - 1009) / 10)
+    assert fresh.pooled()["mixture"].scored_count == pytest.approx(alone + faded)
+    fresh.drop([KEY])
+    assert fresh.pooled()["mixture"].scored_count == pytest.approx(alone)
+
+
+def test_a_state_without_the_lstm_s_errors_is_taken():
+    """Of the version before."""
+    errors = OwnErrors()
+    errors.restore({"keys": np.array([KEY]), "sums": np.ones((1, 7)), "minutes": np.array([1000])})
+    assert errors.of(KEY).mae_requests_per_second == 1
+    assert errors.typical_lstm_ratio() is None
+
+
+def test_the_lstm_s_typical_error_does_not_depend_on_the_size_of_workloads():
+    """One giant for which it is twice as good, and nine for which it is twice as bad."""
+    errors = OwnErrors()
+    sums = np.zeros((10, 9))
+    sums[:, 0] = 1000.0
+    sums[:, 7], sums[:, 8] = 2.0, 1.0
+    sums[0, 7], sums[0, 8] = 5e8, 1e9
+    keys = np.array([f"a/B/{place}" for place in range(10)])
+    errors.restore({"keys": keys, "sums": sums, "minutes": np.full(10, 1000)})
+    assert errors.typical_lstm_ratio() == pytest.approx(2**0.8)
+
+    for forecasts in forecasts_of([10.0] * 5 + [10.0, 12.0, 10.0, 12.0] * 40, factor=1.5):
+        errors.add(forecasts)
+    errors.drop(keys)
+    pooled = errors.pooled()["lstm"].relative_mae_ratio
+    assert errors.typical_lstm_ratio() == pytest.approx(pooled, rel=1e-6)
