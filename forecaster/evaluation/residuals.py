@@ -36,7 +36,7 @@ def reference_interval(
     Returns:
         float[t, h] each: yesterday's value plus the 0.1 and 0.9 quantiles of the errors of such
         forecasts, one every five minutes, whose targets lie in the seven days that end at the
-        origin.
+        origin. Never negative, as traffic and every other interval that is judged.
     """
     forecasts = yesterday(known, places[:, None] + horizons_minutes)
     errors = known - yesterday(known, np.arange(len(known)))
@@ -44,7 +44,7 @@ def reference_interval(
     for row, place in enumerate(newest.tolist()):
         first = max(place % BUCKET_MINUTES, place - RESIDUAL_MINUTES + BUCKET_MINUTES)
         ends[row] = _quantiles(errors[first : place + 1 : BUCKET_MINUTES], (0.1, 0.9))
-    return forecasts + ends[:, :1], forecasts + ends[:, 1:]
+    return np.maximum(forecasts + ends[:, :1], 0.0), np.maximum(forecasts + ends[:, 1:], 0.0)
 
 
 def yesterday(known: Floats, places: Minutes) -> Floats:

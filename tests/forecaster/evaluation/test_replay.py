@@ -154,6 +154,18 @@ def test_the_reference_interval_is_yesterday_plus_its_own_errors():
     assert np.isnan(yesterday(known, np.array([3, 1440]))).tolist() == [True, False]
 
 
+def test_the_reference_interval_never_goes_below_nothing():
+    """As those of members and of the mixture: width below zero holds no traffic."""
+    known = np.tile(np.repeat([0.0, 50.0], 720), 9)
+    known[::7] = 3.0
+    places = np.arange(9 * 1440 - 700, 9 * 1440 - 100, 5)
+    low, high = reference_interval(known, places, np.array([5, 30]), places)
+    errors = known[1440:] - known[:-1440]
+    assert np.quantile(errors, 0.1) < 0  # without a floor it would
+    assert np.nanmin(low) == 0
+    assert (high >= low).all()
+
+
 def test_members_are_given_the_quantiles_of_their_own_past_errors():
     """With errors uniform on 0 to 100 the 0.9 quantile is the forecast plus 90."""
     random = np.random.default_rng(2)
