@@ -35,22 +35,59 @@ def figure(value: float | None, *, digits: int = 3) -> str:
     """A figure for people; a dash where there is none."""
     if value is None or math.isnan(value):
         return "–"
+    if math.isinf(value):
+        return "∞"
     if abs(value) >= 1e5:  # noqa: PLR2004 - beyond, digits say less than the size
         return f"{value:.3g}"
     return f"{value:,.{digits}f}" if abs(value) < 100 else f"{value:,.0f}"  # noqa: PLR2004 - same
 
 
+def share(ratio: float) -> str:
+    """A share in whole percent, rounded down: 100 % is all."""
+    return "< 1 %" if 0 < ratio < 0.01 else f"{math.floor(ratio * 100)} %"  # noqa: PLR2004 - same
+
+
 def relative_rows(result: Document) -> Iterator[list[str]]:
-    """Heading, then per model its relative MAE on every series and their geometric mean."""
-    series = result["series"]
-    names = [f"{name} (stress)" if one["is_stress"] else name for name, one in series.items()]
-    yield ["MAE / last value", *names, MEAN]
+    """Heading, then per model its relative MAE on every series, their mean and what it rests on."""
+    yield [*_headings(result, "relative_mae_ratio"), MEAN, "series", "answered"]
     for model, mean in _models(result):
-        cells = [
-            figure(one["models"].get(model, {}).get("relative_mae_ratio"))
-            for one in series.values()
-        ]
-        yield [model, *cells, figure(mean)]
+        rests_on = result["geomean"].get(model)
+        ends = (
+            [str(rests_on["series"]), share(rests_on["answered_ratio"])] if rests_on else ["–"] * 2
+        )
+        yield [model, *_cells(result, model, "relative_mae_ratio"), figure(mean), *ends]
+
+
+def score_rows(result: Document, column: str) -> Iterator[list[str]]:
+    """Heading, then per model one of its scores on every series."""
+    yield _headings(result, column)
+    for model, _ in _models(result):
+        yield [model, *_cells(result, model, column)]
+
+
+def _headings(result: Document, column: str) -> list[str]:
+    names = (
+        f"{name} (stress)" if one["is_stress"] else name for name, one in result["series"].items()
+    )
+    return [SCORE_COLUMNS[column], *names]
+
+
+def _cells(result: Document, model: str, column: str) -> list[str]:
+    """A model's figure on every series; beside it the share that it answered, where not all."""
+    return [
+        _cell(one["models"][model], column) if model in one["models"] else "–"
+        for one in result["series"].values()
+    ]
+
+
+def _cell(scores: Document, column: str) -> str:
+    if scores["answered_ratio"] == 0:
+        return "silent"
+    return figure(scores[column]) + _unless_all(scores["answered_ratio"])
+
+
+def _unless_all(answered: float) -> str:
+    return "" if answered == 1 else f" ({share(answered)})"
 
 
 def served_rows(result: Document) -> Iterator[list[str]]:
@@ -61,27 +98,60 @@ def served_rows(result: Document) -> Iterator[list[str]]:
         yield [
             name,
             *(figure(scores[column]) for column in SCORE_COLUMNS),
-            str(one["surges"]),
+            str(one["surges"])
+            + (f" ({silent} silent)" if (silent := one["surges_silent"]) else ""),
             figure(one["surges_seen_ratio"], digits=2),
             figure(one["false_alarms_per_day"], digits=1),
-            f"{one['targets']:,}",
+            f"{one['targets']:,}{_unless_all(one['answered_ratio'])}",
         ]
 
 
 def caption(result: Document) -> list[str]:
     """What the figures depend on, and the coverage over all targets."""
     horizons = ", ".join(map(str, result["horizons_minutes"]))
-    pooled = result["pooled"][result["served"]]
     model = ", ".join(f"{name} {value}" for name, value in result["model"].items())
     return [
         f"Last 30 % of each series, an origin every 5 minutes, {horizons} minutes ahead.",
         "MAE against the last value, interval score against seasonal naive: below 1 is better.",
-        (
-            f"Of all {pooled['targets']:,} targets {figure(pooled['coverage_80_ratio'])} lie inside"
-            f" the 80 % intervals, {figure(pooled['coverage_95_ratio'])} inside the 95 % ones."
-        ),
+        *silence(result),
+        *infinity(result),
+        coverage(result),
         f"Model {model}; commit {result['commit']}.",
     ]
+
+
+def coverage(result: Document) -> str:
+    """How many of all targets the served intervals held."""
+    pooled = result["pooled"][result["served"]]
+    return (
+        f"Of all {pooled['targets']:,} targets {figure(pooled['coverage_80_ratio'])} lie inside"
+        f" the 80 % intervals, {figure(pooled['coverage_95_ratio'])} inside the 95 % ones."
+    )
+
+
+def silence(result: Document) -> list[str]:
+    """What a share beside a figure means, where there is one."""
+    models = (scores for one in result["series"].values() for scores in one["models"].values())
+    if all(scores["answered_ratio"] == 1 for scores in models):
+        return []
+    return [
+        (
+            "In brackets: the share of the targets for which the model said something, where not"
+            " all; its figure rests on these alone. Silent: it said nothing."
+        )
+    ]
+
+
+def infinity(result: Document) -> list[str]:
+    """Which models failed where the last value or the reference never erred."""
+    named = [
+        f"{model} on {name}"
+        for name, one in result["series"].items()
+        for model, scores in one["models"].items()
+        if scores["infinite"]
+    ]
+    said = f"∞, an error where what it is compared with has none: {', '.join(named)}."
+    return [said] if named else []
 
 
 def print_tables(result: Document, file: Path | None) -> None:

@@ -57,7 +57,6 @@ class Judgement:
         surges: of the served forecast.
         origins: how many were judged.
         targets: how many values they were compared with.
-        answered_ratio: share of these that the served forecast had one for.
         outage_minutes: of the last 30 %.
         inside: of the served forecast, targets inside its 80 % and its 95 % interval, and targets
             that had one.
@@ -72,7 +71,6 @@ class Judgement:
     surges: SurgeScore
     origins: int
     targets: int
-    answered_ratio: float
     outage_minutes: int
     inside: tuple[int, int, int]
     day: DrawnDay
@@ -111,7 +109,6 @@ def judge(
         replayed.trace.minutes, known, replayed.trace.first_minute + replayed.test_from - 1
     )
     served = spoken[SERVED].quantiles[judged]
-    has = ~np.isnan(actual[judged])
     return Judgement(
         name=replayed.trace.name,
         step_minutes=replayed.trace.step_minutes,
@@ -135,8 +132,7 @@ def judge(
             steps, replayed.trace.first_minute + places[judged], horizons, upper
         ),
         origins=int(judged.sum()),
-        targets=int(has.sum()),
-        answered_ratio=float((has & ~np.isnan(served[..., MEDIAN_INDEX])).sum() / has.sum()),
+        targets=int((~np.isnan(actual[judged])).sum()),
         outage_minutes=int(replayed.outages.marked[replayed.test_from :].sum()),
         inside=_inside(actual[judged], served),
         day=choose_day(replayed, steps),

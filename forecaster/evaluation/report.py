@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from forecaster.evaluation.judgement import SERVED, Judgement
-from forecaster.evaluation.scores import geometric_means
+from forecaster.evaluation.scores import Scores, geometric_means
 
 Document = dict[str, Any]
 
@@ -27,10 +27,14 @@ def document(
     """
     counted = [each for each in judgements if each.name not in stress]
     means = geometric_means({each.name: each.scores for each in counted})
+    answered = _answered(counted)
     return {
         "series": {each.name: _series(each, each.name in stress) for each in judgements},
         "served": SERVED,
-        "geomean": {model: {"relative_mae_ratio": mean} for model, mean in means.items()},
+        "geomean": {
+            model: {**asdict(mean), "answered_ratio": answered[model]}
+            for model, mean in means.items()
+        },
         "pooled": _pooled(counted),
         **(made_with or {}),
     }
@@ -41,6 +45,7 @@ def _series(judged: Judgement, stress: bool) -> Document:  # noqa: FBT001 - a co
         "models": {
             model: {
                 **asdict(scores),
+                "infinite": _infinite(scores),
                 "relative_mae_ratio_by_horizon": dict(
                     zip(
                         map(str, judged.horizons_minutes),
@@ -53,14 +58,30 @@ def _series(judged: Judgement, stress: bool) -> Document:  # noqa: FBT001 - a co
         },
         "surges": judged.surges.surges,
         "surges_seen_ratio": judged.surges.seen_ratio,
+        "surges_silent": judged.surges.silent,
         "false_alarms_per_day": judged.surges.false_alarms_per_day,
         "step_minutes": judged.step_minutes,
         "origins": judged.origins,
         "targets": judged.targets,
-        "answered_ratio": judged.answered_ratio,
+        "answered_ratio": judged.scores[SERVED].answered_ratio,
         "outage_minutes": judged.outage_minutes,
         "is_stress": stress,
     }
+
+
+def _answered(judgements: Sequence[Judgement]) -> dict[str, float]:
+    """By model, the share of the targets of all series for which it said something."""
+    said: dict[str, float] = {}
+    for each in judgements:
+        for model, scores in each.scores.items():
+            said[model] = said.get(model, 0.0) + scores.answered_ratio * each.targets
+    targets = sum(each.targets for each in judgements)
+    return {model: count / targets for model, count in said.items()}
+
+
+def _infinite(scores: Scores) -> list[str]:
+    """Name the ratios that are infinite: JSON has no infinity, and null alone says "no ratio"."""
+    return [name for name, value in asdict(scores).items() if math.isinf(value)]
 
 
 def _pooled(judgements: Sequence[Judgement]) -> Document:

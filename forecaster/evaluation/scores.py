@@ -27,7 +27,11 @@ ALPHA_80: Final = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """How one model did on one series. NaN where it said nothing, or has no intervals."""
+    """How one model did on one series. NaN where it said nothing, or has no intervals.
+
+    A ratio is infinite where the model errs and what it is divided by does not. `answered_ratio` is
+    the share of the targets for which it said something: the others are in no other figure.
+    """
 
     relative_mae_ratio: float
     mae: float
@@ -37,6 +41,23 @@ class Scores:
     coverage_80_ratio: float
     coverage_95_ratio: float
     interval_score_ratio: float
+    answered_ratio: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeometricMean:
+    """Relative MAE of a model over series.
+
+    Attributes:
+        relative_mae_ratio: geometric mean over the series for which there is a ratio; infinite
+            where one of them is, NaN without any.
+        series: how many that are.
+        infinite_series: names of those whose ratio is infinite.
+    """
+
+    relative_mae_ratio: float
+    series: int
+    infinite_series: tuple[str, ...]
 
 
 def score(
@@ -69,11 +90,22 @@ def score(
         interval_score_ratio=_mean(
             _ratio_of_means(interval, interval_score(actual, *reference_interval))
         ),
+        answered_ratio=answered(actual, medians),
     )
 
 
+def answered(actual: Floats, medians: Floats) -> float:
+    """Share of the targets, over all horizons, for which there is a median; NaN without targets."""
+    targets = ~np.isnan(actual)
+    count = int(targets.sum())
+    return int((targets & ~np.isnan(medians)).sum()) / count if count else math.nan
+
+
 def relative_mae(actual: Floats, medians: Floats, naive: Floats) -> Floats:
-    """Mean absolute error divided by that of the last value at the same origins, float[h]."""
+    """Mean absolute error divided by that of the last value at the same origins, float[h].
+
+    Infinite where the last value never erred and the model did.
+    """
     return _ratio_of_means(np.abs(actual - medians), np.abs(actual - naive))
 
 
@@ -111,24 +143,35 @@ def interval_score(actual: Floats, low: Floats, high: Floats, alpha: float = ALP
 
 
 def geometric_mean(values: Iterable[float]) -> float:
-    """Geometric mean of what is known; NaN where nothing is."""
+    """Geometric mean of what is known; NaN where nothing is, infinite where one value is.
+
+    Infinity outweighs even a zero beside it: a mean must not hide that a model failed.
+    """
     known = [value for value in values if not math.isnan(value)]
     if not known:
         return math.nan
+    if math.inf in known:
+        return math.inf
     if min(known) <= 0:
         return 0.0
     return math.exp(sum(map(math.log, known)) / len(known))
 
 
-def geometric_means(series: Mapping[str, Mapping[str, Scores]]) -> dict[str, float]:
-    """Relative MAE of each model, as geometric mean over the series on which it said something."""
+def geometric_means(series: Mapping[str, Mapping[str, Scores]]) -> dict[str, GeometricMean]:
+    """Relative MAE of each model over the series on which it said something."""
     models = dict.fromkeys(model for scores in series.values() for model in scores)
-    return {
-        model: geometric_mean(
-            scores[model].relative_mae_ratio for scores in series.values() if model in scores
-        )
-        for model in models
+    return {model: _geometric_mean_of(model, series) for model in models}
+
+
+def _geometric_mean_of(model: str, series: Mapping[str, Mapping[str, Scores]]) -> GeometricMean:
+    ratios = {
+        name: scores[model].relative_mae_ratio for name, scores in series.items() if model in scores
     }
+    return GeometricMean(
+        relative_mae_ratio=geometric_mean(ratios.values()),
+        series=sum(not math.isnan(ratio) for ratio in ratios.values()),
+        infinite_series=tuple(name for name, ratio in ratios.items() if math.isinf(ratio)),
+    )
 
 
 def _ends(quantiles: Floats, interval: tuple[int, int]) -> tuple[Floats, Floats]:
@@ -137,11 +180,14 @@ def _ends(quantiles: Floats, interval: tuple[int, int]) -> tuple[Floats, Floats]
 
 
 def _ratio_of_means(above: Floats, below: Floats) -> Floats:
-    """Ratio of two means over the origins at which both exist, float[h]; 0 / 0 is no ratio."""
+    """Ratio of two means over the origins at which both exist, float[h].
+
+    0 / 0 is no ratio (NaN). Anything else / 0 is infinite: left out, it would be forgiven.
+    """
     known = ~np.isnan(above) & ~np.isnan(below)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where(known, above, 0.0).sum(axis=0) / np.where(known, below, 0.0).sum(axis=0)
-    return np.where(np.isfinite(ratio), ratio, np.nan)
+    return np.asarray(ratio, dtype=np.float64)
 
 
 def _over_origins(values: Floats) -> Floats:

@@ -58,13 +58,15 @@ class SurgeScore:
 
     Attributes:
         surges: how many began among the targets.
-        seen: of these, how many a forecast had seen.
+        seen: of these, how many a forecast had seen; one of which none spoke was not seen.
+        silent: of these, how many no forecast that was issued in time spoke of.
         false_alarms: how many forecasts, merged, saw one that did not come.
-        days: of targets that could be judged.
+        days: of targets that could be judged and that a forecast spoke of.
     """
 
     surges: int
     seen: int
+    silent: int
     false_alarms: int
     days: float
 
@@ -75,7 +77,7 @@ class SurgeScore:
 
     @property
     def false_alarms_per_day(self) -> float:
-        """False alarms a day; NaN where no target could be judged."""
+        """False alarms a day of targets spoken of: silence must not dilute them. NaN without."""
         return self.false_alarms / self.days if self.days else float("nan")
 
 
@@ -118,26 +120,29 @@ def score_surges(
         steps: of the whole series.
         origins: int64[t], minutes at which forecasts were issued; multiples of five.
         horizons_minutes: int64[h].
-        upper: float[t, h], the 0.9 quantiles.
+        upper: float[t, h], the 0.9 quantiles; NaN: silence, which sees nothing.
     """
     issued = np.broadcast_to(origins[:, None], upper.shape)
     places = (issued + horizons_minutes - steps.ends[0]) // BUCKET_MINUTES
     is_step = (places >= 0) & (places < len(steps.ends))
     places = np.where(is_step, places, 0)
     judged = is_step & ~np.isnan(steps.thresholds[places]) & ~np.isnan(steps.means[places])
-    judged &= ~np.isnan(upper)
+    spoken = judged & ~np.isnan(upper)
     targets = np.unique(places[judged])
-    crossed = judged & (upper >= steps.thresholds[places]) & (upper > steps.floors[places])
+    crossed = spoken & (upper >= steps.thresholds[places]) & (upper > steps.floors[places])
     surges = [(first, last) for first, last in surge_runs(steps.surging) if np.isin(first, targets)]
-    seen = 0
+    seen = silent = 0
     for first, last in surges:
         in_time = issued <= steps.ends[first] - ISSUED_BEFORE_MINUTES
-        seen += bool((crossed & in_time & (places >= first) & (places <= last)).any())
+        of_surge = in_time & (places >= first) & (places <= last)
+        seen += bool((crossed & of_surge).any())
+        silent += not (spoken & of_surge).any()
     return SurgeScore(
         surges=len(surges),
         seen=seen,
+        silent=silent,
         false_alarms=_false_alarms(steps, np.unique(places[crossed])),
-        days=len(targets) * BUCKET_MINUTES / _DAY_MINUTES,
+        days=len(np.unique(places[spoken])) * BUCKET_MINUTES / _DAY_MINUTES,
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from naive_engine import NaiveEngine, new_naive_engine
 
+from console.forecast_tables import caption, figure, relative_rows
 from console.output import json_text
 from energy.errors import InputError
 from forecaster.evaluation.judgement import judge
@@ -19,7 +20,7 @@ from forecaster.horizons import HORIZONS_MINUTES
 
 SCORES = {
     "relative_mae_ratio", "mae", "mse", "wape_ratio",
-    "pinball", "coverage_80_ratio", "coverage_95_ratio", "interval_score_ratio",
+    "pinball", "coverage_80_ratio", "coverage_95_ratio", "interval_score_ratio", "answered_ratio",
 }  # fmt: skip
 
 
@@ -51,7 +52,10 @@ def test_the_document_is_what_was_promised(judged):
     assert shop["false_alarms_per_day"] >= 0
     assert set(found["geomean"]) == set(shop["models"])
     assert found["geomean"]["mixture"] == {
-        "relative_mae_ratio": pytest.approx(shop["models"]["mixture"]["relative_mae_ratio"])
+        "relative_mae_ratio": pytest.approx(shop["models"]["mixture"]["relative_mae_ratio"]),
+        "series": 1,
+        "infinite_series": [],
+        "answered_ratio": 1.0,
     }
 
 
@@ -69,8 +73,38 @@ def test_what_figures_rest_on_is_counted(judged):
     """Every judged origin has six targets but at the end."""
     assert judged.origins == len(range(2800, 4000 - 5, 5))
     assert judged.targets == 6 * judged.origins - (1 + 2 + 3 + 4 + 5)
-    assert judged.answered_ratio == 1.0
+    assert {scores.answered_ratio for scores in judged.scores.values()} == {1.0}
     assert judged.outage_minutes == 0
+
+
+def test_members_that_are_silent_and_ratios_that_are_infinite_are_said_everywhere():
+    """A series that stands still: yesterday errs where the last value cannot; a day is missing."""
+    still = np.full(4000, 100.0)
+    still[:1440] = 90.0
+    still[1440:1840] = np.nan
+    # Of the last 30 % (from 2800) the part to 3280 has no yesterday.
+    found = document(
+        [
+            judge(replay(Trace("still", 1, 25_000_001, still), NaiveEngine()), HORIZONS_MINUTES),
+            judge(replay(trace_of("shop"), NaiveEngine()), HORIZONS_MINUTES),
+        ],
+        made_with={"commit": "c", "horizons_minutes": [5], "model": {"id": "m"}},
+    )
+    still_said = found["series"]["still"]["models"]["yesterday"]
+    mean = found["geomean"]["yesterday"]
+    assert 0 < still_said["answered_ratio"] < 1
+    assert still_said["infinite"] == ["relative_mae_ratio"]
+    assert json.loads(json_text(still_said))["relative_mae_ratio"] is None
+    assert (mean["series"], mean["infinite_series"]) == (2, ("still",))
+    assert mean["answered_ratio"] == pytest.approx((still_said["answered_ratio"] + 1) / 2)
+    # Both are exact: no ratio, and a mean that rests on one series alone says so.
+    assert (found["geomean"]["mixture"]["series"], still_said["relative_mae_ratio"]) == (1, np.inf)
+    rows = {row[0]: row[1:] for row in relative_rows(found)}
+    shop_said = figure(found["series"]["shop"]["models"]["yesterday"]["relative_mae_ratio"])
+    assert rows["yesterday"] == ["∞ (66 %)", shop_said, "∞", "2", "83 %"]
+    assert rows["last-value"][:2] == ["–", "1.000"]
+    assert any("yesterday on still" in line for line in caption(found))
+    assert any(line.startswith("In brackets") for line in caption(found))
 
 
 def test_a_stress_case_is_reported_and_left_out_of_means(judged):

@@ -128,3 +128,44 @@ def test_geometric_means_leave_out_what_is_unknown():
     assert scores.geometric_mean([0.5, NAN, 2.0]) == pytest.approx(1.0)
     assert scores.geometric_mean([0.0, 2.0]) == 0.0
     assert np.isnan(scores.geometric_mean([]))
+
+
+def test_an_error_where_the_last_value_has_none_is_infinite_and_not_left_out():
+    """Horizon 1: exact against off by one. Horizon 2: both exact, which alone is no ratio."""
+    actual = np.full((20, 3), 7.0)
+    medians = np.array([8.0, 7.0, 7.0]) + np.zeros((20, 1))
+    naive = np.array([7.0, 7.0, 6.0]) + np.zeros((20, 1))
+    found = scores.relative_mae(actual, medians, naive)
+    assert found[0] == np.inf
+    assert np.isnan(found[1])
+    assert found[2] == 0
+    one = scored(actual, medians, medians[..., None] + np.zeros(5), np.full(20, 7.0))
+    assert one.relative_mae_ratio == np.inf
+
+
+def test_an_interval_that_misses_where_the_reference_is_perfect_is_infinitely_worse():
+    """The reference has no width and holds everything."""
+    actual = np.full((20, 2), 7.0)
+    quantiles = actual[..., None] + np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
+    found = scored(actual, actual, quantiles, np.ones(20), (actual, actual))
+    assert found.interval_score_ratio == np.inf
+
+
+def test_a_geometric_mean_says_what_it_rests_on():
+    """The series with a ratio are counted, the infinite ones named; no zero hides them."""
+    nothing = dict.fromkeys(scores.Scores.__dataclass_fields__, NAN)
+    ratios = {"a": 0.0, "b": np.inf, "c": NAN, "d": 2.0}
+    series = {
+        name: {"m": scores.Scores(**nothing | {"relative_mae_ratio": ratio})}
+        for name, ratio in ratios.items()
+    }
+    assert scores.geometric_means(series) == {
+        "m": scores.GeometricMean(relative_mae_ratio=np.inf, series=3, infinite_series=("b",))
+    }
+
+
+def test_silence_is_counted_for_every_model():
+    """Of three targets one was answered; what no one can answer is no target."""
+    actual, medians = column(10.0, 20.0, 30.0, NAN), column(NAN, 21.0, NAN, 5.0)
+    found = scored(actual, medians, np.full((4, 1, 5), NAN), np.ones(4))
+    assert found.answered_ratio == pytest.approx(1 / 3)

@@ -111,3 +111,16 @@ def test_nothing_surges_at_rest():
     steps = steps_of([0.0] * 60)
     score = score_surges(steps, ORIGINS, HORIZONS, np.zeros((len(ORIGINS), len(HORIZONS))))
     assert (score.surges, score.false_alarms) == (0, 0)
+
+
+def test_a_surge_of_which_nobody_spoke_is_one_that_was_not_seen():
+    """Silence is counted, and dilutes no false alarms: days are those of which it spoke."""
+    spoken = upper_of(ORIGINS, {})
+    silent = spoken.copy()
+    silent[ORIGINS < SURGE_END + 10] = np.nan
+    score = score_surges(steps_of(SURGE), ORIGINS, HORIZONS, silent)
+    assert (score.surges, score.seen, score.silent) == (1, 0, 1)
+    assert score.seen_ratio == 0
+    full = score_surges(steps_of(SURGE), ORIGINS, HORIZONS, spoken)
+    assert (full.surges, full.silent) == (1, 0)
+    assert score.days < full.days
