@@ -36,6 +36,7 @@ from telemetry.serving.access import require_guarded
 from telemetry.serving.server import say_where, serve, serve_alone
 from telemetry.stream.interface import RECORDS_MAX, SAMPLES_TOPIC, Stream
 from telemetry.stream.memory import MEMORY_RECORDS_MAX, MemoryStream
+from telemetry.stream.samples import samples_topic
 from telemetry.stream.settings import open_stream
 
 MEMORY = "memory"
@@ -69,6 +70,21 @@ def model_options(settings: ForecasterSettings) -> ModelOptions:
     )
 
 
+def service_options(settings: ForecasterSettings) -> ServiceOptions:
+    """Where samples come from, and how they are read.
+
+    Raises:
+        InputError: the file that says how an adapter's are read does not do.
+    """
+    return ServiceOptions(
+        samples=samples_topic(settings),
+        group=settings.group,
+        state_seconds=settings.state_seconds,
+        publishes=settings.stream != MEMORY,
+        rebuilds=settings.stream != MEMORY,
+    )
+
+
 def engine_of(registry: Registry, version: str) -> Engine:
     """An engine of a version of the models.
 
@@ -93,6 +109,7 @@ def run(settings: ForecasterSettings) -> None:
             where="--prometheus-url",
             mend="name a Prometheus, or read samples from Kafka with --stream kafka",
         )
+    options = service_options(settings)
     registry = Registry(settings.models_directory)
     stream = _stream(settings)
     with ExitStack() as opened:
@@ -109,13 +126,8 @@ def run(settings: ForecasterSettings) -> None:
             core,
             models,
             stream,
-            StateFiles(settings.state_directory, SAMPLES_TOPIC.name),
-            ServiceOptions(
-                group=settings.group,
-                state_seconds=settings.state_seconds,
-                publishes=settings.stream != MEMORY,
-                rebuilds=settings.stream != MEMORY,
-            ),
+            StateFiles(settings.state_directory, options.samples.name),
+            options,
             offer=writer.offer if writer else lambda _record: None,
             troubles=tuple if bridge is None else lambda: bridge.figures().troubles,
             past_comes=(lambda: False) if bridge is None else lambda: _is_fetching(bridge),

@@ -14,7 +14,7 @@ from threading import Event, Thread
 from typing import Final, Self
 
 from energy.errors import NegawattError, UnavailableError
-from forecaster.core import Core
+from forecaster.core import Core, Outcome
 from forecaster.figures import Figures, Readiness, Workload, figures_of, workload_of
 from forecaster.model_changes import ModelChanges
 from forecaster.models_report import ModelsReport
@@ -25,12 +25,12 @@ from telemetry.messages import TrafficForecast, TrafficSample
 from telemetry.stream.interface import (
     DAY_MILLISECONDS,
     FORECASTS_TOPIC,
-    RECORDS_MAX,
     SAMPLES_TOPIC,
     Batch,
     Consumer,
     Producer,
     Stream,
+    Topic,
     positions_of,
 )
 
@@ -53,6 +53,7 @@ class ServiceOptions:
     """How the stream is read and the state is kept.
 
     Attributes:
+        samples: the topic to read.
         group: of consumers that share the work.
         state_seconds: how often a partition's state is written.
         publishes: whether forecasts go to the stream: in memory nobody would read them there.
@@ -60,6 +61,7 @@ class ServiceOptions:
             from. In memory the past comes from Prometheus anew.
     """
 
+    samples: Topic = SAMPLES_TOPIC
     group: str = "negawatt-forecaster"
     state_seconds: float = 60.0
     publishes: bool = True
@@ -102,7 +104,9 @@ class Service:
         self._lag: dict[int, int] = {}
         self._turned_at = time.monotonic()
         self._trouble = "no samples were asked for yet"
-        self._behind = True
+        #: Partitions whose past is still being read.
+        self._behind: frozenset[int] = frozenset()
+        self._fails = False
         self.samples_total = self.forecasts_dropped_total = self.turn_failures_total = 0
         self.forecast_seconds = 0.0
 
@@ -120,7 +124,7 @@ class Service:
         """Join the group. Raises UnavailableError."""
         self._producer = self._producer or self._stream.producer(FORECASTS_TOPIC)
         self._consumer = self._consumer or self._stream.consumer(
-            SAMPLES_TOPIC, self._options.group, self._assigned, self._revoked
+            self._options.samples, self._options.group, self._assigned, self._revoked
         )
 
     def close(self) -> None:
@@ -157,7 +161,7 @@ class Service:
         self._take(batch, now)
         self._look_whether_behind(consumer)
         started = time.perf_counter()
-        outcome = self.core.turn(now, catches_up=self._behind)
+        outcome = self._core_turn(now)
         if outcome.forecasts is not None:
             self.forecast_seconds = time.perf_counter() - started
         if self._options.publishes:
@@ -172,11 +176,18 @@ class Service:
         self._look_at_lag(now, consumer)
         self._trouble = ""
 
+    def _core_turn(self, now_seconds: float) -> Outcome:
+        fails, self._fails = self._fails, True
+        outcome = self.core.turn(now_seconds, behind=self._behind)
+        # A turn with nothing to do says nothing of whether forecasts can be made again.
+        self._fails = fails and outcome.forecasts is None
+        return outcome
+
     def _opened(self) -> tuple[Consumer, Producer]:
         if self._consumer is None or self._producer is None:
             self.open()
         if self._consumer is None or self._producer is None:
-            raise UnavailableError("the stream gives no reader", where=SAMPLES_TOPIC.name)
+            raise UnavailableError("the stream gives no reader", where=self._options.samples.name)
         return self._consumer, self._producer
 
     def _take(self, batch: Batch, now_seconds: float) -> None:
@@ -196,10 +207,11 @@ class Service:
         self._positions.update(positions_of(batch.positions, self._positions.keys()))
 
     def _look_whether_behind(self, consumer: Consumer) -> None:
-        """Until all but one poll of what was there at first is read, the past is gathered."""
-        if self._behind and consumer.assigned():
-            left = sum(consumer.lag_messages().values())
-            self._behind = left >= RECORDS_MAX or self._past_comes()
+        """Until all but a minute or so of what was there is read, a partition's past is gathered."""
+        if self._behind and not self._past_comes():
+            lag = consumer.lag_messages()
+            keys = self.core.key_counts()
+            self._behind = frozenset(p for p in self._behind if lag.get(p, 0) > keys.get(p, 0))
 
     def _publish(self, messages: tuple[TrafficForecast, ...], producer: Producer) -> None:
         """Hand forecasts on; what finds no room is dropped: the next ones are better anyway."""
@@ -243,7 +255,7 @@ class Service:
                 else:
                     consumer.seek(partition, offset)
             self._positions[partition] = consumer.position(partition)
-        self._behind = True
+            self._behind |= {partition}
         _log.info("partitions %s are ours", sorted(partitions))
 
     def _revoked(self, partitions: frozenset[int]) -> None:
@@ -255,6 +267,7 @@ class Service:
         for partition in partitions:
             self.core.drop(self.core.keys_of(partition))
             self._positions.pop(partition, None)
+        self._behind -= partitions
         _log.info("partitions %s are no longer ours", sorted(partitions))
 
     # What others ask.
@@ -272,8 +285,12 @@ class Service:
         lines = list(self._troubles())
         if self._trouble:
             lines.append(self._trouble)
-        if self._behind and self._positions and not self._trouble:
+        if self._behind and not self._trouble:
             lines.append("the past is still being read")
+        if self._fails:
+            lines.append("no forecast could be made; see the log")
+        if failing := len(self.core.failing):
+            lines.append(f"the samples of {failing} workloads could not be taken; see the log")
         if minutes := self.core.schedule.behind_minutes(self._now()):
             lines.append(f"the clock stands {minutes} min before what was forecast last")
         return Readiness(ready=not lines, lines=tuple(lines))
@@ -292,7 +309,7 @@ class Service:
             samples_total=self.samples_total,
             lag=self._lag,
             forecast_seconds=self.forecast_seconds,
-            turn_failures_total=self.turn_failures_total,
+            turn_failures_total=self.turn_failures_total + self.core.put_failures_total,
             forecasts_dropped_total=self.forecasts_dropped_total,
             forecasts_failed_total=0 if producer is None else producer.failed_total(),
             dead_letters_total=0 if consumer is None else consumer.dead_letters_total(),

@@ -14,6 +14,7 @@ from energy.errors import InputError
 from forecaster.selection import LEAD_TIME_SECONDS_MAX, wishes_of
 from telemetry.bridge.traffic_flags import TrafficFlags
 from telemetry.serving.given_settings import SettingsSource, require_whole_tls
+from telemetry.stream.samples import SamplesFields
 from telemetry.stream.settings import StreamFields
 
 PREFIX: Final = "NEGAWATT_FORECASTER__"
@@ -43,7 +44,7 @@ def default_models_directory() -> Path:
     return state_folder() / "models"
 
 
-class ForecasterSettings(StreamFields, TrafficFlags, BaseSettings):
+class ForecasterSettings(StreamFields, SamplesFields, TrafficFlags, BaseSettings):
     """All that the forecaster can be told. Flags come first, then the environment, then these."""
 
     model_config = SettingsConfigDict(
@@ -180,6 +181,8 @@ class ForecasterSettings(StreamFields, TrafficFlags, BaseSettings):
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:
         require_whole_tls(self)
+        if fault := self.fault_of_samples(self.stream):
+            raise ValueError(fault)
         return self
 
 

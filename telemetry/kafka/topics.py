@@ -48,7 +48,8 @@ def ensure(settings: KafkaSettings, topic: Topic, *, dead_letters: bool) -> Topi
     Dead letters are never worth an error: without them poison is only counted.
 
     Raises:
-        UnavailableError: the topic is not there and cannot be created; no broker lets us in.
+        UnavailableError: the topic is not there and cannot be created; it has several partitions,
+            but no keys; no broker lets us in.
     """
     admin = administrator(settings)
     try:
@@ -56,6 +57,13 @@ def ensure(settings: KafkaSettings, topic: Topic, *, dead_letters: bool) -> Topi
         if not state.partitions:
             _create_topic(admin, settings, topic)
             state = _existing(admin, settings, topic)
+        if state.partitions > 1 and not topic.is_keyed:
+            raise UnavailableError(
+                f"it has {state.partitions} partitions and its messages have no key, so that those"
+                " of one workload are torn apart",
+                where=f"topic {state.name}",
+                mend="have them written to a topic of one partition",
+            )
         if dead_letters:
             _ensure_dead_letters(admin, settings, topic)
     except KafkaError as error:
@@ -115,8 +123,9 @@ def _retention(admin: Any, name: str) -> int | None:  # noqa: ANN401
 
 def _create_topic(admin: Any, settings: KafkaSettings, topic: Topic) -> None:  # noqa: ANN401
     name = f"{settings.topic_prefix}{topic.name}"
+    partitions = settings.partitions if topic.is_keyed else 1
     wanted = {
-        "num_partitions": settings.partitions,
+        "num_partitions": partitions,
         "configs": {
             "cleanup.policy": "delete",
             _RETENTION: str(topic.retention_milliseconds),
@@ -124,7 +133,7 @@ def _create_topic(admin: Any, settings: KafkaSettings, topic: Topic) -> None:  #
         },
     }
     command = (
-        f"kafka-topics.sh --create --topic {name} --partitions {settings.partitions}"
+        f"kafka-topics.sh --create --topic {name} --partitions {partitions}"
         f" --config {_RETENTION}={topic.retention_milliseconds}"
     )
     if not settings.create_topics:

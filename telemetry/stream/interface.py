@@ -33,11 +33,14 @@ class Topic:
         decode: reads one message; raises InputError for poison, and gives None for what is sound
             but none of ours, which is passed over.
         retention_milliseconds: how long the broker must keep a message at least.
+        is_keyed: whether the messages of a workload have its key, and so lie in one partition;
+            where they do not, only a topic of one partition keeps them together.
     """
 
     name: str
     decode: Callable[[bytes], Message | None]
     retention_milliseconds: int
+    is_keyed: bool = True
 
     @property
     def dead_letters(self) -> str:

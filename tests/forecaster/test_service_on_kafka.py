@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
-from forecaster_stage import START_MINUTE, Clock, Stage
+from forecaster_stage import START_MINUTE, WEB, Clock, Stage
 
-from telemetry.kafka import KafkaStream
+from energy.errors import UnavailableError
+from forecaster.__main__ import service_options
+from forecaster.settings import read_settings
+from telemetry.kafka import KafkaSettings, KafkaStream
+from telemetry.kafka.writer import KafkaWriter
+from telemetry.stream.settings import open_stream
 
 pytestmark = pytest.mark.kafka
 
@@ -100,3 +108,65 @@ def test_three_forecasters_share_and_hand_over_on_kafka(tmp_path, kafka_broker):
     for stage in group.stages:
         stage.service.close()
         stage.close_clients()
+
+
+def adapters_message(minute: int, value: str, name: str = "workload:requests:rate1m") -> bytes:
+    """Give what prometheus-kafka-adapter writes at the end of a minute."""
+    at = datetime.fromtimestamp(minute * 60, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    labels = {"__name__": name, "namespace": "shop", "workload": "web"}
+    return json.dumps({"timestamp": at, "value": value, "name": name, "labels": labels}).encode()
+
+
+def adapters_settings(folder, kafka: KafkaSettings):
+    """Give the forecaster's settings for a topic of the adapter."""
+    mapping = folder / "mapping.yaml"
+    mapping.write_text(
+        "fields_by_metric: {'workload:requests:rate1m': requests_per_second}\n"
+        "name_label: workload\n",
+        encoding="utf-8",
+    )
+    given = {
+        "stream": "kafka",
+        "kafka_servers": ",".join(kafka.servers),
+        "kafka_topic_prefix": kafka.topic_prefix,
+        "samples_format": "adapter",
+        "samples_topic": "metrics",
+        "adapter_mapping": str(mapping),
+    }
+    return read_settings(given, {})
+
+
+def test_samples_of_the_adapter_are_forecast(tmp_path, kafka_broker):
+    """From its JSON to a published forecast; what is none of ours, or no rate, costs none."""
+    kafka = kafka_broker.settings()
+    settings = adapters_settings(tmp_path, kafka)
+    stage = Stage(tmp_path, stream=open_stream(settings), options=service_options(settings))
+    stage.turn_until(lambda: stage.service.assigned() == {0})
+    writer = KafkaWriter(kafka, f"{kafka.topic_prefix}metrics", messages_max=100)
+    for minute in range(1, 4):
+        writer.send(adapters_message(START_MINUTE + minute, "12.5"))
+        writer.send(adapters_message(START_MINUTE + minute, "NaN"))
+        writer.send(adapters_message(START_MINUTE + minute, "huh", name="up"))
+    writer.flush(30.0)
+    stage.clock.at_minute(START_MINUTE + 3)
+    forecasts = []
+    stage.turn_until(lambda: bool(forecasts) or forecasts.extend(stage.turn()))
+
+    known = {START_MINUTE + minute: 12.5 for minute in range(1, 4)}
+    assert stage.core.engine.known == {WEB: known}
+    assert {each.key for each in forecasts} == {WEB}
+    assert stage.service.figures().dead_letters_total == 0
+    writer.close()
+    stage.service.close()
+    stage.close_clients()
+
+
+def test_a_topic_of_the_adapter_with_several_partitions_is_refused(tmp_path, kafka_broker):
+    """Its messages have no key: forecasters would each have a part of each workload."""
+    settings = adapters_settings(tmp_path, kafka_broker.settings())
+    topic = service_options(settings).samples
+    three = KafkaStream(kafka_broker.settings(topic_prefix=settings.kafka_topic_prefix))
+    three.producer(replace(topic, is_keyed=True)).close()
+
+    with pytest.raises(UnavailableError, match=r"metrics: it has 3 partitions .* no key"):
+        open_stream(settings).consumer(topic, "torn")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import replace
 
@@ -20,11 +19,10 @@ from stream_reading import read, samples, send, until
 
 from energy.errors import InputError, UnavailableError
 from simulator.sandbox.ports import LOOPBACK, free_ports
-from telemetry.adapter_message import AdapterMapping
 from telemetry.kafka import KafkaSettings, KafkaStream
 from telemetry.kafka.dead_letters import VALUE_BYTES_MAX
 from telemetry.kafka.writer import KafkaWriter
-from telemetry.stream.interface import DAY_MILLISECONDS, SAMPLES_TOPIC, Topic
+from telemetry.stream.interface import DAY_MILLISECONDS, SAMPLES_TOPIC
 
 GOOD = samples(keys=1, minutes=1)[0]
 
@@ -95,31 +93,6 @@ def test_poison_without_a_place_to_go_is_counted(kafka_broker: KafkaBroker):
 
     assert record.message == GOOD
     assert consumer.dead_letters_total() == consumer.dead_letters_lost_total() == 2
-    consumer.close()
-
-
-def test_messages_of_the_adapter_are_read_as_samples(kafka_broker: KafkaBroker):
-    """A topic is a name and a way to read it; what is none of ours is passed over."""
-    settings = kafka_broker.settings(partitions=1)
-    mapping = AdapterMapping(fields_by_metric={"requests:rate1m": "requests_per_second"})
-    topic = Topic(name="metrics", decode=mapping.decode, retention_milliseconds=DAY_MILLISECONDS)
-    stream = KafkaStream(settings)
-    stream.producer(topic).close()
-    labels = {"namespace": "shop", "name": "web"}
-    ours = {"timestamp": "2024-05-01T10:00:00Z", "value": "3", "name": "requests:rate1m"}
-    other = {**ours, "name": "up", "labels": {}}
-    write(
-        settings,
-        topic.name,
-        *(json.dumps(each).encode() for each in (other, ours | {"labels": labels})),
-    )
-    consumer = stream.consumer(topic, "adapter")
-
-    (record,) = read(consumer, count=1)
-
-    assert (record.key, record.offset) == ("shop/Deployment/web", 1)
-    assert consumer.dead_letters_total() == 0
-    assert consumer.lag_messages() == {0: 0}
     consumer.close()
 
 
