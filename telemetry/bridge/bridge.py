@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from threading import Event, Lock
 from typing import Final
@@ -55,7 +55,8 @@ class _Sent:
     """A piece that waits for its acknowledgement."""
 
     piece: _Piece
-    samples: Sequence[TrafficSample]
+    samples: int
+    newest: Sequence[TrafficSample]
 
 
 class Bridge:
@@ -142,15 +143,17 @@ class Bridge:
         now_seconds = self._core.now_seconds(self._now())
         pieces = self._core.minutes_due(now_seconds)
         self._note_backlog(pieces, now_seconds)
-        sent = {each.piece.minutes for each in self._sent}
-        for piece in pieces:
-            if piece not in sent and self._postponed.get(piece, 0) <= self.turns:
-                newest = max(each.last for each in pieces)
-                return piece, piece.last == newest and self._core.is_latest(piece, now_seconds)
-        return None
+        # Pieces are cut anew each time, so minutes are left alone and not pieces.
+        self._postponed = {
+            minutes: turn for minutes, turn in self._postponed.items() if turn > self.turns
+        }
+        leaving = (*self._postponed, *(each.piece.minutes for each in self._sent))
+        piece = next(iter(self._core.minutes_due(now_seconds, leaving=leaving)), None)
+        return None if piece is None else (piece, self._core.is_latest(piece, now_seconds))
 
     def _carry(self, minutes: MinuteRange, is_newest: bool) -> None:  # noqa: FBT001
         late = 0
+        samples: Iterable[TrafficSample]
         try:
             if is_newest:
                 samples, late = self._core.read_with_late(minutes)
@@ -170,11 +173,15 @@ class Bridge:
         lacks = reading is not None and reading.lacks
         self._hand_on(_Piece(minutes=minutes, late=late, is_newest=is_newest, lacks=lacks), samples)
 
-    def _hand_on(self, piece: _Piece, samples: Sequence[TrafficSample]) -> None:
+    def _hand_on(self, piece: _Piece, samples: Iterable[TrafficSample]) -> None:
         producer = self._opened()
+        count, newest = 0, []
         for sample in samples:
             producer.send(sample)
-        self._sent.append(_Sent(piece=piece, samples=samples))
+            count += 1
+            if self._core.is_remembered(sample, piece.minutes):
+                newest.append(sample)
+        self._sent.append(_Sent(piece=piece, samples=count, newest=newest))
         self._settle()
 
     def _carry_again(self, stopping: Event | None) -> None:
@@ -227,14 +234,14 @@ class Bridge:
         piece = sent.piece
         if piece.lacks and not len(self._core.lacking):
             self._again_turn = self.turns + AGAIN_TURNS
-        self._core.acknowledge(piece.minutes, sent.samples, lacks=piece.lacks)
+        self._core.acknowledge(piece.minutes, sent.newest, lacks=piece.lacks)
         state = self._core.state
         if self._state_file is not None and state is not None:
             self._state_file.write(state)
         before = self._figures
         minutes = 0 if piece.is_again else len(piece.minutes)
         self._note(
-            samples=before.samples + len(sent.samples),
+            samples=before.samples + sent.samples,
             samples_late=before.samples_late + piece.late,
             minutes=before.minutes + minutes,
             minutes_backfilled=before.minutes_backfilled + (0 if piece.is_newest else minutes),

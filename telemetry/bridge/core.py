@@ -7,6 +7,7 @@ from typing import Final
 
 from telemetry.bridge.minutes import (
     MINUTES_MAX,
+    NEWEST_MINUTES,
     MinuteRange,
     MinuteSet,
     due,
@@ -18,8 +19,11 @@ from telemetry.traffic.assembly import MINUTE_SECONDS
 from telemetry.traffic.query import Signal
 from telemetry.traffic.reader import TrafficReader, TrafficReading
 
-#: Six hours: what one query gives is then a few megabytes for a thousand workloads.
+#: Six hours at most, of few workloads.
 PIECE_MINUTES: Final = 360
+#: What is read at once, whatever the number of workloads: of each sample there are six values in
+#: Prometheus' answers, some 200 bytes of JSON each while they are parsed.
+PIECE_SAMPLES: Final = 50_000
 #: What a signal was not answered for is asked for again for a day, then done without.
 LACKING_MINUTES_MAX: Final = 1440
 
@@ -49,7 +53,7 @@ class BridgeCore:
             delay_seconds: after this a minute's scrapes have arrived.
             reread_minutes: so many minutes before the newest are read again with it, for samples
                 that came late.
-            piece_minutes: what is read at once.
+            piece_minutes: what is read at once at most; less of many workloads.
             state: what was done before.
         """
         self._reader = reader
@@ -60,6 +64,7 @@ class BridgeCore:
         self._since = None if state is None else state.since
         self._done = MinuteSet() if state is None else state.done
         self._lacking = MinuteSet()
+        self._workloads: int | None = None
         self._handed: dict[tuple[str, int], TrafficSample] = {}
         self.last_reading: TrafficReading | None = None
 
@@ -78,7 +83,14 @@ class BridgeCore:
     def lacking_pieces(self) -> tuple[MinuteRange, ...]:
         """The same in pieces to be read again, the oldest first."""
         ranges = self._lacking.ranges
-        return tuple(piece for each in ranges for piece in each.pieces(self._piece_minutes))
+        return tuple(piece for each in ranges for piece in each.pieces(self.piece_minutes))
+
+    @property
+    def piece_minutes(self) -> int:
+        """What is read at once: few minutes until it is known of how many workloads."""
+        if self._workloads is None:
+            return min(NEWEST_MINUTES, self._piece_minutes)
+        return max(1, min(self._piece_minutes, PIECE_SAMPLES // max(1, self._workloads)))
 
     def now_seconds(self, own_seconds: float) -> float:
         """The earlier of our clock and Prometheus': a minute is complete when both say so.
@@ -88,8 +100,10 @@ class BridgeCore:
         """
         return min(own_seconds, self._reader.now_seconds())
 
-    def minutes_due(self, now_seconds: float) -> tuple[MinuteRange, ...]:
-        """Return what is to be read now, the newest piece first, then the oldest ones.
+    def minutes_due(
+        self, now_seconds: float, *, leaving: Iterable[MinuteRange] = ()
+    ) -> tuple[MinuteRange, ...]:
+        """Return what is to be read now, in the order of `due`, but for what is to be left alone.
 
         Where the clock has gone back, minutes that are no longer over are forgotten: they are read
         when they are.
@@ -101,7 +115,8 @@ class BridgeCore:
         self._done = self._done.within(MinuteRange(max(0, latest - MINUTES_MAX + 1), latest))
         day = MinuteRange(max(0, latest - LACKING_MINUTES_MAX + 1), latest)
         self._lacking = self._lacking.within(day)
-        return due(self._done, since=self._since, latest=latest, piece_minutes=self._piece_minutes)
+        done = MinuteSet.of((*self._done.ranges, *leaving))
+        return due(done, since=self._since, latest=latest, piece_minutes=self.piece_minutes)
 
     def is_latest(self, minutes: MinuteRange, now_seconds: float) -> bool:
         """Whether these end with the last complete minute."""
@@ -117,14 +132,23 @@ class BridgeCore:
         following = latest_complete(now_seconds, self._delay_seconds) + 1
         return following * MINUTE_SECONDS + self._delay_seconds
 
-    def read(self, minute_first: int, minute_last: int) -> list[TrafficSample]:
+    def read(self, minute_first: int, minute_last: int) -> Iterable[TrafficSample]:
         """Return the samples of these minutes, both ends included, by minute and key.
+
+        They are made as they are looked at, and anew each time.
 
         Raises:
             PrometheusError: see `TrafficReader.read`.
         """
         self.last_reading = self._reader.read(minute_first, minute_last)
-        return list(self.last_reading.assembly.samples)
+        assembly = self.last_reading.assembly
+        # The most that there ever were: a minute in which Prometheus was away tells of none.
+        self._workloads = max(self._workloads or 0, assembly.keys)
+        return assembly.samples
+
+    def is_remembered(self, sample: TrafficSample, minutes: MinuteRange) -> bool:
+        """Whether a sample that was handed on with these minutes may be compared to a later one."""
+        return _minute(sample) > minutes.last - self._reread_minutes
 
     def read_with_late(self, minutes: MinuteRange) -> tuple[list[TrafficSample], int]:
         """Return the samples of these minutes, and what has changed in those just before them.
@@ -139,13 +163,15 @@ class BridgeCore:
         seen = {minute for _, minute in self._handed if minute < minutes.first}
         first = min((m for m in seen if m >= minutes.first - self._reread_minutes), default=None)
         found = self.read(minutes.first if first is None else first, minutes.last)
-        fresh = [sample for sample in found if _minute(sample) >= minutes.first]
-        late = [
-            merged
-            for sample in found
-            if _minute(sample) in seen
-            and (merged := self._merged(sample)) != self._handed.get(_place(sample))
-        ]
+        fresh: list[TrafficSample] = []
+        late: list[TrafficSample] = []
+        for sample in found:
+            if _minute(sample) >= minutes.first:
+                fresh.append(sample)
+            elif _minute(sample) in seen:
+                merged = self._merged(sample)
+                if merged != self._handed.get(_place(sample)):
+                    late.append(merged)
         return [*late, *fresh], len(late)
 
     def acknowledge(
@@ -155,7 +181,7 @@ class BridgeCore:
 
         Args:
             minutes: what was read.
-            samples: what was handed on, late ones too; the newest are remembered.
+            samples: what was handed on, late ones too; the newest (`is_remembered`) will do.
             lacks: whether a signal was not answered for, and is to be asked for again.
         """
         self._done = self._done.with_range(minutes)

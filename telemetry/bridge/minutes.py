@@ -14,6 +14,10 @@ from telemetry.traffic.assembly import MINUTE_SECONDS
 #: The forecaster looks back no further.
 DAYS_MAX: Final = 8
 MINUTES_MAX: Final = DAYS_MAX * 24 * 60
+#: The present must not wait for the past, nor fail with it.
+NEWEST_MINUTES: Final = 10
+#: What forecasts look at most comes before the rest of the past.
+RECENT_MINUTES: Final = 360
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -101,8 +105,9 @@ def latest_complete(now_seconds: float, delay_seconds: float) -> int:
 def due(done: MinuteSet, *, since: int, latest: int, piece_minutes: int) -> tuple[MinuteRange, ...]:
     """What is to be read, in pieces, in the order in which it is.
 
-    The newest piece comes first, since somebody waits for it; then what is missing before it, the
-    oldest first. Nothing is older than eight days.
+    The newest few minutes come first and alone, since somebody waits for them; then what is
+    missing of the newest hours, then what is older, each from its oldest. Nothing is older than
+    eight days.
 
     Args:
         done: what was read and acknowledged.
@@ -113,11 +118,10 @@ def due(done: MinuteSet, *, since: int, latest: int, piece_minutes: int) -> tupl
     first = max(since, latest - MINUTES_MAX + 1)
     if first > latest:
         return ()
-    pieces = [
-        piece
-        for gap in done.missing_in(MinuteRange(first, latest)).ranges
-        for piece in gap.pieces(piece_minutes)
-    ]
-    if pieces and pieces[-1].last == latest:
-        pieces = [pieces[-1], *pieces[:-1]]
-    return tuple(pieces)
+    newest = MinuteRange(max(first, latest - min(NEWEST_MINUTES, piece_minutes) + 1), latest)
+    missing = done.missing_in(MinuteRange(first, latest))
+    now = tuple(each for each in missing.within(newest).ranges if each.last == latest)
+    before = missing.without(MinuteSet(now))
+    pieces = [piece for gap in before.ranges for piece in gap.pieces(piece_minutes)]
+    recent = latest - RECENT_MINUTES
+    return (*now, *sorted(pieces, key=lambda piece: (piece.last <= recent, piece)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,16 +35,31 @@ class Assembly:
     """What became of the answers.
 
     Attributes:
-        samples: by minute, then by key.
+        samples: by minute, then by key; made anew at each look, since all of them at once take
+            some 1.6 kB each.
+        keys: how many workloads they are of.
         workloads: how many have a value of each signal.
         refused: values of each signal that cannot be: negative, or absurdly large.
         strangers: labels that lead to no workload, as `source: namespace/name`, the first few.
     """
 
-    samples: tuple[TrafficSample, ...]
+    samples: Iterable[TrafficSample]
     workloads: Mapping[Signal, int]
     refused: Mapping[Signal, int]
     strangers: tuple[str, ...]
+    keys: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The samples of a table, each made when it is looked at."""
+
+    table: Mapping[str, Mapping[Signal, Values]]
+    minute_first: int
+    minute_last: int
+
+    def __iter__(self) -> Iterator[TrafficSample]:
+        return _samples(self.table, self.minute_first, self.minute_last)
 
 
 def assembled(
@@ -82,10 +97,11 @@ def assembled(
             if not np.isnan(values).all():
                 table.setdefault(key, {}).setdefault(signal, values)
     return Assembly(
-        samples=tuple(_samples(table, minute_first, minute_last)),
+        samples=_Rows(table, minute_first, minute_last),
         workloads=Counter(signal for signals in table.values() for signal in signals),
         refused=+refused,
         strangers=tuple(sorted(strangers)[:STRANGERS_MAX]),
+        keys=len(table),
     )
 
 
@@ -144,7 +160,7 @@ def _said(query: TrafficQuery, labels: Mapping[str, str]) -> list[str]:
 
 def _samples(
     table: Mapping[str, Mapping[Signal, Values]], minute_first: int, minute_last: int
-) -> Iterable[TrafficSample]:
+) -> Iterator[TrafficSample]:
     rows = [
         (key, [(str(signal), values.tolist()) for signal, values in signals.items()])
         for key, signals in sorted(table.items())

@@ -5,18 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from scripted_prometheus import Answer, Script, answering, said
 
 from telemetry.bridge.bridge import AGAIN_TURNS, Bridge
-from telemetry.bridge.core import BridgeCore
+from telemetry.bridge.core import PIECE_SAMPLES, BridgeCore
 from telemetry.messages import TrafficSample
 from telemetry.prometheus import Prometheus, PrometheusSettings
 from telemetry.stream.interface import SAMPLES_TOPIC
 from telemetry.stream.memory import MemoryStream
+from telemetry.traffic.assembly import Assembly
 from telemetry.traffic.query import Naming, Signal, TrafficQuery
-from telemetry.traffic.reader import TrafficOptions, TrafficReader
+from telemetry.traffic.reader import TrafficOptions, TrafficReader, TrafficReading
 
 TIMED_OUT = said(503, "timeout", "query timed out in expression evaluation")
 BROKEN = said(500, "internal", "expanding series: open block: input/output error")
@@ -137,3 +140,74 @@ def test_no_workload_is_made_up_while_nobody_says_whose_a_service_is(part: str) 
         stage.now_seconds += 60
         assert {each.key for each in stage.turn()} == {"shop/Deployment/web"}
         assert "names of" in stage.bridge.figures().doubts[0]
+
+
+class Crowd:
+    """A reader of so many workloads, which keeps how much of them it gave at once."""
+
+    def __init__(self, workloads: int) -> None:
+        self.workloads = workloads
+        self.asked: list[range] = []
+
+    def now_seconds(self) -> float:
+        """Be of the test's opinion."""
+        return float("inf")
+
+    def read(self, minute_first: int, minute_last: int) -> TrafficReading:
+        """Give nothing, of many."""
+        self.asked.append(range(minute_first, minute_last + 1))
+        found = Assembly(samples=(), workloads={}, refused={}, strangers=(), keys=self.workloads)
+        return TrafficReading(assembly=found, failures=(), failed={})
+
+
+class Sink:
+    """A writer that keeps nothing."""
+
+    def send(self, message: object) -> None:
+        """Take it."""
+
+    def flush(self, timeout_seconds: float) -> None:
+        """Have it."""
+
+    def failed_total(self) -> int:
+        """Give none up."""
+        return 0
+
+    def close(self) -> None:
+        """Be let go."""
+
+
+@pytest.mark.parametrize("workloads", [0, 100, 1_000, 10_000, 100_000])
+def test_no_more_is_read_at_once_than_memory_holds(workloads: int) -> None:
+    """Ten minutes until it is known of how many, then as many as fit; and every minute once."""
+    crowd = Crowd(workloads)
+    core = BridgeCore(crowd, backfill_minutes=1000, reread_minutes=0)
+    Bridge(core, Sink, now=lambda: 1_000_000.0).turn()
+
+    assert len(crowd.asked[0]) == 10
+    most = max(len(minutes) for minutes in crowd.asked[1:])
+    assert most == max(1, min(360, PIECE_SAMPLES // max(1, workloads)))
+    assert sorted(minute for minutes in crowd.asked for minute in minutes) == list(
+        range(crowd.asked[0][-1] - 999, crowd.asked[0][-1] + 1)
+    )
+
+
+def test_a_past_that_takes_too_long_does_not_keep_the_present(stage: Stage) -> None:
+    """The newest minutes are read alone, and next time there are some again."""
+    late = said(503, "timeout", "query timed out in expression evaluation")
+
+    def of_more_than_ten_minutes(request: BaseHTTPRequestHandler) -> None:
+        span = parse_qs(urlsplit(request.path).query)
+        if float(span["end"][0]) - float(span["start"][0]) > 600:
+            late(request)
+        else:
+            stage.script.answer(request)
+
+    stage.script.faults = {"requests": of_more_than_ten_minutes}
+    first = stage.turn()
+    stage.now_seconds += 60
+    second = stage.turn()
+
+    assert (len(first), len(second)) == (10, 1)
+    assert stage.bridge.figures().troubles == ()
+    assert stage.bridge.figures().minutes_missing == 90

@@ -121,11 +121,11 @@ def test_every_minute_of_a_range_is_there(prometheus: Prometheus, traffic_histor
     reader = TrafficReader(prometheus, options(*PRESETS))
     first, last = traffic_history.minute_last - 20, traffic_history.minute_last
 
-    whole = reader.read(first, last).assembly.samples
+    whole = tuple(reader.read(first, last).assembly.samples)
 
     assert len(whole) == 21 * len({sample.key for sample in whole})
     alone = reader.read(first + 7, first + 7).assembly.samples
-    assert alone == tuple(
+    assert tuple(alone) == tuple(
         sample for sample in whole if sample.timestamp_milliseconds == (first + 7) * 60_000
     )
 
