@@ -132,6 +132,8 @@ class Prometheus:
             InputError: there is no such CA file.
         """
         self.settings = settings
+        self.queries_total = 0
+        """Queries that have ended, well or not."""
         auth = (settings.username, settings.password.get_secret_value())
         options: dict[str, Any] = {"auth": auth} if settings.username else {}
         self._headers = {"User-Agent": "negawatt"}
@@ -227,6 +229,8 @@ class Prometheus:
                 mend="check the address, and that Prometheus runs",
                 kind="unreachable",
             ) from error
+        finally:
+            self.queries_total += 1
 
 
 class _RefusedError(Exception):

@@ -93,6 +93,7 @@ class Bridge:
         self._given_up = 0
         self._postponed: dict[MinuteRange, int] = {}
         self._again_turn = 0
+        self._handed = 0
         self.turns = 0
         self._figures = BridgeFigures()
         self._lock = Lock()
@@ -132,6 +133,10 @@ class Bridge:
         except Exception as error:  # noqa: BLE001 - the thread outlives what nobody foresaw
             _log.exception("the turn ended early")
             self._note(troubles=(f"internal error: {type(error).__name__}, see the log",))
+
+    def progress(self) -> tuple[int, ...]:
+        """What grows as long as anything goes on, from any thread: a piece may take long."""
+        return (self.turns, self._handed, self._core.queries_total(), self.figures().minutes)
 
     def figures(self) -> BridgeFigures:
         """What there is to tell, from any thread."""
@@ -179,6 +184,7 @@ class Bridge:
         for sample in samples:
             producer.send(sample)
             count += 1
+            self._handed += 1
             if self._core.is_remembered(sample, piece.minutes):
                 newest.append(sample)
         self._sent.append(_Sent(piece=piece, samples=count, newest=newest))

@@ -92,6 +92,10 @@ class BridgeCore:
             return min(NEWEST_MINUTES, self._piece_minutes)
         return max(1, min(self._piece_minutes, PIECE_SAMPLES // max(1, self._workloads)))
 
+    def queries_total(self) -> int:
+        """See `TrafficReader.queries_total`."""
+        return self._reader.queries_total()
+
     def now_seconds(self, own_seconds: float) -> float:
         """The earlier of our clock and Prometheus': a minute is complete when both say so.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from threading import Event, Thread
 from typing import Final, Self
 
 from telemetry.bridge.bridge import Bridge
 from telemetry.bridge.figures import BridgeFigures
 
-#: One piece takes no longer than its queries and its flush may.
+#: No one query takes that long, nor a flush.
 HANGING_SECONDS: Final = 600.0
 STOP_SECONDS: Final = 10.0
 
@@ -17,11 +18,12 @@ STOP_SECONDS: Final = 10.0
 class BridgeThread:
     """Runs a bridge between `with` and its end."""
 
-    def __init__(self, bridge: Bridge) -> None:
+    def __init__(self, bridge: Bridge, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._bridge = bridge
+        self._monotonic = monotonic
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="bridge", daemon=True)
-        self._moved_at = time.monotonic()
+        self._moved_at = self._monotonic()
         self._moved: tuple[object, ...] = ()
 
     def __enter__(self) -> Self:
@@ -40,10 +42,10 @@ class BridgeThread:
 
     def hangs(self) -> bool:
         """Whether the thread has ended, or has not moved for ten minutes."""
-        moved = (self._bridge.turns, self._bridge.figures().minutes)
+        moved = self._bridge.progress()
         if moved != self._moved:
-            self._moved, self._moved_at = moved, time.monotonic()
-        return not self._thread.is_alive() or time.monotonic() - self._moved_at > HANGING_SECONDS
+            self._moved, self._moved_at = moved, self._monotonic()
+        return not self._thread.is_alive() or self._monotonic() - self._moved_at > HANGING_SECONDS
 
     def _run(self) -> None:
         self._bridge.run(self._stopping)

@@ -121,6 +121,10 @@ class TrafficReader:
             lacks=failures.lacks,
         )
 
+    def queries_total(self) -> int:
+        """How many queries have ended, well or not; from any thread."""
+        return sum(asker.queries_total for asker in self._askers)
+
     def now_seconds(self) -> float:
         """Return Prometheus' own time.
 

@@ -6,13 +6,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
+from threading import Semaphore
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from scraped_prometheus import wait_until
 from scripted_prometheus import Answer, Script, answering, said
 
 from telemetry.bridge.bridge import AGAIN_TURNS, Bridge
 from telemetry.bridge.core import PIECE_SAMPLES, BridgeCore
+from telemetry.bridge.service import HANGING_SECONDS, BridgeThread
 from telemetry.messages import TrafficSample
 from telemetry.prometheus import Prometheus, PrometheusSettings
 from telemetry.stream.interface import SAMPLES_TOPIC
@@ -149,6 +152,10 @@ class Crowd:
         self.workloads = workloads
         self.asked: list[range] = []
 
+    def queries_total(self) -> int:
+        """Have asked as often."""
+        return len(self.asked)
+
     def now_seconds(self) -> float:
         """Be of the test's opinion."""
         return float("inf")
@@ -211,3 +218,31 @@ def test_a_past_that_takes_too_long_does_not_keep_the_present(stage: Stage) -> N
     assert (len(first), len(second)) == (10, 1)
     assert stage.bridge.figures().troubles == ()
     assert stage.bridge.figures().minutes_missing == 90
+
+
+def test_a_piece_that_takes_long_is_no_hanging_thread() -> None:
+    """Each query that ends is a movement, until none does for ten minutes."""
+    script, go = Script(), Semaphore(0)
+    now_seconds = [0.0]
+
+    def slow(request: BaseHTTPRequestHandler) -> None:
+        go.acquire(timeout=30)
+        script.answer(request)
+
+    queries = tuple(replace(CPU, source=f"query {number}") for number in range(4))
+    script.faults = {"cores": slow}
+    with answering(script) as url:
+        bridge = Stage(script, url, *queries).bridge
+        with BridgeThread(bridge, monotonic=lambda: now_seconds[0]) as thread:
+            wait_until(lambda: script.asked.count("cores") == 2)  # by both threads
+            assert not thread.hangs()
+            waiting = bridge.progress()
+            now_seconds[0] += HANGING_SECONDS - 1
+            go.release()
+            wait_until(lambda: bridge.progress() != waiting)
+            assert not thread.hangs()
+            now_seconds[0] += HANGING_SECONDS - 1
+            assert not thread.hangs()
+            now_seconds[0] += 2
+            assert thread.hangs()
+            go.release(100)
