@@ -1,7 +1,7 @@
 """How long a day of 100 workloads takes from Prometheus to the stream, after an outage.
 
-    .venv/bin/python bench/backfill_rate.py [--workloads 100] [--hours 24] [--stream memory|kafka|none]
-        [--rounds 3] [--output table|json]
+    .venv/bin/python bench/backfill_rate.py [--workloads 100] [--hours 24] [--rounds 3]
+        [--stream memory,kafka,none] [--output table|json]
 
 A real Prometheus is filled by `promtool tsdb create-blocks-from openmetrics` with a day of what
 ingress-nginx, cAdvisor and kube-state-metrics say of so many Deployments of one pod each, scraped
@@ -9,9 +9,10 @@ every 30 s (ingress-nginx: one counter and a histogram of twelve buckets). The b
 of it with its own presets and settings, all six signals, and hands 1,440 samples a workload on; the
 time is of its one turn, from the first query to the last acknowledgement. `kafka` is a broker that
 is started for it on loopback; `memory` leaves Kafka out; `none` keeps nothing, so that what is
-resident is the bridge's own, as for `--workloads 1000 --hours 2 --stream none`. CPU is of Prometheus and the bridge, which
-wait for each other: on an idle machine their sum is about the time. Figures are simulated traffic
-on real components. The project's bar: a day of 100 workloads in 30 s.
+resident is the bridge's own, as for `--workloads 1000 --hours 1 --stream none`. CPU is of
+Prometheus and the bridge, which wait for each other: on an idle machine their sum is about the
+time. Figures are simulated traffic on real components. The project's bar: a day
+of 100 workloads in 30 s.
 """
 
 from __future__ import annotations
