@@ -6,7 +6,9 @@ It belongs to one thread. Time comes in as an argument; what another thread may 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import logging
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -25,11 +27,17 @@ from forecaster.shadow import Shadow
 from ledger.record import Record
 from telemetry.messages import TrafficForecast
 
+_log = logging.getLogger(__name__)
+
 Sections = Mapping[str, Mapping[str, npt.NDArray[Any]]]
 ENGINE, INTAKE, ERRORS, ANOMALIES = "engine", "intake", "errors", "anomalies"
 #: What a new process learns from at once takes it a minute or so: two days of 500 workloads.
 LEARNT_MINUTES: Final = 2880
 LEARNT_KEYS: Final = 500
+#: So much is learnt from in one turn, in some seconds: others are not kept waiting.
+LEARNT_AT_ONCE_MINUTES: Final = 200_000
+#: After this a workload whose minutes could not be handed on is tried again.
+RETRY_SECONDS: Final = 60.0
 Minutes = tuple[Integers, Floats]
 
 
@@ -43,14 +51,15 @@ class CoreOptions:
         valid_seconds: how long a forecast may be used.
         ledger_keys_max: of how many workloads errors, and of an hour's anomalies how many, go to
             the ledger.
-        gathered_max: minutes that gather at most while the past is read; 100 bytes each.
+        gathered_max: minutes that gather at most while the past is read, beside those that are to
+            be learnt from; 100 bytes each.
     """
 
     wait_seconds: float = 20.0
     sample_age_seconds_max: float = 300.0
     valid_seconds: float = 300.0
     ledger_keys_max: int = 500
-    gathered_max: int = 1_000_000
+    gathered_max: int = 500_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +97,14 @@ class Core:
         self.latest: dict[str, Latest] = {}
         self.stale_keys = 0
         self.published_total = self.withheld_total = 0
+        #: How often minutes could not be handed on, and of which workloads since when.
+        self.put_failures_total = 0
+        self.failing: dict[str, float] = {}
         self._partitions: dict[str, int] = {}
+        #: Workloads that came without a state: their past is still to be learnt from.
+        self._unlearnt: set[str] = set()
+        self._gathers_to = options.gathered_max
+        self._now_seconds = 0.0
 
     def take(
         self,
@@ -99,23 +115,26 @@ class Core:
         now_seconds: float,
     ) -> None:
         """Take a sample of a workload; what cannot be taken is counted."""
+        is_new = key not in self._partitions
         if self.intake.take(key, timestamp_milliseconds, requests_per_second, now_seconds) is None:
             self._partitions[key] = partition
+            if is_new:
+                self._unlearnt.add(key)
 
-    def turn(self, now_seconds: float, *, catches_up: bool = False) -> Outcome:
+    def turn(self, now_seconds: float, *, behind: Container[int] = frozenset()) -> Outcome:
         """Hand new minutes to the engine, and forecast what is due.
 
-        While it catches up nothing is forecast: minutes gather, so that a long past is learnt from
-        at once.
+        Of partitions that are behind nothing is forecast: their minutes gather, so that a long past
+        is learnt from at once. All others are served meanwhile.
         """
-        if catches_up and self.intake.fresh_count < self.options.gathered_max:
-            return Outcome()
-        fresh = self.intake.fresh()
-        self._hand_on(fresh, now_seconds)
-        if catches_up:
-            return Outcome()
-        self.schedule.touched(fresh)
-        due = self.schedule.due(now_seconds, self.intake.keys(), self.intake.newest_milliseconds)
+        self._now_seconds = now_seconds
+        self.schedule.touched(self._hand_on(now_seconds, behind))
+        served = (
+            key
+            for key in tuple(self.intake.keys())
+            if key not in self._unlearnt and self._partitions[key] not in behind
+        )
+        due = self.schedule.due(now_seconds, served, self.intake.newest_milliseconds)
         if due is None:
             return Outcome()
         ended = self._close(due, now_seconds) if due.closes else ()
@@ -124,25 +143,102 @@ class Core:
         outcome = self._forecast(due)
         return replace(outcome, records=(*ended, *outcome.records))
 
-    def _hand_on(self, fresh: Mapping[str, Minutes], now_seconds: float) -> None:
-        known = set(self.engine.keys())
-        since = self._learns_since(now_seconds, len(known | fresh.keys()))
-        new = {}
-        for key, (minutes, values) in fresh.items():
-            if key in known:  # what it learnt must not be learnt again
-                self.put += self.engine.put(key, minutes, values)
-            else:
-                old = minutes < since
-                self.put += self.engine.put(key, minutes[old], values[old])
-                new[key] = (minutes[~old], values[~old])
-            if self.shadow is not None:
-                self.shadow.put(key, minutes, values)
-        if new:
-            self.put += self.engine.put_all(new)
+    def _hand_on(self, now_seconds: float, behind: Container[int]) -> tuple[str, ...]:
+        """Give the engine what may be given; the workloads that are served with it now."""
+        waiting = self.intake.waiting()
+        if not waiting:
+            return ()
+        ready = [
+            key
+            for key in waiting
+            if self._partitions[key] not in behind and self._may_be_tried(key, now_seconds)
+        ]
+        if len(ready) == len(waiting):
+            self._gathers_to = self.options.gathered_max
+        elif self.intake.fresh_count >= self._gathers_to:
+            self._make_room(waiting, now_seconds)
+        known = self._put(self.intake.fresh(k for k in ready if k not in self._unlearnt))
+        budget = LEARNT_AT_ONCE_MINUTES
+        new = []
+        for key in ready:
+            if key in self._unlearnt and budget > 0:
+                new.append(key)
+                budget -= waiting[key]
+        learnt = self._learn(self.intake.fresh(new), now_seconds) if new else ()
+        return (*known, *learnt)
 
-    def _learns_since(self, now_seconds: float, keys: int) -> int:
+    def _make_room(self, waiting: Iterable[str], now_seconds: float) -> None:
+        """Hand on early what is only looked back on; what is to be learnt from gathers on."""
+        tried = [key for key in waiting if self._may_be_tried(key, now_seconds)]
+        new = [key for key in tried if key in self._unlearnt]
+        self._put(self.intake.fresh(key for key in tried if key not in self._unlearnt))
+        self._put(self.intake.fresh(new, before_minute=self._learns_since(now_seconds)))
+        self._gathers_to = self.intake.fresh_count + self.options.gathered_max
+
+    def _put(self, fresh: Mapping[str, Minutes]) -> list[str]:
+        """Put what is not learnt from; the workloads that were. What fails waits."""
+        done = []
+        for key, (minutes, values) in fresh.items():
+            try:
+                self.put += self.engine.put(key, minutes, values)
+            except Exception:  # noqa: BLE001 - logged there
+                self._put_failed(key, minutes, values)
+            else:
+                self._put_done(key, minutes, values)
+                done.append(key)
+        return done
+
+    def _learn(self, fresh: Mapping[str, Minutes], now_seconds: float) -> list[str]:
+        """Put new workloads and learn from their past; those that were. What fails waits."""
+        since = self._learns_since(now_seconds)
+        old = {key: (m[m < since], v[m < since]) for key, (m, v) in fresh.items()}
+        done = set(self._put(old))
+        new = {key: (m[m >= since], v[m >= since]) for key, (m, v) in fresh.items()}
+        for key in new.keys() - done:
+            self.intake.put_back(key, *new[key])
+        learnt = {key: new[key] for key in new if key in done}
+        try:
+            self.put += self.engine.put_all(learnt)
+        except Exception:  # noqa: BLE001 - one is broken, or all: each is tried by itself
+            _log.exception("%d workloads could not be learnt from together", len(learnt))
+            learnt = {key: given for key, given in learnt.items() if self._learn_one(key, given)}
+        for key, given in learnt.items():
+            self._put_done(key, *given)
+        self._unlearnt -= learnt.keys()
+        return list(learnt)
+
+    def _learn_one(self, key: str, given: Minutes) -> bool:
+        try:
+            self.put += self.engine.put_all({key: given})
+        except Exception:  # noqa: BLE001 - logged there
+            self._put_failed(key, *given)
+            return False
+        return True
+
+    def _put_done(self, key: str, minutes: Integers, values: Floats) -> None:
+        self.failing.pop(key, None)
+        if self.shadow is not None:
+            self.shadow.put(key, minutes, values)
+
+    def _put_failed(self, key: str, minutes: Integers, values: Floats) -> None:
+        """Within `except`: one workload fails alone, and nothing of it is lost."""
+        self.intake.put_back(key, minutes, values)
+        self.put_failures_total += 1
+        if key not in self.failing:
+            _log.exception("the minutes of %s could not be handed on; they wait", key)
+        self.failing[key] = self._now_seconds
+
+    def _may_be_tried(self, key: str, now_seconds: float) -> bool:
+        failed = self.failing.get(key)
+        return failed is None or abs(now_seconds - failed) >= RETRY_SECONDS
+
+    def unkept(self) -> frozenset[int]:
+        """The partitions of which minutes wait: a state would say that they are in it."""
+        return frozenset(self._partitions[key] for key in self.intake.waiting())
+
+    def _learns_since(self, now_seconds: float) -> int:
         """From which minute on a past is learnt from: two days, less where there are many."""
-        share = min(1.0, LEARNT_KEYS / max(1, keys))
+        share = min(1.0, LEARNT_KEYS / max(1, len(self._partitions)))
         return int(now_seconds // 60 - LEARNT_MINUTES * share)
 
     def _forecast(self, due: Due) -> Outcome:
@@ -193,8 +289,12 @@ class Core:
         """The workloads of a partition."""
         return tuple(key for key, number in self._partitions.items() if number == partition)
 
+    def key_counts(self) -> Mapping[int, int]:
+        """How many workloads each partition has."""
+        return Counter(self._partitions.values())
+
     def export(self, partition: int) -> dict[str, Arrays]:
-        """All that is known of a partition's workloads; hand new minutes on before (`turn`)."""
+        """All that is known of a partition's workloads, but for what waits (see `unkept`)."""
         keys = self.keys_of(partition)
         if not keys:
             return {}
@@ -224,6 +324,7 @@ class Core:
             self.drop(keys)
             raise
         self._partitions.update(dict.fromkeys(keys, partition))
+        self._unlearnt |= set(keys) - set(self.engine.keys())
 
     def drop(self, keys: Iterable[str]) -> None:
         """Forget workloads."""
@@ -236,6 +337,8 @@ class Core:
             part.drop(keys)
         for key in keys:
             self._partitions.pop(key, None)
+            self._unlearnt.discard(key)
+            self.failing.pop(key, None)
             self.latest.pop(key, None)
 
     def swap(self, engine: ForecastEngine) -> None:

@@ -57,7 +57,7 @@ class Intake:
     def __init__(self) -> None:
         self._series: dict[str, _Series] = {}
         self._touched: set[str] = set()
-        #: How many minutes wait in `fresh`, about.
+        #: How many minutes wait in `fresh`.
         self.fresh_count = 0
         self.refused: dict[Refusal, int] = dict.fromkeys(REFUSALS, 0)
 
@@ -84,24 +84,45 @@ class Intake:
         merged = _merged(series, minute, timestamp_milliseconds, value)
         if merged is None:
             return None
-        self.fresh_count += 1
+        self.fresh_count += minute not in series.fresh
         series.fresh[minute] = merged
         series.newest_milliseconds = max(series.newest_milliseconds, timestamp_milliseconds)
         self._touched.add(key)
         return None
 
-    def fresh(self) -> dict[str, tuple[Integers, Floats]]:
-        """Minutes and their values that changed since this was asked last, by key."""
+    def waiting(self) -> dict[str, int]:
+        """How many minutes wait to be handed on, by key; those without any are left out."""
+        return {key: len(self._series[key].fresh) for key in self._touched}
+
+    def fresh(
+        self, keys: Iterable[str] | None = None, *, before_minute: int | None = None
+    ) -> dict[str, tuple[Integers, Floats]]:
+        """Minutes and their values that changed since this was asked last, by key.
+
+        Of these keys alone, and of minutes before one alone, where that is said; the rest waits.
+        """
         changed: dict[str, tuple[Integers, Floats]] = {}
-        for key in self._touched:
-            series = self._series[key]
-            minutes = sorted(series.fresh)
-            values = [series.fresh[minute] for minute in minutes]
-            changed[key] = (np.array(minutes, np.int64), np.array(values, np.float64))
-            series.fresh = {}
-        self._touched = set()
-        self.fresh_count = 0
+        for key in tuple(self._touched) if keys is None else keys:
+            if key not in self._touched:
+                continue
+            given = self._series[key].fresh
+            minutes = sorted(m for m in given if before_minute is None or m < before_minute)
+            values = [given.pop(minute) for minute in minutes]
+            self.fresh_count -= len(minutes)
+            if not given:
+                self._touched.discard(key)
+            if minutes:
+                changed[key] = (np.array(minutes, np.int64), np.array(values, np.float64))
         return changed
+
+    def put_back(self, key: str, minutes: Integers, values: Floats) -> None:
+        """Let minutes that `fresh` gave wait again; what came since is newer and stays."""
+        series = self._series[key]
+        for minute, value in zip(minutes.tolist(), values.tolist(), strict=True):
+            if minute not in series.fresh:
+                series.fresh[minute] = value
+                self.fresh_count += 1
+            self._touched.add(key)
 
     def newest_milliseconds(self, key: str) -> int:
         """The time of a workload's newest sample; 0 where there is none."""
@@ -124,7 +145,8 @@ class Intake:
     def drop(self, keys: Iterable[str]) -> None:
         """Forget workloads."""
         for key in keys:
-            self._series.pop(key, None)
+            if (series := self._series.pop(key, None)) is not None:
+                self.fresh_count -= len(series.fresh)
             self._touched.discard(key)
 
     def export(self, keys: Iterable[str]) -> Arrays:

@@ -207,7 +207,7 @@ class Service:
         self._positions.update(positions_of(batch.positions, self._positions.keys()))
 
     def _look_whether_behind(self, consumer: Consumer) -> None:
-        """Until all but a minute or so of what was there is read, a partition's past is gathered."""
+        """Until all of a partition but a minute or so is read, its past is gathered."""
         if self._behind and not self._past_comes():
             lag = consumer.lag_messages()
             keys = self.core.key_counts()

@@ -1,7 +1,8 @@
 """When the state of partitions is written, and that their offsets are committed only afterwards.
 
 Arrays are copied on the forecaster's thread and written on another, so that forecasts go on. What
-is revoked, and all at the end, is written at once.
+is revoked, and all at the end, is written at once. While minutes of a partition still wait to be
+handed on, its state is not written: what comes after the last one is read again.
 """
 
 from __future__ import annotations
@@ -64,9 +65,13 @@ class StateKeeping:
                 return
             self._finish(commit)
         now = self._now()
+        unkept: frozenset[int] | None = None
         for partition in sorted(positions, key=lambda each: self._written_at.get(each, 0.0)):
             if now - self._written_at.get(partition, 0.0) < self._interval_seconds:
                 return
+            unkept = self._core.unkept() if unkept is None else unkept
+            if partition in unkept:
+                continue
             self._written_at[partition] = now
             if self._kept.get(partition) == positions[partition]:
                 continue  # nothing came
@@ -81,8 +86,12 @@ class StateKeeping:
         """Write these partitions now, and commit them: they go to somebody else, or we end."""
         if self._writing is not None:
             self._finish(commit)
+        unkept = self._core.unkept()
         for partition in partitions:
             if partition not in positions:
+                continue
+            if partition in unkept:
+                _log.info("partition %d is read again from its last state on", partition)
                 continue
             state = self._state(partition, positions[partition])
             try:
