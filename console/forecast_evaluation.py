@@ -8,8 +8,9 @@ from functools import partial
 from importlib import resources
 from pathlib import Path
 
+from console.forecast_markdown import command_of, markdown
 from console.forecast_tables import print_tables
-from console.output import HTML, JSON, emit, json_text
+from console.output import HTML, JSON, MARKDOWN, emit, json_text
 from console.progress import live_steps
 from console.provenance import commit
 from forecaster.evaluation.engines import check, forecaster_for
@@ -28,12 +29,14 @@ class Request:
         stress: names of the series that are left out of the means.
         plan: what is evaluated.
         jobs: processes.
+        options: those that say what is judged, for a page that names its command.
     """
 
     files: tuple[Path, ...]
     stress: frozenset[str]
     plan: Plan
     jobs: int
+    options: tuple[str | Path, ...]
 
     @classmethod
     def parse(  # noqa: PLR0913 - one parameter per option
@@ -63,7 +66,19 @@ class Request:
                 zero_shot=zero_shot,
             ),
             jobs=jobs,
+            options=(
+                *_given("--traces", *files),
+                *(word for each in stress for word in ("--stress", each)),
+                *("--horizons", horizons),
+                *_given("--models", *([models] if models else ())),
+                *_given("--models-folder", *([models_folder] if models_folder else ())),
+                *(("--zero-shot",) if zero_shot else ()),
+            ),
         )
+
+
+def _given(option: str, *values: str | Path) -> tuple[str | Path, ...]:
+    return (option, *values) if values else ()
 
 
 def shipped_traces() -> tuple[Path, ...]:
@@ -101,5 +116,7 @@ def show(request: Request, form: str, file: Path | None) -> None:
         from console.forecast_page import page  # matplotlib and jinja are an extra
 
         emit(page(result, judgements), file)
+    elif form == MARKDOWN:
+        emit(markdown(result, command_of(request.options)), file)
     else:
         print_tables(result, file)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from console.output import HTML, JSON, TABLE, require_format, require_writable
+from console.output import HTML, JSON, MARKDOWN, TABLE, require_format, require_writable
 
 
 def register(group: typer.Typer) -> None:
@@ -47,13 +47,13 @@ def evaluate(  # noqa: PLR0913 - one parameter per option
         typer.Option("--zero-shot", help="Take each series' models from without-SERIES/."),
     ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Processes, one series each.")] = 1,
-    output: Annotated[str, typer.Option(help="table, json or html.")] = TABLE,
+    output: Annotated[str, typer.Option(help="table, json, html or markdown.")] = TABLE,
     file: Annotated[
         Path | None, typer.Option(help="Write the result here instead of stdout.")
     ] = None,
 ) -> None:
     """Judge the serving code on the last 30 % of each series; no forecast sees what came later."""
-    form = require_format(output, (TABLE, JSON, HTML))
+    form = require_format(output, (TABLE, JSON, HTML, MARKDOWN))
     require_writable(file)
     from console import forecast_evaluation  # loads the models' libraries
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -37,10 +41,52 @@ def test_json_has_every_series_and_model(traces):
     shop = found["series"]["shop"]["models"]
     assert shop["last-value"]["relative_mae_ratio"] == 1.0
     assert shop["mixture"]["relative_mae_ratio"] > 0
-    assert found["geomean"]["mixture"] == {
-        "relative_mae_ratio": pytest.approx(shop["mixture"]["relative_mae_ratio"])
-    }
+    mean = found["geomean"]["mixture"]
+    assert mean["relative_mae_ratio"] == pytest.approx(shop["mixture"]["relative_mae_ratio"])
+    assert mean["series"] == 1
     assert found["model"]["id"]
+
+
+def test_two_runs_print_the_same(traces):
+    """To the last digit, also in a process of its own, whose sets have another order."""
+    arguments = ["forecaster", "evaluate", "--traces", str(traces[0]), "--output", "json"]
+    first = json.loads(negawatt(*arguments).stdout)
+    second = subprocess.run(
+        [sys.executable, "-m", "console", *arguments], env={**os.environ, "PYTHONHASHSEED": "7"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    again = json.loads(second.stdout)
+    # Of a checkout that is edited meanwhile.
+    assert first.pop("commit")
+    assert again.pop("commit")
+    assert json.dumps(first) == json.dumps(again)
+
+
+def test_markdown_is_a_whole_page_with_the_command_that_makes_it(traces, monkeypatch):
+    """Every table of the documentation; the command names no folder of this machine."""
+    monkeypatch.chdir(traces[0].parent)
+    done = negawatt(
+        "forecaster", "evaluate", "--traces", traces[0], "--stress", "cart.csv",
+        "--models", "ets,seasonal-naive", "--output", "markdown",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    title, _, page = done.stdout.partition("\n\n    ")
+    assert title.startswith("# ")
+    command, _, _ = page.partition("\n\n")
+    assert shlex.split(command.replace("\\\n", " "))[:7] == [
+        "negawatt", "forecaster", "evaluate", "--traces", "shop.csv", "--stress", "cart.csv",
+    ]  # fmt: skip
+    assert "--models ets,seasonal-naive" in command
+    assert "simulated" in page
+    for row in (
+        "| MAE / last value | shop | cart (stress) | geometric mean | series |",
+        "| series | MAE / last value |",
+        "| interval score | shop |",
+        "| in 80 % | shop |",
+        "| seasonal-naive | silent | silent | – | 0 | 0 % |",
+    ):
+        assert row in page, page
+    assert max(len(line) for line in page.splitlines() if not line.startswith("|")) <= 100
 
 
 def test_a_page_needs_no_network(traces, tmp_path):
