@@ -166,8 +166,9 @@ class OwnErrors:
     def _faded(self, rows: npt.NDArray[np.intp] | list[int]) -> _Sums:
         """What rows count for in the pooled sums, as of the newest minute."""
         passed = np.maximum(self._minute - self._minutes[rows], 0)
-        faded: _Sums = self._sums[rows] * 0.5 ** (passed[:, None] / self._half_life_minutes)
-        return faded.sum(axis=0)
+        faded = self._sums[rows] * 0.5 ** (passed[:, None] / self._half_life_minutes)
+        total: _Sums = faded.sum(axis=0)
+        return total
 
     def _rows_of(self, keys: Sequence[str], minute: int | None) -> npt.NDArray[np.intp]:
         """The rows of keys, new ones where there are none, decayed to a minute."""
