@@ -130,7 +130,7 @@ def run(settings: ForecasterSettings) -> None:
             options,
             offer=writer.offer if writer else lambda _record: None,
             troubles=tuple if bridge is None else lambda: bridge.figures().troubles,
-            past_comes=(lambda: False) if bridge is None else lambda: _is_fetching(bridge),
+            past_comes=(lambda: False) if bridge is None else lambda: bridge.figures().is_fetching,
         )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(service, bridge, settings, writer))
@@ -150,12 +150,6 @@ def _bridge(settings: ForecasterSettings, stream: Stream) -> Bridge | None:
     if settings.stream != MEMORY:
         return None
     return Bridge(settings.bridge_core(), lambda: stream.producer(SAMPLES_TOPIC), now=time.time)
-
-
-def _is_fetching(bridge: Bridge) -> bool:
-    """Whether the newest hours, which come first, are still being read."""
-    figures = bridge.figures()
-    return not figures.minutes and not figures.troubles
 
 
 def _ledger(settings: ForecasterSettings, opened: ExitStack) -> LedgerWriter | None:

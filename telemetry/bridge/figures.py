@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from telemetry.bridge.minutes import RECENT_MINUTES
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BridgeFigures:
@@ -44,3 +46,9 @@ class BridgeFigures:
     last_success_seconds: float | None = None
     troubles: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+
+    @property
+    def is_fetching(self) -> bool:
+        """Whether the newest hours are being read: they come before the rest of the past."""
+        is_left = self.minutes < RECENT_MINUTES and self.minutes_missing != 0
+        return is_left and not self.troubles

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy.errors import InputError
+from telemetry.bridge.figures import BridgeFigures
 from telemetry.bridge.minutes import (
     MINUTES_MAX,
     MinuteRange,
@@ -133,3 +134,18 @@ def test_a_place_that_cannot_be_written_to_is_refused_at_once(tmp_path: Path) ->
     for attempt in (file.require_writable, lambda: file.write(STATE)):
         with pytest.raises(InputError, match=r"cannot be written to .*--state-file"):
             attempt()
+
+
+@pytest.mark.parametrize(
+    ("figures", "is_fetching"),
+    [
+        (BridgeFigures(), True),
+        (BridgeFigures(minutes=10, minutes_missing=11_510), True),
+        (BridgeFigures(minutes=360, minutes_missing=11_160), False),
+        (BridgeFigures(minutes=90, minutes_missing=0), False),
+        (BridgeFigures(minutes=10, minutes_missing=11_510, troubles=("away",)), False),
+    ],
+)
+def test_the_newest_hours_are_waited_for(figures: BridgeFigures, is_fetching: bool) -> None:  # noqa: FBT001
+    """By a forecaster that learns from the past at once; not by one that gets none."""
+    assert figures.is_fetching is is_fetching
