@@ -123,9 +123,16 @@ def check(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     asked = settings.prometheus_settings()
     prometheus = Prometheus(asked)
-    with stderr().status("asking Prometheus"):
+    with stderr().status("asking Prometheus") as status:
         minute = latest_complete(time.time(), settings.delay_seconds)
-        findings = checked(prometheus, settings.traffic_options(), minute)
+        findings = checked(
+            prometheus,
+            settings.traffic_options(),
+            minute,
+            on_query=lambda query: status.update(
+                f"asking Prometheus: {query.source} {query.signal}"
+            ),
+        )
     prometheus.close()
     if form == JSON:
         typer.echo(json_text(findings_document(asked.url, findings)))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from telemetry.prometheus import Prometheus, PrometheusError
+from telemetry.prometheus import GONE, Prometheus, PrometheusError
 from telemetry.traffic.presets import PRESETS
 from telemetry.traffic.query import Signal, TrafficQuery
 from telemetry.traffic.reader import TrafficOptions, TrafficReader
 
 #: How many of the names that lead nowhere are shown.
 _SHOWN: Final = 3
+#: The simplest query takes no longer, or somebody else answers there.
+ANSWERING_SECONDS: Final = 5.0
 
 
 class SignalState(StrEnum):
@@ -62,26 +64,68 @@ class SignalFinding:
 
 
 def checked(
-    prometheus: Prometheus, options: TrafficOptions, minute: int
+    prometheus: Prometheus,
+    options: TrafficOptions,
+    minute: int,
+    *,
+    on_query: Callable[[TrafficQuery], object] = lambda _query: None,
 ) -> tuple[SignalFinding, ...]:
     """Run each query for one complete minute, as the bridge does, and look for what is missing.
 
+    After one that takes too long none is asked: the others are said not to have been.
+
+    Args:
+        prometheus: it.
+        options: what is asked for.
+        minute: of which minute.
+        on_query: told of each query before it is asked.
+
     Raises:
-        PrometheusError: nobody answers at all.
+        PrometheusError: nobody answers at all, or not even the simplest query within 5 s.
     """
-    return tuple(_checked(prometheus, options, query, minute) for query in options.queries)
+    _require_answering(prometheus)
+    findings: list[SignalFinding] = []
+    late: TrafficQuery | None = None
+    for query in options.queries:
+        if late is not None:
+            findings.append(_not_asked(query, late))
+            continue
+        on_query(query)
+        try:
+            findings.append(_checked(prometheus, options, query, minute))
+        except PrometheusError as error:
+            if error.kind in GONE:
+                raise
+            findings.append(
+                _finding(query, SignalState.FAILED, lacking=error.what, mend=error.mend)
+            )
+            late = query if error.kind == "timed-out" else None
+    return tuple(findings)
+
+
+def _require_answering(prometheus: Prometheus) -> None:
+    seconds = min(ANSWERING_SECONDS, prometheus.settings.timeout_seconds)
+    asked = Prometheus(prometheus.settings.model_copy(update={"timeout_seconds": seconds}))
+    try:
+        asked.query("vector(0)")
+    finally:
+        asked.close()
+
+
+def _not_asked(query: TrafficQuery, late: TrafficQuery) -> SignalFinding:
+    return _finding(
+        query,
+        SignalState.FAILED,
+        lacking=f"not asked, since {late.source} {late.signal} took too long",
+        mend="see whether Prometheus is overloaded, or narrow the queries with --matchers",
+    )
 
 
 def _checked(
     prometheus: Prometheus, options: TrafficOptions, query: TrafficQuery, minute: int
 ) -> SignalFinding:
     reader = TrafficReader(prometheus, replace(options, queries=(query,)))
-    try:
-        reading = reader.read(minute, minute)
-    except PrometheusError as error:
-        if error.kind in {"unreachable", "not-prometheus"}:
-            raise
-        return _finding(query, SignalState.FAILED, lacking=error.what, mend=error.mend)
+    reading = reader.read(minute, minute)
     found = reading.assembly.workloads.get(query.signal, 0)
     strangers = reading.assembly.strangers
     if found or strangers:

@@ -17,9 +17,10 @@ from telemetry.bridge.bridge import AGAIN_TURNS, Bridge
 from telemetry.bridge.core import PIECE_SAMPLES, BridgeCore
 from telemetry.bridge.service import HANGING_SECONDS, BridgeThread
 from telemetry.messages import TrafficSample
-from telemetry.prometheus import Prometheus, PrometheusSettings
+from telemetry.prometheus import Prometheus, PrometheusError, PrometheusSettings
 from telemetry.stream.interface import SAMPLES_TOPIC
 from telemetry.stream.memory import MemoryStream
+from telemetry.traffic import check
 from telemetry.traffic.assembly import Assembly
 from telemetry.traffic.query import Naming, Signal, TrafficQuery
 from telemetry.traffic.reader import TrafficOptions, TrafficReader, TrafficReading
@@ -246,3 +247,35 @@ def test_a_piece_that_takes_long_is_no_hanging_thread() -> None:
             now_seconds[0] += 2
             assert thread.hangs()
             go.release(100)
+
+
+def test_a_check_does_not_wait_for_one_query_after_another(monkeypatch) -> None:
+    """Who says nothing at all is left at once; after one that is late none is asked."""
+    monkeypatch.setattr(check, "ANSWERING_SECONDS", 0.2)
+    queries = tuple(replace(REQUESTS, source=f"query {number}") for number in range(5))
+    script, done, told = Script(), Semaphore(0), []
+
+    def silent(_request: BaseHTTPRequestHandler) -> None:
+        done.acquire(timeout=30)
+
+    def findings(url: str) -> tuple[check.SignalFinding, ...]:
+        prometheus = Prometheus(PrometheusSettings(url=url))
+        options = TrafficOptions(queries=queries)
+        return check.checked(prometheus, options, 1000, on_query=told.append)
+
+    with answering(script) as url:
+        script.faults = {"vector(0)": silent}
+        with pytest.raises(PrometheusError, match=r"no answer within 0\.2 s"):
+            findings(url)
+        assert (script.asked, told) == (["vector(0)"], [])
+        done.release()
+        script.faults = {"requests": TIMED_OUT}
+        found = findings(url)
+
+    assert script.asked == ["vector(0)", "vector(0)", "requests"]
+    assert told == [queries[0]]
+    assert {each.state for each in found} == {check.SignalState.FAILED}
+    assert "query timed out" in found[0].lacking
+    assert {each.lacking for each in found[1:]} == {
+        "not asked, since query 0 requests_per_second took too long"
+    }
