@@ -10,10 +10,13 @@ from typing import Final
 from telemetry.prometheus import GONE, Prometheus, PrometheusError
 from telemetry.traffic.presets import PRESETS
 from telemetry.traffic.query import Signal, TrafficQuery
-from telemetry.traffic.reader import TrafficOptions, TrafficReader
+from telemetry.traffic.reader import NAMED_BY_OTHERS, TrafficOptions, TrafficReader
 
 #: How many of the names that lead nowhere are shown.
 _SHOWN: Final = 3
+_HONOURED: Final = 'exported_namespace=""'
+_GUESSED: Final = "kube-state-metrics is scraped without honor_labels: names are guessed"
+HONOR_LABELS: Final = "have Prometheus scrape kube-state-metrics with honor_labels: true"
 #: The simplest query takes no longer, or somebody else answers there.
 ANSWERING_SECONDS: Final = 5.0
 
@@ -130,6 +133,8 @@ def _checked(
     strangers = reading.assembly.strangers
     if found or strangers:
         state = SignalState.FOUND if found else SignalState.UNNAMED
+        if _misread(prometheus, query, options):
+            return _finding(query, state, found, lacking=_GUESSED, mend=HONOR_LABELS)
         return _finding(query, state, found, **_unnamed(strangers))
     absent = _absent(prometheus, query, options)
     if absent:
@@ -176,9 +181,26 @@ def _absent(
     preset = PRESETS.get(query.source)
     if preset is None:
         return {"any series": "try the query in Prometheus' own page"}
-    matchers = options.scope.matchers
-    return {
-        metric: mend
-        for metric, mend in preset.metrics.items()
-        if metric in query.promql and not prometheus.query(f"count({metric}{{{matchers}}})")
-    }
+    absent = {}
+    for metric, mend in preset.metrics.items():
+        if metric not in query.promql or _is_there(prometheus, metric, options, _HONOURED):
+            continue
+        is_misread = _is_there(prometheus, metric, options, "")
+        absent[f"{metric} with honor_labels" if is_misread else metric] = mend
+    return absent
+
+
+def _is_there(prometheus: Prometheus, metric: str, options: TrafficOptions, honoured: str) -> bool:
+    of_state = honoured if metric.startswith("kube_") else ""
+    matchers = ",".join(part for part in (of_state, options.scope.matchers) if part)
+    return bool(prometheus.query(f"count({metric}{{{matchers}}})"))
+
+
+def _misread(prometheus: Prometheus, query: TrafficQuery, options: TrafficOptions) -> bool:
+    """Whether names are guessed since all of kube-state-metrics is scraped without honor_labels."""
+    ready = "kube_deployment_status_replicas_ready"
+    return (
+        query.naming in NAMED_BY_OTHERS
+        and not _is_there(prometheus, ready, options, _HONOURED)
+        and _is_there(prometheus, ready, options, "")
+    )

@@ -3,6 +3,9 @@
 Names and labels: kube-state-metrics 2, docs/metrics/workload/{pod,replicaset,deployment,
 statefulset,daemonset}-metrics.md and docs/metrics/service/{service,endpoint}-metrics.md. A pod
 without an owner has `owner_kind=""` (before 2.5 `<none>`).
+
+Scraped without `honor_labels`, its `namespace` and `pod` are those of kube-state-metrics itself,
+and what it says is in `exported_namespace`: such series would give false names, and are left out.
 """
 
 from __future__ import annotations
@@ -11,7 +14,9 @@ from typing import Final
 
 # Of pods that end (Jobs) or belong to a node, nobody forecasts the traffic, and a Job's name never
 # comes again. `max by` makes one series of what two kube-state-metrics, or two scrapers, say.
-_OWNED: Final = 'owner_is_controller="true",owner_kind!~"Job|Node|<none>|"$match'
+_OWNED: Final = (
+    'owner_is_controller="true",owner_kind!~"Job|Node|<none>|",exported_namespace=""$match'
+)
 
 
 def _named(series: str, kind: str, name: str) -> str:
@@ -24,11 +29,11 @@ _DIRECT: Final = _named(
     "kube_pod_owner{" + _OWNED.replace("Job|", "ReplicaSet|Job|") + "}", "owner_kind", "owner_name"
 )
 _REPLICASETS: Final = (
-    'label_replace(kube_pod_owner{owner_is_controller="true",owner_kind="ReplicaSet"$match},'
+    'label_replace(kube_pod_owner{owner_is_controller="true",owner_kind="ReplicaSet",exported_namespace=""$match},'
     ' "replicaset", "$1", "owner_name", "(.+)")'
 )
 _BARE: Final = (
-    'label_replace(label_replace(kube_replicaset_owner{owner_kind=~"<none>|"$match},'
+    'label_replace(label_replace(kube_replicaset_owner{owner_kind=~"<none>|",exported_namespace=""$match},'
     ' "kind", "ReplicaSet", "", ""), "name", "$1", "replicaset", "(.+)")'
 )
 _ABOVE: Final = (
@@ -47,7 +52,7 @@ POD_OWNERS: Final = (
 
 
 def _ready(metric: str, label: str, kind: str) -> str:
-    series = "last_over_time(" + metric + "{" + label + '!=""$match}[$stale])'
+    series = "last_over_time(" + metric + "{" + label + '!="",exported_namespace=""$match}[$stale])'
     with_name = f'label_replace({series}, "name", "$1", "{label}", "(.+)")'
     return f'label_replace({with_name}, "kind", "{kind}", "", "")'
 
@@ -66,18 +71,22 @@ READY_REPLICAS: Final = (
 )
 
 #: (namespace, service) of every Service.
-SERVICES: Final = 'max by (namespace, service) (kube_service_info{service!=""$match})'
+SERVICES: Final = (
+    'max by (namespace, service) (kube_service_info{service!="",exported_namespace=""$match})'
+)
 
 #: (namespace, service, kind, name): whose pods a Service leads to, by their addresses.
 SERVICE_OWNERS: Final = (
     "max by (namespace, service, kind, name) ("
-    'label_replace(max by (namespace, endpoint, ip) (kube_endpoint_address{endpoint!=""$match}),'
+    "label_replace(max by (namespace, endpoint, ip)"
+    ' (kube_endpoint_address{endpoint!="",exported_namespace=""$match}),'
     ' "service", "$1", "endpoint", "(.+)")'
     " * on (namespace, ip) group_left (pod)"
     " max by (namespace, ip, pod) ("
     # A pod that has ended may still name the address that another has by now.
-    'label_replace(kube_pod_info{host_network!="true",pod_ip!=""$match},'
+    'label_replace(kube_pod_info{host_network!="true",pod_ip!="",exported_namespace=""$match},'
     ' "ip", "$1", "pod_ip", "(.+)")'
-    ' and on (namespace, pod) kube_pod_status_phase{phase="Running"$match} == 1)'
+    " and on (namespace, pod)"
+    ' kube_pod_status_phase{phase="Running",exported_namespace=""$match} == 1)'
     f" * on (namespace, pod) group_left (kind, name) {POD_OWNERS})"
 )

@@ -53,7 +53,7 @@ def _network(direction: str) -> str:
     rates = f'rate({metric}{{pod!="",interface!="lo"$match}}[$window])'
     return (
         f"sum by (namespace, pod) (max by (namespace, pod, interface) ({rates}))"
-        ' unless on (namespace, pod) kube_pod_info{host_network="true"$match}'
+        ' unless on (namespace, pod) kube_pod_info{host_network="true",exported_namespace=""$match}'
     )
 
 

@@ -17,7 +17,8 @@ from telemetry.traffic.cluster_state import READY_REPLICAS, SERVICE_OWNERS, SERV
 from telemetry.traffic.names import WorkloadNames, names_of
 from telemetry.traffic.query import Naming, Signal, TrafficQuery, TrafficScope, rendered
 
-_NAMED_BY_OTHERS: Final = frozenset({Naming.PLAIN, Naming.SERVICE, Naming.ROUTE, Naming.JOINED})
+#: What needs more than its own labels to name a workload.
+NAMED_BY_OTHERS: Final = frozenset({Naming.PLAIN, Naming.SERVICE, Naming.ROUTE, Naming.JOINED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ class TrafficReader:
         answers = self._answers(span, failures)
         if failures.last is not None and not answers:
             raise failures.last
-        if any(each.series and each.query.naming in _NAMED_BY_OTHERS for each in answers):
+        if any(each.series and each.query.naming in NAMED_BY_OTHERS for each in answers):
             self._look_up_names(span.last_seconds, failures)
         return TrafficReading(
             assembly=assembled(

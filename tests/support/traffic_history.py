@@ -101,6 +101,7 @@ def exporters(end_minute: int) -> dict[str, Value]:
         **_envoy_gateway(),
         **_traefik(),
         **_own(end_minute),
+        **_without_honor_labels(),
     }
 
 
@@ -158,6 +159,19 @@ def _kube_state_metrics() -> dict[str, Value]:
         label = kind.partition("_")[0]
         series[f'kube_{kind}_ready{{namespace="shop",{label}="{name}"}}'] = constant(ready)
     return series
+
+
+def _without_honor_labels() -> dict[str, Value]:
+    """A second kube-state-metrics, scraped wrongly: its own names take the place of others'."""
+    of = 'job="wrong",namespace="monitoring",pod="ksm-0",exported_namespace="shop"'
+    owner = 'owner_kind="StatefulSet",owner_name="cart",owner_is_controller="true"'
+    said = [
+        f'kube_deployment_status_replicas_ready{{{of},deployment="web"}}',
+        f'kube_service_info{{{of},service="ksm",exported_service="web-svc"}}',
+        f'kube_pod_owner{{{of},exported_pod="cart-0",{owner}}}',
+        'container_memory_working_set_bytes{namespace="monitoring",pod="ksm-0",container="ksm"}',
+    ]
+    return dict.fromkeys(said, constant(1))
 
 
 def _cadvisor() -> dict[str, Value]:

@@ -15,7 +15,7 @@ from traffic_history import History
 from energy.errors import InputError
 from telemetry.messages import TrafficSample
 from telemetry.prometheus import Prometheus, PrometheusSettings
-from telemetry.traffic.check import SignalFinding, SignalState, checked
+from telemetry.traffic.check import HONOR_LABELS, SignalFinding, SignalState, checked
 from telemetry.traffic.custom import read_custom_queries
 from telemetry.traffic.presets import PRESETS
 from telemetry.traffic.query import Naming, Signal, TrafficQuery, TrafficScope
@@ -237,6 +237,16 @@ def test_a_check_says_what_is_missing_and_how_to_mend_it(
     absent = finding(prometheus, minute, requests, TrafficScope(matchers='cluster="other"'))
     narrow = finding(prometheus, minute, requests, TrafficScope(window_seconds=2))
     refused = finding(prometheus, minute, replace(requests, promql="sum("))
+    wrong = TrafficScope(matchers='job="wrong"')
+    misread = finding(prometheus, minute, PRESETS["kubernetes"].queries[-1], wrong)
+    guessed = TrafficQuery(
+        source="own",
+        signal=Signal.REQUESTS,
+        promql='label_replace(label_replace(vector(1), "name", "web-svc", "", ""),'
+        ' "namespace", "shop", "", "")',
+        naming=Naming.SERVICE,
+    )
+    guess = finding(prometheus, minute, guessed, wrong)
 
     assert (found.state, found.workloads, found.mend) == (SignalState.FOUND, 1, "")
     assert (some.state, some.workloads) == (SignalState.FOUND, 1)
@@ -248,6 +258,12 @@ def test_a_check_says_what_is_missing_and_how_to_mend_it(
     assert "metrics.prometheus" in absent.mend
     assert narrow.state is SignalState.TOO_FEW
     assert refused.state is SignalState.FAILED
+    assert (misread.state, misread.lacking) == (
+        SignalState.ABSENT,
+        "kube_deployment_status_replicas_ready with honor_labels",
+    )
+    assert "honor_labels" in misread.mend
+    assert (guess.state, guess.mend) == (SignalState.FOUND, HONOR_LABELS)
 
 
 @pytest.mark.parametrize(
