@@ -247,7 +247,7 @@ class Service:
         if consumer is None:  # within the constructor of a consumer nobody is assigned anything
             return
         for partition in sorted(partitions):
-            offset = self._keeping.load(partition)
+            offset = self._keeping.load(partition, consumer.identity())
             if self._options.rebuilds:
                 if offset is None:
                     since = round(self._now() * 1000) - REPLAY_MILLISECONDS

@@ -37,12 +37,14 @@ class PartitionState:
 
     Attributes:
         offset: the next one to read: everything before it is in here.
+        stream: which log that is an offset of (`Consumer.identity`).
         written_at_seconds: Unix time.
         sections: arrays by the part of the service that keeps them, and their names.
     """
 
     offset: int
     written_at_seconds: float
+    stream: str = ""
     sections: Mapping[str, Mapping[str, npt.NDArray[Any]]] = field(default_factory=dict)
 
 
@@ -69,7 +71,7 @@ class StateFiles:
         return self._folder / f"{self._topic}-{partition}.state"
 
     def write(self, partition: int, state: PartitionState) -> bool:
-        """Keep a state; False where the file has a newer one, which stays.
+        """Keep a state; False where the file has a newer one of the same stream, which stays.
 
         That is so where this process was thought dead and somebody else reads the partition.
 
@@ -78,7 +80,8 @@ class StateFiles:
         """
         path = self.path(partition)
         try:
-            if (known := _offset_in(path)) is not None and known > state.offset:
+            known = _offset_in(path, state.stream)
+            if known is not None and known > state.offset:
                 _log.warning("%s is newer than what we know, and stays", path)
                 return False
             _replace(path, self._bytes(partition, state))
@@ -122,6 +125,7 @@ class StateFiles:
             "topic": self._topic,
             "partition": partition,
             "offset": state.offset,
+            "stream": state.stream,
             "written_at_seconds": state.written_at_seconds,
             "sha256": hashlib.sha256(view).hexdigest(),
         }
@@ -142,6 +146,7 @@ class StateFiles:
         return PartitionState(
             offset=int(header["offset"]),
             written_at_seconds=float(header["written_at_seconds"]),
+            stream=str(header.get("stream", "")),
             sections=sections,
         )
 
@@ -158,11 +163,12 @@ def _header(data: bytes) -> tuple[dict[str, Any], int]:
     return header, end + 1
 
 
-def _offset_in(path: Path) -> int | None:
-    """The offset that a file stands for; None where there is none that could be read."""
+def _offset_in(path: Path, stream: str) -> int | None:
+    """The offset of this stream that a file stands for; None where there is none to be read."""
     try:
         with path.open("rb") as file:
-            return int(_header(file.read(HEADER_BYTES_MAX))[0]["offset"])
+            header = _header(file.read(HEADER_BYTES_MAX))[0]
+            return int(header["offset"]) if header.get("stream", "") == stream else None
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 

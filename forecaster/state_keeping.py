@@ -40,12 +40,18 @@ class StateKeeping:
         self._written_at: dict[int, float] = {}
         self._kept: dict[int, int] = {}
         self._writing: _Writing | None = None
+        self._stream = ""
         self._pool = ThreadPoolExecutor(1, "state")
         self.written_total = self.failures_total = 0
         self.last_error = ""
 
-    def load(self, partition: int) -> int | None:
-        """Take what is known of a partition; the offset to go on from, None without a file."""
+    def load(self, partition: int, stream: str) -> int | None:
+        """Take what is known of a partition; the offset in this stream to go on from.
+
+        None without a file, and where it was kept of another stream: an offset there says nothing
+        here. What it knows is taken all the same.
+        """
+        self._stream = stream
         state = self._files.read(partition)
         self._written_at[partition] = self._now()
         if state is None:
@@ -54,6 +60,9 @@ class StateKeeping:
             self._core.restore(partition, state.sections)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             self._files.set_aside(partition, f"it does not fit this version: {error}")
+            return None
+        if state.stream != stream:
+            _log.info("the state of partition %d is of another stream; its offset not", partition)
             return None
         self._kept[partition] = state.offset
         return state.offset
@@ -95,11 +104,11 @@ class StateKeeping:
                 continue
             state = self._state(partition, positions[partition])
             try:
-                self._files.write(partition, state)
+                written = self._files.write(partition, state)
             except UnavailableError as error:
-                self._failed(error)
+                self._failed(str(error))
                 continue
-            self._commit(partition, state.offset, commit)
+            self._written(partition, state.offset, commit, is_kept=written)
 
     def forget(self, partitions: Collection[int]) -> None:
         """These partitions are not ours any more."""
@@ -118,20 +127,28 @@ class StateKeeping:
 
     def _state(self, partition: int, offset: int) -> PartitionState:
         sections = self._core.export(partition)
-        return PartitionState(offset=offset, written_at_seconds=self._now(), sections=sections)
+        return PartitionState(
+            offset=offset,
+            written_at_seconds=self._now(),
+            stream=self._stream,
+            sections=sections,
+        )
 
     def _finish(self, commit: Commit) -> None:
         writing, self._writing = self._writing, None
         if writing is None:
             return
         try:
-            writing.done.result()
+            written = writing.done.result()
         except UnavailableError as error:
-            self._failed(error)
+            self._failed(str(error))
             return
-        self._commit(writing.partition, writing.offset, commit)
+        self._written(writing.partition, writing.offset, commit, is_kept=written)
 
-    def _commit(self, partition: int, offset: int, commit: Commit) -> None:
+    def _written(self, partition: int, offset: int, commit: Commit, *, is_kept: bool) -> None:
+        if not is_kept:
+            self._failed(f"the file of partition {partition} is newer, and stays")
+            return
         self.written_total += 1
         self.last_error = ""
         self._kept[partition] = offset
@@ -140,8 +157,8 @@ class StateKeeping:
         except UnavailableError as error:  # the file has the offset; a later commit makes up
             _log.warning("offset %d of partition %d is not committed: %s", offset, partition, error)
 
-    def _failed(self, error: UnavailableError) -> None:
+    def _failed(self, error: str) -> None:
         self.failures_total += 1
         if not self.last_error:
             _log.warning("state is not kept: %s", error)
-        self.last_error = str(error)
+        self.last_error = error

@@ -110,6 +110,10 @@ class KafkaStreamConsumer:
         except (KafkaError, OSError) as error:
             raise unavailable(error, f"commit to {self._name}") from None
 
+    def identity(self) -> str:
+        """The topic's own number, without one where the broker is older than 2.8."""
+        return f"kafka {self._kafka._cluster.topic_id(self._name)}"  # noqa: SLF001 - nowhere else
+
     def assigned(self) -> frozenset[int]:
         """The partitions that are ours."""
         return self._owned

@@ -141,6 +141,9 @@ class Consumer(Protocol):
             UnavailableError: it could not be kept; the commit of a later batch makes up for it.
         """
 
+    def identity(self) -> str:
+        """Names the log that offsets are of: a topic made anew has another. For `on_assigned`."""
+
     def assigned(self) -> frozenset[int]:
         """The partitions that are ours at present."""
 

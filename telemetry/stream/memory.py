@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from threading import Condition
 from typing import Final
+from uuid import uuid4
 from zlib import crc32
 
 from energy.errors import UnavailableError
@@ -65,6 +66,7 @@ class _Log:
     """All of one topic."""
 
     partitions: list[_Partition]
+    identity: str = field(default_factory=lambda: f"memory {uuid4()}")
     groups: dict[str, _Group] = field(default_factory=dict)
 
 
@@ -207,6 +209,10 @@ class MemoryConsumer:
         with self._changed:
             self._group.committed.update(positions_of(batch.positions, self._positions))
             self._changed.notify_all()
+
+    def identity(self) -> str:
+        """Another one for each stream: nothing of it outlives the process."""
+        return self._log.identity
 
     def assigned(self) -> frozenset[int]:
         """The partitions that are ours."""

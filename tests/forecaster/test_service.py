@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from forecaster_stage import START_MINUTE, WEB, Clock, Stage
@@ -303,3 +304,37 @@ def test_partitions_that_could_not_be_prepared_are_prepared_with_the_next_turn(
 
     assert stage.service.assigned() == {0}
     assert stage.core.engine.known[WEB] == {START_MINUTE: 1.0}
+
+
+@pytest.mark.parametrize("rebuilds", [True, False])
+def test_a_state_of_another_stream_is_taken_and_its_offset_is_not(tmp_path, rebuilds):
+    """No sample of a topic that was made anew is skipped, and the state is written again."""
+    options = ServiceOptions(rebuilds=rebuilds, state_seconds=1.0)
+    first = Stage(tmp_path, options=options)
+    first.minutes(VALUES)
+    first.service.close()
+    second = Stage(tmp_path, clock=first.clock, options=options)
+    second.minutes([1.0, 2.0])
+    second.service.close()
+
+    assert len(second.core.engine.known) == 0  # all is given up
+    assert second.service.samples_total == 2
+    assert second.service.figures().state_failures_total == 0
+    assert second.files.read(0).offset == 2
+    third = Stage(tmp_path, stream=second.stream, clock=first.clock, options=options)
+    third.turn()
+    assert len(third.core.engine.known[WEB]) == len(VALUES) + 2
+
+
+def test_a_state_that_stays_because_it_is_newer_counts_as_not_kept(tmp_path):
+    """Whoever was thought dead sees so."""
+    stage = Stage(tmp_path, options=ServiceOptions(state_seconds=1))
+    stage.minutes(VALUES[:2])
+    stage.turn_until(stage.committed)
+    kept = stage.files.read(0)
+    stage.files.write(0, replace(kept, offset=1000))
+    committed = stage.committed()[0]
+    stage.minutes(VALUES[2:4])
+    stage.turn_until(lambda: stage.service.figures().state_failures_total > 0)
+
+    assert stage.committed()[0] == committed

@@ -121,3 +121,12 @@ def test_a_process_that_is_ended_while_it_writes_leaves_a_whole_file(tmp_path, n
     assert found.offset >= 3
     assert set(found.sections["a"]["b"].tolist()) == {float(found.offset)}
     assert [path.name for path in tmp_path.iterdir()] == ["samples-0.state"]
+
+
+def test_offsets_of_another_stream_are_not_compared(tmp_path):
+    """A topic that was made anew begins at 0 again, and so does whatever is in memory."""
+    files = StateFiles(tmp_path, TOPIC)
+    files.write(3, PartitionState(offset=9, written_at_seconds=2.0, stream="before"))
+
+    assert files.write(3, PartitionState(offset=2, written_at_seconds=3.0, stream="anew"))
+    assert (files.read(3).offset, files.read(3).stream) == (2, "anew")

@@ -140,7 +140,10 @@ def test_reader_seeks_by_offset_and_by_time(streams):
     producer = stream.producer(SAMPLES_TOPIC)
     send(producer, sent)
 
+    identities = set()
+
     def seek(partitions):
+        identities.add(consumer.identity())
         for each in partitions:
             consumer.seek_to_time(each, middle)
 
@@ -164,6 +167,8 @@ def test_reader_seeks_by_offset_and_by_time(streams):
     assert sum(ends.values()) == len(sent)
     assert behind == {0: ends[0] - 2, 1: 0, 2: 0}
     assert [each.offset for each in again] == list(range(2, ends[0]))
+    assert identities == {consumer.identity()}
+    assert "None" not in consumer.identity()
     consumer.close()
     producer.close()
 
