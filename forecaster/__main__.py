@@ -114,8 +114,9 @@ def run(settings: ForecasterSettings) -> None:
     stream = _stream(settings)
     with ExitStack() as opened:
         writer = _ledger(settings, opened)
+        followed = followed_annotations(settings, opened)
         core = Core(
-            engine_of(registry, SHIPPED), core_options(settings), _selection(settings, opened)
+            engine_of(registry, SHIPPED), core_options(settings), _selection(settings, followed)
         )
         models = ModelChanges(
             registry, core, lambda version: engine_of(registry, version), model_options(settings)
@@ -129,7 +130,7 @@ def run(settings: ForecasterSettings) -> None:
             StateFiles(settings.state_directory, options.samples.name),
             options,
             offer=writer.offer if writer else lambda _record: None,
-            troubles=tuple if bridge is None else lambda: bridge.figures().troubles,
+            troubles=lambda: troubles_of(bridge, followed),
             past_comes=(lambda: False) if bridge is None else lambda: bridge.figures().is_fetching,
         )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -160,17 +161,34 @@ def _ledger(settings: ForecasterSettings, opened: ExitStack) -> LedgerWriter | N
     return opened.enter_context(LedgerWriter(ledger, retention=Retention()))
 
 
-def _selection(settings: ForecasterSettings, opened: ExitStack) -> Callable[[], Selection]:
+def troubles_of(bridge: Bridge | None, followed: WorkloadAnnotations | None) -> tuple[str, ...]:
+    """What ails whoever brings the samples and the annotations."""
+    lines = () if bridge is None else bridge.figures().troubles
+    errors = () if followed is None else followed.errors()
+    return (*lines, *(f"annotations cannot be followed: {error}" for error in errors))
+
+
+def followed_annotations(
+    settings: ForecasterSettings, opened: ExitStack
+) -> WorkloadAnnotations | None:
+    """The cluster's annotations, where they are followed."""
+    if not settings.cluster:
+        return None
+    client = connect(KubeSettings(kubeconfig=settings.kubeconfig, context=settings.context))
+    opened.callback(client.close)
+    rng = Random()  # noqa: S311 - spreads retries, keeps no secret
+    return opened.enter_context(WorkloadAnnotations(client, rng=rng))
+
+
+def _selection(
+    settings: ForecasterSettings, followed: WorkloadAnnotations | None
+) -> Callable[[], Selection]:
     """Who opted in, as the settings and, where it is followed, the cluster say now."""
     fixed = Selection(
         wishes=wishes_of(settings.opt_in), lead_time_seconds=settings.lead_time_seconds
     )
-    if not settings.cluster:
+    if followed is None:
         return lambda: fixed
-    client = connect(KubeSettings(kubeconfig=settings.kubeconfig, context=settings.context))
-    opened.callback(client.close)
-    rng = Random()  # noqa: S311 - spreads retries, keeps no secret
-    followed = opened.enter_context(WorkloadAnnotations(client, rng=rng))
     return lambda: selection_of(followed.annotations(), fixed)
 
 
