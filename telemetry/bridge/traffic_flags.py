@@ -19,7 +19,7 @@ from telemetry.bridge.state_file import BridgeState
 from telemetry.prometheus import Prometheus, PrometheusSettings
 from telemetry.traffic.custom import CustomQueries, read_custom_queries
 from telemetry.traffic.presets import PRESETS
-from telemetry.traffic.query import TrafficQuery, TrafficScope
+from telemetry.traffic.query import DUPLICATE_LABELS, TrafficQuery, TrafficScope
 from telemetry.traffic.reader import TrafficOptions, TrafficReader
 
 HOURS_MAX: Final = DAYS_MAX * 24
@@ -66,9 +66,9 @@ class TrafficFlags(BaseModel):
         (), description="Namespaces whose workloads count, comma-separated (default: all)."
     )
     duplicate_labels: Names = Field(
-        (),
-        description="Labels, comma-separated, that only tell apart who scraped, such as"
-        " prometheus_replica: of series alike otherwise the largest counts.",
+        DUPLICATE_LABELS,
+        description="Labels, comma-separated, that only tell apart who scraped: of series alike"
+        " otherwise the largest counts.",
     )
     rate_window_seconds: Window = Field(
         120,

@@ -28,6 +28,10 @@ VALUES_MAX: Final = {
 }
 
 
+#: What Prometheus Operator adds to tell apart two Prometheus that scrape the same.
+DUPLICATE_LABELS: Final = ("prometheus_replica",)
+
+
 class Naming(StrEnum):
     """How the labels of an answer name a workload."""
 
@@ -59,7 +63,7 @@ class TrafficScope:
     window_seconds: int = 120
     stale_seconds: int = 120
     matchers: str = ""
-    duplicate_labels: tuple[str, ...] = ()
+    duplicate_labels: tuple[str, ...] = DUPLICATE_LABELS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,7 +133,7 @@ def test_every_minute_of_a_range_is_there(prometheus: Prometheus, traffic_histor
 def test_series_of_two_scrapers_are_one_where_labels_tell_them_apart(
     prometheus: Prometheus, traffic_history: History
 ) -> None:
-    """Without the hint two series are two parts; kube-state-metrics is known to be one thing."""
+    """Those of Prometheus Operator are known; without a hint two series are two parts."""
     minute = traffic_history.minute_last
     query = TrafficQuery(
         source="own",
@@ -142,12 +142,18 @@ def test_series_of_two_scrapers_are_one_where_labels_tell_them_apart(
         workload="shop/Deployment/web",
     )
 
-    def read(scope: TrafficScope) -> float | None:
+    renamed = 'label_replace(same, "prometheus_replica", "$1", "replica", "(.+)")'
+    renamed = f'label_replace({renamed}, "replica", "", "", "")'
+    operated = replace(query, promql=query.promql.replace("same", renamed))
+
+    def read(scope: TrafficScope, query: TrafficQuery = query) -> float | None:
         asked = TrafficOptions(queries=(query,), scope=scope)
         (sample,) = TrafficReader(prometheus, asked).read(minute, minute).assembly.samples
         return sample.requests_per_second
 
     assert read(TrafficScope()) == 11
+    assert read(TrafficScope(), operated) == 6
+    assert read(TrafficScope(duplicate_labels=()), operated) == 11
     assert read(TrafficScope(duplicate_labels=("replica",))) == 6
 
 
