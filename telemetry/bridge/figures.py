@@ -49,6 +49,9 @@ class BridgeFigures:
 
     @property
     def is_fetching(self) -> bool:
-        """Whether the newest hours are being read: they come before the rest of the past."""
+        """Whether the newest hours are being read: they come before the rest of the past.
+
+        Also while nothing can be read yet: what comes then is the past, and not the present alone.
+        """
         is_left = self.minutes < RECENT_MINUTES and self.minutes_missing != 0
-        return is_left and not self.troubles
+        return is_left and (self.minutes == 0 or not self.troubles)

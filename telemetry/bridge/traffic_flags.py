@@ -117,12 +117,16 @@ class TrafficFlags(BaseModel):
         """Where Prometheus is, and who we are to it.
 
         Raises:
-            InputError: it is not said, or cannot be; or the password file cannot be read.
+            InputError: it is not said, or cannot be; or the file with the password or the token
+                cannot be read.
         """
         if self.prometheus_url is None:
             raise InputError(
                 "no Prometheus is named", where="--prometheus-url", mend="give its address"
             )
+        if self.prometheus_token_file is not None:
+            # Read anew at every query; what cannot be read now is a mistake and no mishap.
+            _text(self.prometheus_token_file, "--prometheus-token-file")
         try:
             return PrometheusSettings(
                 url=self.prometheus_url,
@@ -196,12 +200,12 @@ def queries_of(presets: tuple[str, ...]) -> tuple[TrafficQuery, ...]:
 
 
 def _password(path: Path | None) -> SecretStr:
-    if path is None:
-        return SecretStr("")
+    return SecretStr("" if path is None else _text(path, "--prometheus-password-file"))
+
+
+def _text(path: Path, flag: str) -> str:
     try:
-        return SecretStr(path.read_text(encoding="utf-8").rstrip("\r\n"))
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "is no text"
-        raise InputError(
-            why.lower(), where=str(path), mend="give a readable --prometheus-password-file"
-        ) from None
+        raise InputError(why.lower(), where=str(path), mend=f"give a readable {flag}") from None

@@ -81,6 +81,14 @@ def test_queries_are_printed_as_they_are_sent(tmp_path: Path) -> None:
     assert istio in negawatt("queries", *asked).stdout
 
 
+def test_a_check_without_its_token_is_bad_usage() -> None:
+    """One line, whether anybody answers or not."""
+    told = negawatt("check", "--prometheus-url", NOWHERE, "--prometheus-token-file", "/none")
+
+    assert isinstance(told.exception, InputError)
+    assert "--prometheus-token-file" in str(told.exception)
+
+
 def by_name(url: str) -> dict[str, Finding]:
     """Return what the doctor finds."""
     return {finding.name: finding for finding in traffic_findings(url)}
