@@ -144,8 +144,9 @@ def test_a_place_that_cannot_be_written_to_is_refused_at_once(tmp_path: Path) ->
         (BridgeFigures(minutes=360, minutes_missing=11_160), False),
         (BridgeFigures(minutes=90, minutes_missing=0), False),
         (BridgeFigures(minutes=10, minutes_missing=11_510, troubles=("away",)), False),
+        (BridgeFigures(minutes=0, minutes_missing=11_520, troubles=("away",)), True),
     ],
 )
 def test_the_newest_hours_are_waited_for(figures: BridgeFigures, is_fetching: bool) -> None:  # noqa: FBT001
-    """By a forecaster that learns from the past at once; not by one that gets none."""
+    """By a forecaster that learns from the past at once; from the first on."""
     assert figures.is_fetching is is_fetching
