@@ -52,6 +52,17 @@ GONE: Final[frozenset[Kind]] = frozenset({"unreachable", "not-prometheus", "deni
 PASSING: Final[frozenset[Kind]] = frozenset({"timed-out", "failing"})
 
 
+def whole_matchers(matchers: str) -> str:
+    """Return label matchers as they are put into queries, without braces.
+
+    Raises:
+        ValueError: they are none, or more than that.
+    """
+    if not _MATCHERS.fullmatch(matchers):
+        raise ValueError('give label matchers such as cluster="prod",env!="test"')
+    return matchers.strip()
+
+
 class PrometheusSettings(BaseModel):
     """One Prometheus (or Thanos, Mimir, VictoriaMetrics), one identity."""
 
@@ -96,9 +107,7 @@ class PrometheusSettings(BaseModel):
     @field_validator("matchers")
     @classmethod
     def _whole_matchers(cls, matchers: str) -> str:
-        if not _MATCHERS.fullmatch(matchers):
-            raise ValueError('give label matchers such as cluster="prod",env!="test"')
-        return matchers.strip()
+        return whole_matchers(matchers)
 
     @model_validator(mode="after")
     def _one_identity(self) -> Self:

@@ -16,7 +16,7 @@ from energy.errors import InputError
 from telemetry.bridge.core import BridgeCore
 from telemetry.bridge.minutes import DAYS_MAX
 from telemetry.bridge.state_file import BridgeState
-from telemetry.prometheus import Prometheus, PrometheusSettings
+from telemetry.prometheus import Prometheus, PrometheusSettings, whole_matchers
 from telemetry.traffic.custom import CustomQueries, read_custom_queries
 from telemetry.traffic.presets import PRESETS
 from telemetry.traffic.query import DUPLICATE_LABELS, TrafficQuery, TrafficScope
@@ -105,6 +105,11 @@ class TrafficFlags(BaseModel):
                 raise ValueError(f"there is no preset {name!r}: use {', '.join(PRESETS)}")
         return value
 
+    @field_validator("matchers")
+    @classmethod
+    def _whole_matchers(cls, value: str) -> str:
+        return whole_matchers(value)
+
     @field_validator("duplicate_labels")
     @classmethod
     def _labels(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -141,7 +146,7 @@ class TrafficFlags(BaseModel):
             first = error.errors(include_url=False, include_context=False)[0]
             what = first["msg"].removeprefix("Value error, ")
             given = str(first["loc"][0]) if first["loc"] else ""
-            where = {"url": "--prometheus-url", "matchers": "--matchers"}.get(given, "prometheus")
+            where = "--prometheus-url" if given == "url" else "prometheus"
             raise InputError(what, where=where) from None
 
     def traffic_options(self) -> TrafficOptions:

@@ -81,6 +81,15 @@ def test_queries_are_printed_as_they_are_sent(tmp_path: Path) -> None:
     assert istio in negawatt("queries", *asked).stdout
 
 
+def test_no_query_is_printed_that_prometheus_would_refuse() -> None:
+    """Matchers are checked before they are put into it."""
+    told = negawatt("queries", "--matchers", "x=y")
+
+    assert isinstance(told.exception, InputError)
+    assert str(told.exception).startswith("--matchers: give label matchers")
+    assert told.stdout == ""
+
+
 def test_a_check_without_its_token_is_bad_usage() -> None:
     """One line, whether anybody answers or not."""
     told = negawatt("check", "--prometheus-url", NOWHERE, "--prometheus-token-file", "/none")
