@@ -96,7 +96,10 @@ def _made_with(result: Document) -> str:
     horizons = ", ".join(map(str, result["horizons_minutes"]))
     weights = "Each series is judged by weights that have not seen it."
     if not result["zero_shot"]:
-        weights = "The weights may have learnt from the first 70 % of a series, and from no more."
+        weights = (
+            "Weights that `negawatt forecaster train` made have learnt from the first 70 % of a"
+            " series at most."
+        )
     return (
         f"Commit `{result['commit']}`, models {models}. Nothing is simulated: the traces are"
         " histories, put minute by minute through the code that serves forecasts,"
