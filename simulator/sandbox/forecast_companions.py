@@ -28,7 +28,7 @@ from simulator.sandbox.record import (
 
 #: The extras telemetry and forecaster; whoever started a sandbox for its control plane has none.
 LIBRARIES = ("fastapi", "kafka", "kubernetes", "onnxruntime", "prometheus_api_client", "uvicorn")
-READY_PATH = "/readyz"
+READY_PATH = names.READY_PATH
 PARTITIONS = 3
 LEAD_TIME_SECONDS = 300
 DELAY_SECONDS = 6  # the replay is scraped every five
@@ -73,7 +73,7 @@ def workload_manifests(start_seconds: int) -> list[dict[str, object]]:
 def replay(
     program: Program, folder: Path, ports: Mapping[str, int], *, start_seconds: int
 ) -> Companion:
-    """The exporter of the replayed workloads."""
+    """The exporter of the replayed workloads; ready once all that has passed was scraped."""
     command = (
         *(sys.executable, "-m", FORECAST_MODULES[TRAFFIC_REPLAY]),
         f"--kubeconfig={folder / 'kubeconfig.yaml'}",
@@ -81,7 +81,11 @@ def replay(
         f"--start-seconds={start_seconds}",
     )
     return Companion(
-        name=TRAFFIC_REPLAY, program=program, command=command, port=ports["trafficReplayPort"]
+        name=TRAFFIC_REPLAY,
+        program=program,
+        command=command,
+        port=ports["trafficReplayPort"],
+        ready_path=READY_PATH,
     )
 
 

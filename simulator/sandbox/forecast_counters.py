@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from simulator.sandbox.forecast_names import PAST_STEP_SECONDS
+from simulator.sandbox.forecast_names import CATCH_UP_SECONDS, PAST_STEP_SECONDS
 from simulator.sandbox.forecast_workloads import ReplayedWorkload
 from simulator.traffic import SECONDS_PER_MINUTE, FloatArray, IntArray, minute_of
 from simulator.traffic_service import (
@@ -87,15 +87,19 @@ class Past:
 
 
 def past_of(workload: ReplayedWorkload, end_seconds: int, minutes: int) -> Past:
-    """Count what happened in so many whole minutes until the last whole step before a time."""
-    last_minute = end_seconds // SECONDS_PER_MINUTE + 1
-    named = np.arange(last_minute - minutes, last_minute + 1, dtype=np.int64)
+    """Count what happened in the last so many minutes that are over at a time.
+
+    It ends with a whole minute: the pods of the past and those of the present then share none, in
+    which a rate would count both.
+    """
+    last_minute = end_seconds // SECONDS_PER_MINUTE
+    named = np.arange(last_minute - minutes + 1, last_minute + 1, dtype=np.int64)
     rates, model = workload.replay.requests_per_second(named), workload.model
     cost = workload.cost_ratio[workload.replay.index(named)]
     leaving = model.leaving_per_second(rates, workload.replicas, cost)
     at = np.arange(
         int(named[0] - 1) * SECONDS_PER_MINUTE + PAST_STEP_SECONDS,
-        end_seconds + 1,
+        last_minute * SECONDS_PER_MINUTE + 1,
         PAST_STEP_SECONDS,
         dtype=np.int64,
     )
@@ -119,6 +123,21 @@ def past_of(workload: ReplayedWorkload, end_seconds: int, minutes: int) -> Past:
         received_bytes=counted(rates * received),
         sent_bytes=counted(rates * sent),
     )
+
+
+def caught_up(
+    totals: Totals, workload: ReplayedWorkload, ready_pods: Sequence[str], now_seconds: float
+) -> tuple[Totals, ...]:
+    """What scrapes would have seen since `totals`, every CATCH_UP_SECONDS and now; as `advanced`.
+
+    Nobody scraped while the sandbox was being started, and a rate over that gap would be lost:
+    Prometheus extends a rate to the edge of its window only where a sample lies near it.
+    """
+    found: list[Totals] = []
+    for at in np.arange(totals.at_seconds + CATCH_UP_SECONDS, now_seconds, CATCH_UP_SECONDS):
+        totals = advanced(totals, workload, ready_pods, float(at))
+        found.append(totals)
+    return (*found, advanced(totals, workload, ready_pods, now_seconds))
 
 
 def advanced(

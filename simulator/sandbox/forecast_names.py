@@ -41,9 +41,13 @@ ANSWERED, REFUSED = "200", "503"
 #: Stamped on every series by Prometheus' scrape; a past series is to have the same.
 JOB, INSTANCE = "traffic-replay", "traffic-replay"
 SCRAPED = f'job="{JOB}",instance="{INSTANCE}"'
+#: Where the replay says whether all that has passed was scraped.
+READY_PATH = "/readyz"
 #: What KWOK says of the same containers: `__name__;namespace`.
 REPLAYED_CONTAINERS = f"(container|pod)_.+;({'|'.join(NAMESPACES)})"
 PAST_STEP_SECONDS = 30
+#: As often as the replay is scraped.
+CATCH_UP_SECONDS = 5
 #: The replica set that the pod of the past belonged to, and that pod's ending.
 PAST_HASH, PAST_POD = "5f7d9c6b48", "past0"
 

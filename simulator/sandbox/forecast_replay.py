@@ -9,9 +9,10 @@ import argparse
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import SystemRandom
@@ -25,10 +26,10 @@ from cluster.kube.informer import Informer
 from cluster.kube.settings import KubeSettings, WatchSettings
 from cluster.kube.store import Change
 from simulator.sandbox.exposition import CONTENT_TYPE
-from simulator.sandbox.forecast_counters import Totals, advanced, past_of
-from simulator.sandbox.forecast_exposition import exposition
+from simulator.sandbox.forecast_counters import Totals, advanced, caught_up, past_of
+from simulator.sandbox.forecast_exposition import SeenWorkload, exposition
 from simulator.sandbox.forecast_history import HISTORY_MINUTES
-from simulator.sandbox.forecast_names import past_replica_set
+from simulator.sandbox.forecast_names import READY_PATH, past_replica_set
 from simulator.sandbox.forecast_workloads import TRACES, ReplayedWorkload, replayed_workloads
 from simulator.sandbox.ports import LOOPBACK
 
@@ -36,6 +37,8 @@ SYNC_SECONDS_MAX = 120.0
 PATIENCE_SECONDS = 60.0
 REPLICA_SET = "ReplicaSet"
 HASH_LABEL = "pod-template-hash"
+#: By which a scrape is known (Prometheus: scrape/scrape.go).
+SCRAPE_HEADER = "X-Prometheus-Scrape-Timeout-Seconds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +89,9 @@ class ReplayedCluster:
     ) -> None:
         """Begin with the totals of each workload's past, by its key.
 
-        A workload begins when as many pods are ready as it is created with, or at the end of the
-        patience (Unix time) if there is one; what went on since the past is then counted as if
-        they had been ready all along.
+        A workload begins with the first scrape when as many pods are ready as it is created with,
+        or at the end of the patience (Unix time) if there is one; what went on since the past is
+        then told after the event, as if they had been ready all along.
         """
         self._lock = threading.Lock()
         self._patience_until_seconds = patience_until_seconds
@@ -108,25 +111,55 @@ class ReplayedCluster:
             if after.workload in self._workloads:
                 self._pods[after.workload][key] = after
 
-    def page(self, now_seconds: float) -> str:
-        """Write the page of metrics as of now."""
+    @property
+    def begun(self) -> bool:
+        """Whether all workloads have begun: a rate of any minute until now can be asked for."""
         with self._lock:
+            return self._begun == self._workloads.keys()
+
+    def page(self, now_seconds: float, *, scraped: bool = True) -> str:
+        """Write the page of metrics as of now; only what is scraped lets a workload begin."""
+        with self._lock:
+            seen: list[SeenWorkload] = []
             for name in self._workloads:
-                self._advance(name, now_seconds)
-            return exposition(
-                (self._workloads[name], self._totals[name], self._replica_set(name), len(pods))
-                for name, pods in self._pods.items()
-                if name in self._begun
-            )
+                if name in self._begun:
+                    self._advance(name, now_seconds)
+                    seen.append(self._seen(name, self._totals[name]))
+                elif scraped and self._may_begin(name, now_seconds):
+                    seen += self._beginning(name, now_seconds)
+            return exposition(seen)
+
+    def _ready(self, name: str) -> list[str]:
+        return sorted(pod.name for pod in self._pods[name].values() if pod.ready)
+
+    def _may_begin(self, name: str, now_seconds: float) -> bool:
+        ready = len(self._ready(name))
+        impatient = ready > 0 and now_seconds > self._patience_until_seconds
+        return impatient or ready >= self._workloads[name].replicas
+
+    def _beginning(self, name: str, now_seconds: float) -> list[SeenWorkload]:
+        """Everything since the past at once; its last sample is dated, too, to be in order."""
+        passed = caught_up(
+            self._totals[name], self._workloads[name], self._ready(name), now_seconds
+        )
+        self._begun.add(name)
+        self._totals[name] = passed[-1]
+        return [self._seen(name, totals, dated=True) for totals in passed]
+
+    def _seen(self, name: str, totals: Totals, *, dated: bool = False) -> SeenWorkload:
+        return SeenWorkload(
+            workload=self._workloads[name],
+            totals=totals,
+            replica_set=self._replica_set(name),
+            replicas=len(self._pods[name]),
+            dated=dated,
+        )
 
     def _advance(self, name: str, now_seconds: float) -> None:
-        ready = sorted(pod.name for pod in self._pods[name].values() if pod.ready)
-        workload, totals = self._workloads[name], self._totals[name]
-        impatient = bool(ready) and now_seconds > self._patience_until_seconds
-        if impatient or len(ready) >= workload.replicas:
-            self._begun.add(name)
         if name in self._begun:
-            self._totals[name] = advanced(totals, workload, ready, now_seconds)
+            self._totals[name] = advanced(
+                self._totals[name], self._workloads[name], self._ready(name), now_seconds
+            )
 
     def _replica_set(self, name: str) -> str:
         sets = sorted(pod.replica_set for pod in self._pods[name].values())
@@ -136,15 +169,22 @@ class ReplayedCluster:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, page: Callable[[], str], *arguments: object) -> None:
-        self._page = page
+    def __init__(self, cluster: ReplayedCluster, *arguments: object) -> None:
+        self._cluster = cluster
         super().__init__(*arguments)  # type: ignore[arg-type]  # the server's own
 
     def do_GET(self) -> None:
-        """Answer /metrics."""
-        found = self.path == "/metrics"
-        body = (self._page() if found else "look at /metrics\n").encode()
-        self.send_response(200 if found else 404)
+        """Answer /metrics and /readyz."""
+        status, text = HTTPStatus.OK, "look at /metrics\n"
+        if self.path == "/metrics":
+            scraped = SCRAPE_HEADER in self.headers
+            text = self._cluster.page(time.time(), scraped=scraped)
+        elif self.path != READY_PATH:
+            status = HTTPStatus.NOT_FOUND
+        elif not self._cluster.begun:
+            status, text = HTTPStatus.SERVICE_UNAVAILABLE, "not all workloads were scraped yet\n"
+        body = text.encode()
+        self.send_response(status)
         self.send_header("Content-Type", CONTENT_TYPE)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -192,8 +232,7 @@ def main() -> NoReturn:
     patience_until_seconds = time.time() + PATIENCE_SECONDS
     cluster = ReplayedCluster(workloads, pasts, patience_until_seconds=patience_until_seconds)
     informer = follow(options.kubeconfig, cluster)
-    page = partial(_Handler, lambda: cluster.page(time.time()))
-    server = ThreadingHTTPServer((LOOPBACK, options.port), page)
+    server = ThreadingHTTPServer((LOOPBACK, options.port), partial(_Handler, cluster))
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     stopped.wait()

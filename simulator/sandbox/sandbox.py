@@ -252,7 +252,7 @@ class Sandbox:
             beside.append(companion)
         report(f"creating {options.nodes} nodes")
         later = self._after_the_profiles()
-        last = self._after_the_pods()
+        replay, bridge, forecaster = self._after_the_pods()
 
         def start_later() -> None:
             for companion in later:
@@ -260,9 +260,11 @@ class Sandbox:
 
         profiles = self._populate(start_later)
         self._create_workloads()
-        for companion in last:
+        for companion in (*replay, *forecaster):
             companion.start(self.folder)
-        for companion in (*beside, *later, *last):
+        for companion in (*beside, *later, *replay, *bridge, *forecaster):
+            if companion in bridge:  # whatever it reads before the traffic is whole is learnt from
+                companion.start(self.folder)
             report(f"waiting for {companion.name}")
             companion.wait_until_ready(self.folder)
         if options.tiers:
@@ -377,20 +379,20 @@ class Sandbox:
             replayed = forecast_companions.workload_manifests(self.record.start_seconds)
             population.create_workloads(self.kubectl, replayed)
 
-    def _after_the_pods(self) -> list[companions.Companion]:
+    def _after_the_pods(self) -> tuple[list[companions.Companion], ...]:
+        """The replay, the bridge and the forecaster, each one or none."""
         if not self._forecasts:
-            return []
+            return [], [], []
         programs = self.record.programs
-        return [
-            forecast_companions.replay(
-                programs[TRAFFIC_REPLAY],
-                self.folder,
-                self.ports,
-                start_seconds=self.record.start_seconds,
-            ),
-            forecast_companions.bridge(programs[BRIDGE], self.folder, self.ports),
-            forecast_companions.forecaster(programs[FORECASTER], self.folder, self.ports),
-        ]
+        replay = forecast_companions.replay(
+            programs[TRAFFIC_REPLAY],
+            self.folder,
+            self.ports,
+            start_seconds=self.record.start_seconds,
+        )
+        bridge = forecast_companions.bridge(programs[BRIDGE], self.folder, self.ports)
+        forecaster = forecast_companions.forecaster(programs[FORECASTER], self.folder, self.ports)
+        return [replay], [bridge], [forecaster]
 
     def _after_the_profiles(self) -> list[companions.Companion]:
         # Had it been there before them, it would rank nodes by guessed curves for seconds.

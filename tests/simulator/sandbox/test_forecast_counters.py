@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from forecaster.evaluation.traces import Trace
 from simulator.sandbox import forecast_names as names
 from simulator.sandbox.forecast_counters import BUCKETS_SECONDS, Totals, advanced, past_of
-from simulator.sandbox.forecast_exposition import exposition
+from simulator.sandbox.forecast_exposition import SeenWorkload, exposition
 from simulator.sandbox.forecast_history import openmetrics_parts
 from simulator.sandbox.forecast_replay import (
     NO_REPLICA,
@@ -27,6 +29,10 @@ from simulator.traffic_service import ServiceModel, drifting_cost_ratios
 START = 1_700_000_010
 MINUTES = 3 * 60
 PODS = ("web-1", "web-2", "web-3")
+PAST_LINE = re.compile(r"^(\w+)\{(.*)\} (\S+) (\d+)$", re.MULTILINE)
+PAGE_LINE = re.compile(r"^(\w+)\{(.*)\} (\S+)(?: (\d+))?$", re.MULTILINE)
+#: By name and labels: Unix time and value of each sample.
+Series = dict[tuple[str, str], list[tuple[float, float]]]
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +103,9 @@ def test_page_and_past_have_the_same_series(workload) -> None:
     """Else a rate would break where they meet; buckets grow with their bound."""
     past = past_of(workload, START, MINUTES)
     now = advanced(past.last(), workload, PODS, START)
-    page = exposition([(workload, now, "web-abc", 3)])
+    page = exposition(
+        [SeenWorkload(workload=workload, totals=now, replica_set="web-abc", replicas=3)]
+    )
     series = re.compile(r"^(\w+)\{(.*)\} (\S+)$", re.MULTILINE)
     present = {(name, labels): float(value) for name, labels, value in series.findall(page)}
     written = {
@@ -128,13 +136,92 @@ def test_a_workload_begins_when_its_pods_are_ready(workload) -> None:
         appear(name)
     assert 'deployment="web"' not in cluster.page(START + 15)
     appear(PODS[2])
+    assert 'deployment="web"' not in cluster.page(START + 16, scraped=False)
+    assert not cluster.begun
+    cluster.page(START + 18)
+    assert cluster.begun
     ready = f'{names.READY_REPLICAS}{{namespace="shop",deployment="web"}} 3'
     assert ready in cluster.page(START + 20)
 
     hasty = ReplayedCluster([workload], start, patience_until_seconds=START - 1)
     pod = ReplicaPod(workload="shop/web", name="web-9", replica_set="web-abc", ready=True)
     hasty.put("shop/web-9", NO_REPLICA, pod, START + 10)
-    assert 'deployment="web"} 1' in hasty.page(START + 10)
+    assert 'deployment="web"} 1 ' in hasty.page(START + 10)
+
+
+@pytest.mark.parametrize("first_scrape_seconds", [12.3, 61.0, 178.9])
+def test_no_minute_is_lost_between_past_and_present(workload, first_scrape_seconds: float) -> None:
+    """However long a sandbox takes to start, each minute's rate is the trace's; CPU goes on."""
+    scraped = scrapes_of(workload, START + first_scrape_seconds)
+    used = cpu_of(workload)
+    first_minute = START // 60 - 5
+
+    for minute in range(first_minute, first_minute + 12):
+        rates: dict[str, float] = {}
+        for (name, labels), samples in scraped.items():
+            if name in {names.REQUESTS, names.CPU}:
+                rate = prometheus_rate(samples, minute * 60.0, 60.0)
+                rates[name] = rates.get(name, 0.0) + rate
+            if name == names.READY_REPLICAS:
+                assert any(minute * 60 - 30 <= at <= minute * 60 for at, _ in samples), labels
+        truth = float(workload.replay.requests_per_second(np.array([minute]))[0])
+        assert rates[names.REQUESTS] == pytest.approx(truth, rel=0.02, abs=0.01), minute
+        assert rates[names.CPU] == pytest.approx(used(minute), rel=0.02), minute
+
+
+def cpu_of(workload: ReplayedWorkload) -> Callable[[int], float]:
+    """The cores that all pods use together in a minute."""
+
+    def cores(minute: int) -> float:
+        minutes = np.array([minute])
+        cost = workload.cost_ratio[workload.replay.index(minutes)]
+        rates = workload.replay.requests_per_second(minutes)
+        return float(workload.model.cpu_cores(rates, workload.replicas, cost)[0])
+
+    return cores
+
+
+def scrapes_of(workload: ReplayedWorkload, first_seconds: float) -> Series:
+    """What Prometheus holds: the past until START, and twelve minutes of scrapes of the replay."""
+    held: Series = defaultdict(list)
+    past = past_of(workload, START, MINUTES)
+    for part in openmetrics_parts(workload, past):
+        for name, labels, value, stamp in PAST_LINE.findall(part):
+            held[name, labels.removesuffix(f",{names.SCRAPED}")].append(
+                (float(stamp), float(value))
+            )
+    start = {workload.key: past.last()}
+    cluster = ReplayedCluster([workload], start, patience_until_seconds=START + 600)
+    for pod in PODS:
+        ready = ReplicaPod(workload="shop/web", name=pod, replica_set="web-abc", ready=True)
+        cluster.put(f"shop/{pod}", NO_REPLICA, ready, START + 10)
+    for now in np.arange(first_seconds, first_seconds + 720, 5.0).tolist():
+        page = cluster.page(now + 0.2)  # it takes a moment until a scrape is answered
+        for name, labels, value, stamp in PAGE_LINE.findall(page):
+            at = float(stamp) / 1000 if stamp else now
+            samples = held[name, labels]
+            assert not samples or samples[-1][0] < at, "Prometheus refuses what is out of order"
+            samples.append((at, float(value)))
+    return held
+
+
+def prometheus_rate(
+    samples: list[tuple[float, float]], at_seconds: float, window_seconds: float
+) -> float:
+    """The rate of a counter (Prometheus 2: promql/functions.go, extrapolatedRate); none: 0."""
+    begin = at_seconds - window_seconds
+    seen = [one for one in samples if begin <= one[0] <= at_seconds]
+    if len(seen) < 2:
+        return 0.0
+    (first, low), (last, high) = seen[0], seen[-1]
+    between = (last - first) / (len(seen) - 1)
+    to_start = first - begin
+    if high > low >= 0:
+        to_start = min(to_start, (last - first) * low / (high - low))
+    covered = last - first
+    for edge in (to_start, at_seconds - last):
+        covered += edge if edge < between * 1.1 else between / 2
+    return (high - low) * covered / (last - first) / window_seconds
 
 
 def test_a_pod_is_of_the_deployment_that_made_its_replica_set() -> None:
