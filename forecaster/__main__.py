@@ -54,14 +54,12 @@ def core_options(settings: ForecasterSettings) -> CoreOptions:
 
 def model_options(settings: ForecasterSettings) -> ModelOptions:
     """What becomes of models."""
-    scored_min = settings.challenger_scored_min
     retraining = RetrainingPolicy(
         interval_seconds=settings.retrain_days * DAY_SECONDS, drift_factor=settings.drift_factor
     )
     return ModelOptions(
         challenge=ChallengePolicy(
-            scored_count_min=scored_min,
-            scored_count_max=10 * scored_min,
+            scored_count_min=settings.challenger_scored_min,
             margin_ratio=settings.challenger_margin_ratio,
         ),
         retraining=retraining if settings.retrain else None,

@@ -78,6 +78,8 @@ class Figures:
     ledger_left_out_total: int
     trains: bool
     trained_ratio: float | None
+    champion_serves: bool = True
+    typical_lstm_ratio: float | None = None
     challenger: str | None = None
     challenger_scored: int = 0
     gauges: tuple[Gauge, ...] = ()
@@ -171,6 +173,7 @@ def figures_of(core: Core, now_seconds: float, **said: Any) -> Figures:  # noqa:
         withheld_total=core.withheld_total,
         clock_backwards_total=core.schedule.clock_backwards_total,
         errors=core.errors.pooled(),
+        typical_lstm_ratio=core.errors.typical_lstm_ratio(),
         ledger_left_out_total=core.hourly.left_out_total + core.anomalies.left_out_total,
         challenger=None if shadow is None else shadow.version,
         challenger_scored=0 if shadow is None else shadow.contest.scored_count,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from energy.errors import InputError
 from forecaster.horizons import HORIZONS_MINUTES, MEDIAN_INDEX, QUANTILE_LEVELS
-from forecaster.windows import INPUTS, Windows
+from forecaster.windows import SHAPES, Windows
 
 OUTPUT: Final = "quantiles"
+_FLOATS: Final = "tensor(float)"
 _MEND: Final = "take the file that `negawatt forecaster train` wrote, or reinstall the package"
 
 Floats = npt.NDArray[np.float32]
@@ -43,10 +44,16 @@ class Lstm:
             )
         except Exception as error:  # its classes are private and derive from Exception alone
             raise InputError("is no network", where=str(path), mend=_MEND) from error
-        inputs = {given.name for given in self._session.get_inputs()}
-        outputs = [given.name for given in self._session.get_outputs()]
-        if inputs != set(INPUTS) or outputs != [OUTPUT]:
-            raise InputError("is another network", where=str(path), mend=_MEND)
+        wanted = {**SHAPES, OUTPUT: (len(HORIZONS_MINUTES), len(QUANTILE_LEVELS))}
+        given = {each.name: each for each in self._session.get_inputs()}
+        given |= {each.name: each for each in self._session.get_outputs()}
+        if given.keys() != wanted.keys():
+            names = ", ".join(sorted(given))
+            raise InputError(f"is another network: it has {names}", where=str(path), mend=_MEND)
+        for name, shape in wanted.items():
+            if not _fits(given[name], shape):
+                what = f"is another network: its {name} is {given[name].type} {given[name].shape}"
+                raise InputError(what, where=str(path), mend=_MEND)
 
     def quantiles(self, windows: Windows) -> Floats:
         """Return requests/s of n windows by horizon and quantile: [n, 6, 5], never below 0.
@@ -64,3 +71,9 @@ class Lstm:
     def medians(self, windows: Windows) -> Floats:
         """Return the medians alone: [n, 6]."""
         return self.quantiles(windows)[:, :, MEDIAN_INDEX]
+
+
+def _fits(given: Any, shape: tuple[int, ...]) -> bool:  # noqa: ANN401 - onnxruntime has no types
+    """Whether an input or output is of 32-bit floats, any number of rows of this shape."""
+    rows, *rest = given.shape or [None]
+    return given.type == _FLOATS and not isinstance(rows, int) and rest == list(shape)

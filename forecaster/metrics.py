@@ -248,6 +248,16 @@ FAMILIES: Final[tuple[Family[Figures], ...]] = (
         "The LSTM's relative MAE when it was trained.",
         lambda f: f.trained_ratio,
     ),
+    _gauge(
+        "typical_relative_mae_ratio",
+        "Geometric mean over workloads of the LSTM's relative MAE of late; what drift is told by.",
+        lambda f: f.typical_lstm_ratio,
+    ),
+    _gauge(
+        "champion_serves",
+        "1 while the registry's champion serves; 0 while another version has to.",
+        lambda f: float(f.champion_serves),
+    ),
     _gauge("training", "1 while new models are trained, else 0.", lambda f: float(f.trains)),
     _gauge(
         "challenger_scored_forecasts",

@@ -12,20 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from energy.errors import NegawattError
-from forecaster.challenge import ChallengePolicy, judge
+from forecaster.challenge import DAY_SECONDS, ChallengePolicy, Verdict, judge
 from forecaster.contract import Arrays, ForecastEngine
 from forecaster.core import Core
 from forecaster.models_report import SHIPPED_FOLDER, ModelsReport, models_report
 from forecaster.own_errors import LSTM
-from forecaster.registry import DESCRIPTION, SHIPPED, Registry, RegistryState
-from forecaster.retraining import (
-    Drift,
-    RetrainingPolicy,
-    Training,
-    missing_libraries,
-    why_retrain,
-)
+from forecaster.registry import DESCRIPTION, SHIPPED, Registry, RegistryState, watched
+from forecaster.retraining import Drift, RetrainingPolicy, Training, missing_libraries
 from forecaster.shadow import Shadow
+from forecaster.trainings import Train, Trainings
+from forecaster.trial import require_forecasts
 from ledger.action import ActionDecision
 
 _log = logging.getLogger(__name__)
@@ -41,6 +37,8 @@ class ModelOptions:
         retraining: when new models are trained; None is never.
         challenger_keys_max: how many workloads a challenger forecasts.
         training_keys_max: of how many workloads the history is trained on.
+        versions_max: how many versions of trainings are kept.
+        watch_seconds: for how long after a promotion who served before goes on in the shadow.
         budget_seconds: what a training may take.
     """
 
@@ -48,11 +46,10 @@ class ModelOptions:
     retraining: RetrainingPolicy | None = field(default_factory=RetrainingPolicy)
     challenger_keys_max: int = 500
     training_keys_max: int = 500
+    versions_max: int = 5
+    watch_seconds: float = 8 * DAY_SECONDS
     budget_seconds: float = 3600.0
     seed: int = 1
-
-
-Train = Callable[[Arrays, float], Training]
 
 
 class ModelChanges:
@@ -71,32 +68,55 @@ class ModelChanges:
         """``engine_of`` makes an engine of a version; raises NegawattError where it cannot."""
         self._registry, self._core = registry, core
         self._engine_of, self._options = engine_of, options
-        self._train = train or self._start
-        self._lack = lack
-        self._training: Training | None = None
-        self._since_seconds: float | None = None
-        self._refused: set[str] = set()
+        self._trainings = Trainings(registry, options.retraining, train or self._start, lack)
+        self._refused: dict[str, str] = {}
+        self._watched_enough: set[str] = set()
+        self._broken = ""
         self.state = RegistryState()
         self.serving = ""
-        self.training_outcome = "none was tried since the start"
         self.trained_ratio: float | None = None
 
     @property
     def trains(self) -> bool:
         """Whether a training runs."""
-        return self._training is not None
+        return self._trainings.runs
+
+    @property
+    def training_outcome(self) -> str:
+        """What came of the last training, or why there was none."""
+        return self._trainings.outcome
+
+    @property
+    def trouble(self) -> str:
+        """Why not the registry's champion serves, in one line; empty while it does."""
+        if self._broken:
+            return f"{self.serving} serves, since the registry cannot be followed: {self._broken}"
+        champion = self.state.champion
+        if self.serving == champion:
+            return ""
+        why = self._refused.get(champion, "it is not loaded yet")
+        return f"{self.serving} serves in place of {champion}: {why}"
 
     def start(self) -> None:
-        """Find who serves: where a champion cannot be loaded, the shipped version does.
+        """Find who serves: the champion, else who served before, else the shipped version.
 
-        The core begins with an engine of that one. Raises NegawattError.
+        The core begins with an engine of the last. A registry that is broken does not hinder.
         """
-        self.state = self._registry.state()
-        champion = self.state.champion
-        engine = None if champion == SHIPPED else self._made(champion)
-        if engine is not None:
-            self._core.engine = engine
-        self._serves(SHIPPED if engine is None else champion)
+        try:
+            self.state, self._broken = self._registry.state(), ""
+        except NegawattError as error:
+            self._broken = str(error)
+        serving = SHIPPED
+        for version in (self.state.champion, self.state.previous or SHIPPED):
+            if version == SHIPPED:
+                break
+            if (engine := self._made(version)) is not None:
+                self._core.engine, serving = engine, version
+                break
+        self._serves(serving)
+        if self.trouble:
+            _log.warning("%s", self.trouble)
+        self._trainings.start()
 
     def turn(self, now_seconds: float) -> tuple[ActionDecision, ...]:
         """Look at the registry, the challenger and the training; once a minute is enough.
@@ -104,10 +124,11 @@ class ModelChanges:
         Gives back what is to go to the ledger.
         """
         try:
-            self.state = self._registry.state()
+            self.state, self._broken = self._registry.state(), ""
             records = (*self._follow(now_seconds), *self._judge(now_seconds))
             self._look_at_training(now_seconds)
         except NegawattError as error:
+            self._broken = str(error)
             _log.warning("models stay as they are: %s", error)
             return ()
         return records
@@ -115,10 +136,14 @@ class ModelChanges:
     def report(self) -> ModelsReport:
         """Versions, who serves, and how they do; from any thread."""
         shadow = self._core.shadow
-        verdict = None if shadow is None else judge(shadow.contest, self._options.challenge).reason
+        verdict = None
+        if shadow is not None:
+            judged = judge(shadow.contest, self._options.challenge, shadow.looks_taken)
+            verdict = f"{shadow.version}: {judged.reason}"
         return models_report(
             self._registry,
             serving=self.serving,
+            trouble=self.trouble or None,
             verdict=verdict,
             training=self.training_outcome,
             errors=self._core.errors.pooled(),
@@ -126,46 +151,75 @@ class ModelChanges:
 
     def close(self) -> None:
         """End a training that runs."""
-        if self._training is not None:
-            self._training.stop()
-            self._training = None
+        self._trainings.close()
 
     def _follow(self, now_seconds: float) -> tuple[ActionDecision, ...]:
-        """Serve what the registry says, and begin with its challenger."""
-        champion, challenger = self.state.champion, self.state.challenger
+        """Serve what the registry says, and begin with its challenger, or who served before."""
+        champion, before = self.state.champion, self.serving
         records: tuple[ActionDecision, ...] = ()
-        if champion != self.serving and (engine := self._made(champion)) is not None:
-            before = self.serving
-            self._core.swap(engine)
-            self._serves(champion)
+        if champion != before and self._takes_over(champion):
             reason = self.state.history[-1].reason if self.state.history else "as registered"
             records = (_record("serve", champion, before, reason, now_seconds),)
+        beside = self.state.challenger or self._watched(now_seconds)
         shadow = self._core.shadow
-        if shadow is not None and shadow.version != challenger:
+        if shadow is not None and shadow.version != beside:
             self._core.shadow = None
-        if challenger and self._core.shadow is None:
-            engine = self._made(challenger)
-            if engine is None:
-                self._registry.dismiss(challenger, "it cannot be loaded", now_seconds)
-                return records
-            self._core.shadow = Shadow(
-                challenger,
+        if beside and self._core.shadow is None:
+            self._core.shadow = self._shadow(beside, now_seconds)
+            if self._core.shadow is None:
+                why = self._refused.get(beside, "it cannot be loaded")
+                self.state = self._registry.dismiss(beside, why, now_seconds)
+        return records
+
+    def _watched(self, now_seconds: float) -> str | None:
+        """Who served before a champion that was promoted lately, while it is not settled."""
+        if self.serving != self.state.champion or self.serving in self._watched_enough:
+            return None
+        before = watched(self.state, now_seconds, self._options.watch_seconds)
+        return None if before in self._refused else before
+
+    def _shadow(self, version: str, now_seconds: float) -> Shadow | None:
+        if (engine := self._made(version)) is None:
+            return None
+        try:
+            return Shadow(
+                version,
                 engine,
                 self._core.engine,
                 keys_max=self._options.challenger_keys_max,
                 minute=int(now_seconds // 60),
             )
-        return records
+        except Exception as error:  # noqa: BLE001 - of models that fit ours in no way
+            self._refuse(version, error)
+            return None
+
+    def _takes_over(self, version: str) -> bool:
+        """Let a version serve; False, and all stays as it was, where it cannot."""
+        if (engine := self._made(version)) is None:
+            return False
+        try:
+            self._core.swap(engine)
+        except Exception as error:  # noqa: BLE001 - of models that fit ours in no way
+            self._refuse(version, error)
+            return False
+        self._serves(version)
+        return True
 
     def _made(self, version: str) -> ForecastEngine | None:
+        """An engine that has shown that it forecasts; None, now and later, where there is none."""
         if version in self._refused:
             return None
         try:
-            return self._engine_of(version)
+            engine = self._engine_of(version)
+            require_forecasts(engine, version)
         except NegawattError as error:
-            _log.warning("version %s cannot be loaded: %s", version, error)
-            self._refused.add(version)
+            self._refuse(version, error)
             return None
+        return engine
+
+    def _refuse(self, version: str, error: Exception) -> None:
+        self._refused[version] = str(error) or type(error).__name__
+        _log.warning("version %s cannot serve: %s", version, error)
 
     def _serves(self, version: str) -> None:
         self.serving = version
@@ -176,64 +230,59 @@ class ModelChanges:
         shadow = self._core.shadow
         if shadow is None:
             return ()
-        verdict = judge(shadow.contest, self._options.challenge)
+        verdict = judge(shadow.contest, self._options.challenge, shadow.looks_taken)
+        shadow.looks_taken = verdict.looks_taken
         if verdict.outcome == "wait":
             return ()
+        if shadow.version != self.state.challenger:
+            return self._settle(shadow, verdict, now_seconds)
         if verdict.outcome == "dismiss":
             self.state = self._registry.dismiss(shadow.version, verdict.reason, now_seconds)
             self._core.shadow = None
             _log.info("challenger %s goes: %s", shadow.version, verdict.reason)
             return (_record("dismiss", shadow.version, self.serving, verdict.reason, now_seconds),)
-        before = self.serving
         self.state = self._registry.promote(shadow.version, verdict.reason, now_seconds)
-        engine = self._made(shadow.version)
-        if engine is not None:
-            self._core.swap(engine)
-            self._serves(shadow.version)
-        _log.info("%s serves in place of %s: %s", shadow.version, before, verdict.reason)
-        return (_record("promote", shadow.version, before, verdict.reason, now_seconds),)
+        return self._served("promote", shadow.version, verdict, now_seconds)
+
+    def _settle(
+        self, shadow: Shadow, verdict: Verdict, now_seconds: float
+    ) -> tuple[ActionDecision, ...]:
+        """End the watch over a promoted champion: who served before serves again, or goes."""
+        self._core.shadow = None
+        self._watched_enough.add(self.serving)
+        if verdict.outcome == "dismiss":
+            _log.info(
+                "%s stays; %s served before: %s", self.serving, shadow.version, verdict.reason
+            )
+            return ()
+        self.state = self._registry.roll_back(
+            shadow.version, verdict.reason, now_seconds, instead_of=self.serving
+        )
+        return self._served("roll-back", shadow.version, verdict, now_seconds)
+
+    def _served(
+        self, action: str, version: str, verdict: Verdict, now_seconds: float
+    ) -> tuple[ActionDecision, ...]:
+        """Serve who took over in the registry, unless somebody else changed it before."""
+        before = self.serving
+        if self.state.champion != version or not self._takes_over(version):
+            return ()
+        _log.info("%s serves in place of %s: %s", version, before, verdict.reason)
+        return (_record(action, version, before, verdict.reason, now_seconds),)
 
     def _look_at_training(self, now_seconds: float) -> None:
-        if self._training is not None:
-            done = self._training.finished()
-            if done is None:
-                return
-            self._training = None
-            self._say(done.reason)
-            if done.version is not None:
-                self.state = self._registry.challenge(done.version, done.reason, now_seconds)
-            return
-        policy = self._options.retraining
-        if policy is None or self.state.challenger is not None:
-            return
-        if self._since_seconds is None:
-            self._since_seconds = now_seconds
-        last = self.state.last_training_seconds
-        last = self._since_seconds if last is None else last
-        reason = why_retrain(policy, self._drift(), last_seconds=last, now_seconds=now_seconds)
-        if reason is None:
-            return
-        if (lack := self._lack()) is not None:
-            self._since_seconds = now_seconds
-            self._registry.claim_training(self.state.last_training_seconds, now_seconds)
-            self._say(f"not trained ({reason}): {lack}")
-            return
-        self._begin(reason, now_seconds)
+        done = self._trainings.finished()
+        if done is not None and done.version is not None:
+            self.state = self._registry.challenge(done.version, done.reason, now_seconds)
+            if gone := self._registry.prune(self._options.versions_max):
+                _log.info("old versions are deleted: %s", ", ".join(gone))
+        elif done is None:
+            self._trainings.begin_if_due(self.state, self._drift(), self._history, now_seconds)
 
-    def _begin(self, reason: str, now_seconds: float) -> None:
-        if not self._registry.claim_training(self.state.last_training_seconds, now_seconds):
-            return  # another process of the group trains
+    def _history(self) -> Arrays | None:
         known = self._core.engine.keys()
         keys = known[:: max(1, -(-len(known) // self._options.training_keys_max))]
-        if not keys:
-            self._say(f"not trained ({reason}): there is no history")
-            return
-        try:
-            self._training = self._train(self._core.engine.export(keys), now_seconds)
-        except OSError as error:
-            self._say(f"not trained ({reason}): {error}")
-        else:
-            self._say(f"training since {now_seconds:.0f}: {reason}")
+        return self._core.engine.export(keys) if keys else None
 
     def _start(self, history: Arrays, now_seconds: float) -> Training:
         return Training(
@@ -248,13 +297,9 @@ class ModelChanges:
         recent = self._core.errors.pooled().get(LSTM)
         return Drift(
             scored_count=0.0 if recent is None else recent.scored_count,
-            recent_ratio=None if recent is None else recent.relative_mae_ratio,
+            recent_ratio=self._core.errors.typical_lstm_ratio(),
             trained_ratio=self.trained_ratio,
         )
-
-    def _say(self, line: str) -> None:
-        self.training_outcome = line
-        _log.info("%s", line)
 
 
 def trained_ratio(folder: Path | None) -> float | None:

@@ -40,8 +40,10 @@ class ModelsReport(BaseModel):
     Attributes:
         champion: which version is to serve.
         serving: which one this process serves; null where no process was asked.
+        trouble: why another than the champion serves; null where it does.
         challenger: which one forecasts in the shadow.
-        challenger_verdict: how it stands against the champion here.
+        challenger_verdict: how it, or after a promotion who served before, stands against the
+            champion here.
         previous: which one a rollback goes back to.
         training: what came of the last training.
         versions: all that are there.
@@ -53,6 +55,7 @@ class ModelsReport(BaseModel):
 
     champion: str
     serving: str | None = None
+    trouble: str | None = None
     challenger: str | None
     challenger_verdict: str | None = None
     previous: str | None
@@ -66,6 +69,7 @@ def models_report(
     registry: Registry,
     *,
     serving: str | None = None,
+    trouble: str | None = None,
     verdict: str | None = None,
     training: str | None = None,
     errors: Mapping[str, OwnError] | None = None,
@@ -80,6 +84,7 @@ def models_report(
     return ModelsReport(
         champion=state.champion,
         serving=serving,
+        trouble=trouble,
         challenger=state.challenger,
         challenger_verdict=verdict,
         previous=state.previous,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ SHIPPED: Final = "shipped"
 FILE: Final = "registry.json"
 HISTORY_MAX: Final = 200
 DESCRIPTION: Final = "model.json"
+#: As `forecaster.retraining` names what it trained.
+_TRAINED: Final = re.compile(r"\d{8}-\d{6}-\d+")
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 Action = Literal["challenge", "promote", "dismiss", "roll-back"]
@@ -80,7 +83,9 @@ class Registry:
             return RegistryState()
         except OSError as error:
             raise UnavailableError(
-                f"cannot be read ({error.strerror})", where=str(self._path), mend="mend its rights"
+                f"cannot be read ({error.strerror})",
+                where=str(self._path),
+                mend="give --models-directory a folder that can be read",
             ) from None
         try:
             return RegistryState.model_validate_json(text)
@@ -130,9 +135,15 @@ class Registry:
         return self._change(change)
 
     def promote(self, version: str, reason: str, now_seconds: float) -> RegistryState:
-        """Let a version serve; who served before is kept for a rollback."""
+        """Let a challenger serve, if it is still the one; who served before is kept."""
         self.path(version)
-        return self._serve(version, "promote", reason, now_seconds)
+
+        def change(state: RegistryState) -> RegistryState:
+            if state.challenger != version:
+                return state
+            return _serving(state, version, "promote", reason, now_seconds)
+
+        return self._change(change)
 
     def dismiss(self, version: str, reason: str, now_seconds: float) -> RegistryState:
         """Let a challenger go, if it is still the one."""
@@ -145,22 +156,31 @@ class Registry:
 
         return self._change(change)
 
-    def roll_back(self, version: str | None, reason: str, now_seconds: float) -> RegistryState:
+    def roll_back(
+        self, version: str | None, reason: str, now_seconds: float, *, instead_of: str | None = None
+    ) -> RegistryState:
         """Serve a version again; None is the one that served before, or the shipped one.
+
+        With ``instead_of`` only if that one serves still.
 
         Raises:
             InputError: there is no such version, or it serves already.
         """
-        state = self.state()
-        target = version or state.previous or SHIPPED
-        self.path(target)
-        if target == state.champion:
-            raise InputError(
-                f"version {target} serves already",
-                where=str(self.folder),
-                mend=f"name another: {', '.join(self.versions())}",
-            )
-        return self._serve(target, "roll-back", reason, now_seconds)
+
+        def change(state: RegistryState) -> RegistryState:
+            if instead_of is not None and state.champion != instead_of:
+                return state
+            target = version or state.previous or SHIPPED
+            self.path(target)
+            if target == state.champion:
+                raise InputError(
+                    f"version {target} serves already",
+                    where=str(self.folder),
+                    mend=f"name another: {', '.join(self.versions())}",
+                )
+            return _serving(state, target, "roll-back", reason, now_seconds)
+
+        return self._change(change)
 
     def claim_training(self, known_seconds: float | None, now_seconds: float) -> bool:
         """Note that a training begins; False where another process has since noted its own."""
@@ -176,21 +196,24 @@ class Registry:
         self._change(change)
         return claimed
 
-    def _serve(self, version: str, action: Action, reason: str, now: float) -> RegistryState:
-        def change(state: RegistryState) -> RegistryState:
-            if state.champion == version:
-                return state
-            event = Event(
-                at_seconds=now,
-                action=action,
-                version=version,
-                replaced=state.champion,
-                reason=reason,
-            )
-            # Whoever goes back does not want what challenges now, either.
-            return _with(state, event, champion=version, previous=state.champion, challenger=None)
+    def prune(self, kept_max: int) -> tuple[str, ...]:
+        """Delete versions of trainings, the oldest first, down to so many; give their names.
 
-        return self._change(change)
+        Who serves, challenges or served before stays, and what a person put here.
+        """
+        gone: list[str] = []
+
+        def change(state: RegistryState) -> RegistryState:
+            needed = {state.champion, state.previous, state.challenger}
+            trained = [name for name in self.versions() if _TRAINED.fullmatch(name)]
+            spare = [name for name in trained if name not in needed]
+            gone.extend(spare[: max(0, len(trained) - kept_max)])
+            for name in gone:
+                shutil.rmtree(self.folder / name, ignore_errors=True)
+            return state
+
+        self._change(change)
+        return tuple(gone)
 
     def _change(self, change: Callable[[RegistryState], RegistryState]) -> RegistryState:
         try:
@@ -224,6 +247,33 @@ class Registry:
             file.flush()
             os.fsync(file.fileno())
         writing.replace(self._path)
+
+
+def watched(state: RegistryState, now_seconds: float, seconds: float) -> str | None:
+    """Who served before the champion, while that was promoted within so many seconds.
+
+    None where somebody rolled back since: then it is known who is wanted.
+    """
+    changes = [each for each in state.history if each.action in {"promote", "roll-back"}]
+    if not changes or changes[-1].action != "promote" or changes[-1].version != state.champion:
+        return None
+    return changes[-1].replaced if 0 <= now_seconds - changes[-1].at_seconds < seconds else None
+
+
+def _serving(
+    state: RegistryState, version: str, action: Action, reason: str, now_seconds: float
+) -> RegistryState:
+    if state.champion == version:
+        return state
+    event = Event(
+        at_seconds=now_seconds,
+        action=action,
+        version=version,
+        replaced=state.champion,
+        reason=reason,
+    )
+    # Whoever goes back does not want what challenges now, either.
+    return _with(state, event, champion=version, previous=state.champion, challenger=None)
 
 
 def _with(state: RegistryState, event: Event, **changes: str | None) -> RegistryState:

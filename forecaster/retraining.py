@@ -11,8 +11,10 @@ or 2 for what else goes wrong, with the reason in the last line of its standard 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -36,6 +38,9 @@ NICENESS: Final = 19
 SPARE_SECONDS: Final = 900.0
 _KINDS: Final = {TOO_LITTLE: "too little history", NO_LIBRARY: "a training library is missing"}
 _LINE_MAX: Final = 300
+_PREFIX: Final = ".training-"
+_LOCK_FILE: Final = "lock"
+_PID_FILE: Final = "process.txt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +62,11 @@ class RetrainingPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """The LSTM's relative MAE of late, over how many forecasts, and at its training."""
+    """The LSTM's relative MAE of late, over how many forecasts, and at its training.
+
+    Both are geometric means, of late over workloads, at its training over traces: were workloads
+    pooled, the largest alone would say whether models have drifted.
+    """
 
     scored_count: float
     recent_ratio: float | None
@@ -122,26 +131,44 @@ class Training:
         moment = datetime.fromtimestamp(now_seconds, UTC)
         self.version = f"{moment:%Y%m%d-%H%M%S}-{seed}"
         self._target = models / self.version
-        self._folder = models / f".training-{self.version}"
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True)
-        given = self._folder / "history.npz"
-        np.savez(given, **dict(history))  # type: ignore[arg-type] # names are no options
+        self._folder = models / f"{_PREFIX}{self.version}"
         self._out = self._folder / "models"
         self._log = self._folder / "log.txt"
         self._monotonic = monotonic
         self._deadline = monotonic() + budget_seconds + SPARE_SECONDS
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
+        # Ours for as long as we live; no child inherits it.
+        self._lock = os.open(self._folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            self._process = self._started(program, history, seed, budget_seconds)
+        except BaseException:
+            self._clear()
+            raise
+        os.setpriority(os.PRIO_PROCESS, self._process.pid, NICENESS)
+
+    def _started(
+        self,
+        program: Sequence[str],
+        history: Mapping[str, npt.NDArray[Any]],
+        seed: int,
+        budget_seconds: float,
+    ) -> subprocess.Popen[bytes]:
+        given = self._folder / "history.npz"
+        np.savez(given, **dict(history))  # type: ignore[arg-type] # names are no options
         options = {"history": given, "out": self._out, "seed": seed}
         arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module
+            process = subprocess.Popen(  # noqa: S603 - our own module
                 [*program, *arguments, "--budget-seconds", f"{budget_seconds:g}"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-        os.setpriority(os.PRIO_PROCESS, self._process.pid, NICENESS)
+        (self._folder / _PID_FILE).write_text(f"{process.pid}\n", "utf-8")
+        return process
 
     def finished(self) -> Finished | None:
         """What came of it; None while it runs."""
@@ -154,13 +181,17 @@ class Training:
         try:
             return self._result(code)
         finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._clear()
 
     def stop(self) -> None:
         """End it, and leave nothing."""
         self._process.kill()
         self._process.wait()
+        self._clear()
+
+    def _clear(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
+        os.close(self._lock)
 
     def _result(self, code: int) -> Finished:
         if code:
@@ -174,3 +205,39 @@ class Training:
     def _last_line(self) -> str:
         lines = self._log.read_text("utf-8", errors="replace").strip().splitlines()
         return lines[-1][:_LINE_MAX] if lines else "it said nothing"
+
+
+def clear_orphans(models: Path, processes: Path = Path("/proc")) -> tuple[str, ...]:
+    """End trainings whose forecaster was killed, and delete what they left; give their names.
+
+    A training whose forecaster lives holds its folder's lock. A process is ended only where its
+    command line names the folder: numbers of processes are given anew, and it may have run on
+    another machine.
+    """
+    found = []
+    for folder in sorted(models.glob(f"{_PREFIX}*")):
+        try:
+            lock = os.open(folder / _LOCK_FILE, os.O_RDWR)
+        except OSError:
+            continue  # only beginning, or cleared by its owner
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue
+        else:
+            _end(folder, processes)
+            shutil.rmtree(folder, ignore_errors=True)
+            found.append(folder.name)
+        finally:
+            os.close(lock)
+    return tuple(found)
+
+
+def _end(folder: Path, processes: Path) -> None:
+    try:
+        number = int((folder / _PID_FILE).read_text("utf-8"))
+        arguments = (processes / str(number) / "cmdline").read_bytes().split(b"\0")
+        if os.fsencode(folder / "history.npz") in arguments:
+            os.kill(number, signal.SIGKILL)
+    except (OSError, ValueError):
+        return  # it ended, or none is known

@@ -319,6 +319,7 @@ class Service:
             states_broken_total=self._files.broken_total,
             trains=self.models.trains,
             trained_ratio=self.models.trained_ratio,
+            champion_serves=not self.models.trouble,
         )
 
     def models_report(self) -> ModelsReport:

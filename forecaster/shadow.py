@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from itertools import count
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from forecaster.challenge import Contest
 from forecaster.contract import Floats, ForecastEngine, ForecastSet, Integers
-from forecaster.horizons import HORIZONS_SECONDS, MEDIAN_INDEX
-from forecaster.own_errors import LAST_VALUE
+from forecaster.horizons import HORIZONS_SECONDS, MEDIAN_INDEX, MINUTE_SECONDS
+from forecaster.own_errors import LAST_VALUE, RATIO_MAX
 
 _Names = npt.NDArray[np.int64]
+#: Columns of a workload's sums: absolute errors, what came (requests/s), and how many.
+_CHAMPION, _CHALLENGER, _LAST, _ACTUAL, _COUNT = range(5)
+#: Below this share of its traffic an error is none: nobody is better by a rounding.
+_FLOOR_RATIO: Final = 1e-3
+#: The same where there is no traffic, requests/s.
+_FLOOR: Final = 1e-9
+#: A minute of a pause counts no longer than this towards the time compared.
+_STEP_SECONDS_MAX: Final = 600.0
 
 
 class Shadow:
@@ -35,23 +44,30 @@ class Shadow:
         self.version = version
         self.engine = engine
         self.contest = Contest()
-        self._since_minute = minute
+        #: How often it was looked who is better; `ModelChanges` counts.
+        self.looks_taken = 0
+        self._minute = minute
+        self._seconds, self._silent = 0.0, 0
         self._keys_max = keys_max
         known = champion.keys()
         # Every n-th: keys lie in the order in which they came, which may be that of their size.
         keys = known[:: max(1, -(-len(known) // keys_max))]
         if keys:
             engine.restore(champion.export(keys))
-        self._keys = dict.fromkeys(keys)
+        #: Workloads, and after which minute forecasts of them are the engine's own.
+        self._keys = dict.fromkeys(keys, minute)
         #: Workloads by number, so that a forecast has a name that can be sorted.
         self._numbers: dict[str, int] = {}
+        self._next = count()
+        self._sums: dict[str, npt.NDArray[np.float64]] = {}
 
     def put(self, key: str, minutes: Integers, requests_per_second: Floats) -> None:
         """Take what the champion takes, of its own workloads; of new ones while there is room."""
         if key not in self._keys:
             if len(self._keys) >= self._keys_max:
                 return
-            self._keys[key] = None
+            # What the champion learnt from a past that came at once, this one did not forecast.
+            self._keys[key] = int(minutes.max(initial=self._minute))
         self.engine.put(key, minutes, requests_per_second)
 
     def drop(self, keys: Iterable[str]) -> None:
@@ -61,6 +77,8 @@ class Shadow:
         self.engine.drop([key for key in ours if key in known])
         for key in ours:
             del self._keys[key]
+            self._numbers.pop(key, None)
+            self._sums.pop(key, None)
 
     def compare(self, champion: ForecastSet) -> None:
         """Forecast the same, and count what fell due for both."""
@@ -68,33 +86,47 @@ class Shadow:
         if not keys:
             return
         own = self.engine.forecast(champion.minute, keys)
-        ours, theirs = self._names(own), self._names(champion)
-        _, own_rows, their_rows = np.intersect1d(ours, theirs, return_indices=True)
-        recent = own.scored.origin_minutes[own_rows] > self._since_minute
-        own_rows, their_rows = own_rows[recent], their_rows[recent]
-        if not len(own_rows) or LAST_VALUE not in champion.models:
+        if LAST_VALUE not in champion.models:
             return
-        actual = champion.scored.actual[their_rows]
-        last = champion.scored.medians[their_rows, champion.models.index(LAST_VALUE)]
-        errors = np.abs(
-            np.stack(
-                [
-                    champion.scored.quantiles[their_rows, MEDIAN_INDEX] - actual,
-                    own.scored.quantiles[own_rows, MEDIAN_INDEX] - actual,
-                    last - actual,
-                ]
-            )
-        )
-        self._count(errors[:, np.isfinite(errors).all(axis=0)])
+        expected = self._expected(champion)
+        if not len(expected):
+            return
+        theirs = self._names(champion)[expected]
+        _, own_rows, places = np.intersect1d(self._names(own), theirs, return_indices=True)
+        said = np.full(len(expected), np.nan)
+        said[places] = own.scored.quantiles[own_rows, MEDIAN_INDEX]
+        scored = champion.scored
+        actual = scored.actual[expected]
+        last = scored.medians[expected, champion.models.index(LAST_VALUE)]
+        served = scored.quantiles[expected, MEDIAN_INDEX]
+        errors = [np.abs(each - actual) for each in (served, said, last)]
+        sums = np.stack([*errors, np.abs(actual), np.ones(len(actual))], axis=1)
+        known = np.isfinite(sums)
+        told = known[:, _CHAMPION] & known[:, _LAST]
+        both = told & known[:, _CHALLENGER]
+        self._silent += int((told & ~both).sum())
+        self._count(champion, scored.key_indices[expected][both], sums[both])
 
-    def _count(self, errors: Floats) -> None:
-        before = self.contest
-        self.contest = replace(
-            before,
-            scored_count=before.scored_count + errors.shape[1],
-            champion=before.champion + float(errors[0].sum()),
-            challenger=before.challenger + float(errors[1].sum()),
-            last_value=before.last_value + float(errors[2].sum()),
+    def _expected(self, champion: ForecastSet) -> npt.NDArray[np.intp]:
+        """Rows of what fell due of the champion's that the challenger should have foreseen."""
+        never = np.iinfo(np.int64).max
+        since = np.array([self._keys.get(key, never) for key in champion.keys], np.int64)
+        scored = champion.scored
+        return np.flatnonzero(scored.origin_minutes > since[scored.key_indices])
+
+    def _count(self, champion: ForecastSet, places: Integers, added: Floats) -> None:
+        """Add errors [k, 5] to the sums of workloads, and say anew how both do."""
+        for place in np.unique(places).tolist():
+            key = champion.keys[place]
+            mine = added[places == place].sum(axis=0)
+            self._sums[key] = self._sums.get(key, np.zeros(added.shape[1])) + mine
+        passed_seconds = (champion.minute - self._minute) * MINUTE_SECONDS
+        self._seconds += min(max(0.0, passed_seconds), _STEP_SECONDS_MAX)
+        self._minute = max(self._minute, champion.minute)
+        self.contest = contest_of(
+            np.array(list(self._sums.values())).reshape(-1, _COUNT + 1),
+            silent_count=self._silent,
+            seconds=self._seconds,
         )
 
     def _names(self, forecasts: ForecastSet) -> _Names:
@@ -107,4 +139,33 @@ class Shadow:
 
     def _numbered(self, keys: Sequence[str]) -> _Names:
         known = self._numbers
-        return np.array([known.setdefault(key, len(known)) for key in keys], np.int64)
+        for key in keys:
+            if key not in known:
+                known[key] = next(self._next)
+        return np.array([known[key] for key in keys], np.int64)
+
+
+def contest_of(sums: Floats, *, silent_count: int, seconds: float) -> Contest:
+    """How champion and challenger do by sums of workloads [n, 5]: each workload counts alike.
+
+    Ratios of errors are clipped to 1/10…10: no single workload decides, not even one whose traffic
+    stands so that the last value is never off.
+    """
+    if not len(sums):
+        return Contest(silent_count=silent_count, seconds=seconds)
+    floor = np.maximum(_FLOOR_RATIO * sums[:, _ACTUAL], _FLOOR)
+    errors = sums[:, : _LAST + 1] + floor[:, None]
+
+    def typical(over: int, under: int) -> float:
+        ratios = np.clip(errors[:, over] / errors[:, under], 1 / RATIO_MAX, RATIO_MAX)
+        return float(np.exp(np.log(ratios).mean()))
+
+    champion_ratio = typical(_CHAMPION, _LAST)
+    return Contest(
+        scored_count=int(sums[:, _COUNT].sum()),
+        silent_count=silent_count,
+        seconds=seconds,
+        workloads=len(sums),
+        champion_ratio=champion_ratio,
+        challenger_ratio=champion_ratio * typical(_CHALLENGER, _CHAMPION),
+    )

@@ -70,7 +70,15 @@ class Windows:
         return {name: getattr(self, name) for name in INPUTS}
 
 
-INPUTS: Final = ("sequence", "candidates", "candidate_present", "horizons", "context")
+#: Of one window's inputs, by name.
+SHAPES: Final = {
+    "sequence": (STEPS, SEQUENCE_CHANNELS),
+    "candidates": (HORIZONS, CANDIDATES),
+    "candidate_present": (HORIZONS, CANDIDATES),
+    "horizons": (HORIZONS, HORIZON_FEATURES),
+    "context": (CONTEXT_FEATURES,),
+}
+INPUTS: Final = tuple(SHAPES)
 
 
 def windows_of(view: HistoryView) -> Windows:
