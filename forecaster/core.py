@@ -137,7 +137,7 @@ class Core:
         due = self.schedule.due(now_seconds, served, self.intake.newest_milliseconds)
         if due is None:
             return Outcome()
-        ended = self._close(due, now_seconds) if due.closes else ()
+        ended = self._close(due) if due.closes else ()
         if not due.keys:
             return Outcome(records=ended)
         outcome = self._forecast(due)
@@ -273,11 +273,14 @@ class Core:
         latest = self.latest.get(key)
         return latest is not None and bool(latest.requests_per_second[0, 0] >= 0)
 
-    def _close(self, due: Due, now_seconds: float) -> tuple[Record, ...]:
-        """Forget who is gone; the anomalies of whose samples are too old end."""
+    def _close(self, due: Due) -> tuple[Record, ...]:
+        """Forget who is gone; the anomalies of whose samples are too old end.
+
+        Gone is who is eight days older than the newest sample of all: our clock alone forgets none.
+        """
         self.stale_keys = len(due.stale)
         ended = self.anomalies.stale(due.stale, due.minute)
-        oldest_milliseconds = (now_seconds - AGE_SECONDS_MAX) * 1000
+        oldest_milliseconds = self.intake.newest_of_all_milliseconds - AGE_SECONDS_MAX * 1000
         gone = [k for k in due.stale if self.intake.newest_milliseconds(k) < oldest_milliseconds]
         if gone:
             self.drop(gone)

@@ -14,6 +14,8 @@ from typing import Final
 from forecaster.horizons import MINUTE_SECONDS
 
 NEVER: Final = -1
+#: A clock that falls further than this was ahead before: it is believed now.
+FALL_MINUTES_MAX: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +74,16 @@ class Schedule:
         keys: Iterable[str],
         newest_milliseconds: Callable[[str], int],
     ) -> Due | None:
-        """What is due; None for nothing, also while the clock stands before what was forecast."""
+        """What is due; None for nothing, also while the clock stands before what was forecast.
+
+        Where it falls by more than `FALL_MINUTES_MAX` it was wrong before, and all begins anew.
+        """
         minute = int(now_seconds // MINUTE_SECONDS)
         if minute < self.minute:
             self.clock_backwards_total += not self._backwards
+            if minute < self.minute - FALL_MINUTES_MAX:
+                self._begin_anew()
+        if minute < self.minute:
             self._backwards = True
             return None
         self._backwards = False
@@ -105,3 +113,7 @@ class Schedule:
             stale=tuple(stale) if closes else (),
             closes=closes,
         )
+
+    def _begin_anew(self) -> None:
+        self.minute = self.closed = NEVER
+        self._done.clear()

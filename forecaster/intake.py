@@ -21,7 +21,8 @@ MINUTE_MILLISECONDS: Final = 60_000
 PARTS_MINUTES: Final = 3
 #: A sample of a later time was stamped by a clock that is wrong.
 FUTURE_SECONDS_MAX: Final = 120.0
-#: What is older than the history that a forecast looks at is not taken.
+#: What is older than the history that a forecast looks at is not taken. Older than the newest sample
+#: of any workload: a clock of ours that is ahead for a moment makes nothing old.
 AGE_SECONDS_MAX: Final = 8 * 86_400.0
 
 Refusal = Literal["future", "too-old", "no-rate"]
@@ -59,6 +60,8 @@ class Intake:
         self._touched: set[str] = set()
         #: How many minutes wait in `fresh`.
         self.fresh_count = 0
+        #: The time of the newest sample of all; 0 before any.
+        self.newest_of_all_milliseconds = 0
         self.refused: dict[Refusal, int] = dict.fromkeys(REFUSALS, 0)
 
     def take(
@@ -72,7 +75,12 @@ class Intake:
 
         Say why it is refused; None where it is not.
         """
-        refusal = _refusal(timestamp_milliseconds, requests_per_second, now_seconds)
+        refusal = _refusal(
+            timestamp_milliseconds,
+            requests_per_second,
+            now_seconds,
+            self.newest_of_all_milliseconds,
+        )
         if refusal is not None:
             self.refused[refusal] += 1
             return refusal
@@ -87,6 +95,8 @@ class Intake:
         self.fresh_count += minute not in series.fresh
         series.fresh[minute] = merged
         series.newest_milliseconds = max(series.newest_milliseconds, timestamp_milliseconds)
+        if timestamp_milliseconds > self.newest_of_all_milliseconds:
+            self.newest_of_all_milliseconds = timestamp_milliseconds
         self._touched.add(key)
         return None
 
@@ -172,17 +182,19 @@ class Intake:
         keys = [str(key) for key in state["keys"]]
         for key, newest in zip(keys, state["newest_milliseconds"].tolist(), strict=True):
             self._series[key] = _Series(newest_milliseconds=newest)
+            self.newest_of_all_milliseconds = max(self.newest_of_all_milliseconds, newest)
         parts = (state[name].tolist() for name in ("part_key", "part_milliseconds", "part_value"))
         for place, timestamp, value in zip(*parts, strict=True):
             series = self._series[keys[place]]
             series.parts.setdefault(minute_of(timestamp), {})[timestamp] = value
 
 
-def _refusal(timestamp: int, value: float | None, now_seconds: float) -> Refusal | None:
-    age_seconds = now_seconds - timestamp / 1000
-    if age_seconds < -FUTURE_SECONDS_MAX:
+def _refusal(
+    timestamp: int, value: float | None, now_seconds: float, newest: int
+) -> Refusal | None:
+    if timestamp / 1000 - now_seconds > FUTURE_SECONDS_MAX:
         return "future"
-    if age_seconds > AGE_SECONDS_MAX:
+    if newest and (newest - timestamp) / 1000 > AGE_SECONDS_MAX:
         return "too-old"
     if value is not None and not (0 <= value < math.inf):
         return "no-rate"

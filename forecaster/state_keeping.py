@@ -76,7 +76,8 @@ class StateKeeping:
         now = self._now()
         unkept: frozenset[int] | None = None
         for partition in sorted(positions, key=lambda each: self._written_at.get(each, 0.0)):
-            if now - self._written_at.get(partition, 0.0) < self._interval_seconds:
+            age_seconds = now - self._written_at.get(partition, 0.0)
+            if 0 <= age_seconds < self._interval_seconds:  # negative: the clock was ahead
                 return
             unkept = self._core.unkept() if unkept is None else unkept
             if partition in unkept:

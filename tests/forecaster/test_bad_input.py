@@ -9,6 +9,7 @@ import pytest
 from forecaster_stage import START_MINUTE, WEB, Clock, Stage
 
 from energy.errors import InputError, UnavailableError
+from forecaster.service import ServiceOptions
 from telemetry.messages import TrafficSample
 from telemetry.stream.interface import SAMPLES_TOPIC
 from telemetry.stream.memory import MemoryStream
@@ -194,3 +195,23 @@ def test_a_sample_without_a_rate_is_an_outage(tmp_path):
     assert found.horizons[0].requests_per_second[2] == 10.0
     assert isinstance(found.horizons[0].requests_per_second[2], float)
     assert TrafficSample(key=WEB, timestamp_milliseconds=0).requests_per_second is None
+
+
+def test_a_clock_that_is_days_ahead_for_a_moment_forgets_nothing(tmp_path):
+    """Age is measured by the samples, and a long fall of the clock is believed."""
+    stage = Stage(tmp_path, options=ServiceOptions(state_seconds=60))
+    stage.minutes([10.0, 10.0, 10.0])
+    right = stage.clock.minute
+    stage.clock.at_minute(right + 9 * 1440, 31.0)
+    stage.send(10.0, right)
+    assert stage.turn(3) == []
+    stage.turn_until(stage.committed)
+    before = stage.committed()[0]
+
+    stage.clock.at_minute(right + 1)
+    stage.send(10.0)
+    assert [each.issued_at_milliseconds for each in stage.turn(3)] == [(right + 1) * 60_000]
+    assert len(stage.core.engine.known[WEB]) == 4
+    assert stage.service.readiness().ready
+    assert stage.service.figures().clock_backwards_total == 1
+    stage.turn_until(lambda: stage.committed()[0] > before)
