@@ -88,6 +88,9 @@ class KafkaWriter:
         except (KafkaError, ValueError) as error:
             self._done()
             raise unavailable(error, f"topic {self._topic}") from None
+        except BaseException:
+            self._done()  # nothing was queued that could be waited for
+            raise
         future.add_callback(self._done)
         future.add_errback(self._give_up)
 
@@ -130,6 +133,11 @@ class KafkaWriter:
         self._is_closed = True
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting, CLOSE_SECONDS_MAX)
+        self._let_go()
+
+    def abandon(self) -> None:
+        """Let go at once of all that waits."""
+        self._is_closed = True
         self._let_go()
 
     def _let_go(self) -> None:

@@ -193,6 +193,21 @@ def test_files_of_the_settings_are_read_late_and_named(tmp_path):
             KafkaStream(settings).producer(SAMPLES_TOPIC)
 
 
+def test_message_that_cannot_be_sent_is_not_waited_for(kafka_broker: KafkaBroker):
+    """A mistake of the caller raises, and holds up no flush behind it."""
+    settings = kafka_broker.settings(partitions=1)
+    KafkaStream(settings).producer(SAMPLES_TOPIC).close()
+    writer = KafkaWriter(settings, f"{settings.topic_prefix}{SAMPLES_TOPIC.name}", messages_max=1)
+
+    with pytest.raises((TypeError, AssertionError)):
+        writer.send("text")
+    writer.send(GOOD.to_bytes())
+    writer.flush(10.0)
+
+    assert (writer.waiting(), writer.failed_total()) == (0, 0)
+    writer.close()
+
+
 @sockets_left_open()
 def test_writer_goes_on_once_it_is_given_the_right(kafka_broker: KafkaBroker):
     """What was refused meanwhile is counted, and said; nobody has to restart anything."""
