@@ -20,6 +20,7 @@ from telemetry.stream.interface import DAY_MILLISECONDS, Topic
 #: Dead letters are for people, who may be away for a week.
 DEAD_LETTER_DAYS: Final = 14
 _NO_SUCH_TOPIC: Final = errors.UnknownTopicOrPartitionError.errno
+_NOT_OURS: Final = errors.TopicAuthorizationFailedError.errno
 _RETENTION: Final = "retention.ms"
 
 
@@ -86,6 +87,22 @@ def look(settings: KafkaSettings, topic: Topic) -> TopicState:
         raise unavailable(error, f"topic {settings.topic_prefix}{topic.name}") from None
     finally:
         admin.close()
+
+
+def is_there(settings: KafkaSettings, name: str) -> bool:
+    """Whether a topic of this full name is there, and ours to see.
+
+    Raises:
+        UnavailableError: no broker lets us in.
+    """
+    admin = administrator(settings)
+    try:
+        (found,) = admin.describe_topics([name])
+    except KafkaError as error:
+        raise unavailable(error, f"topic {name}") from None
+    finally:
+        admin.close()
+    return found["error_code"] not in {_NO_SUCH_TOPIC, _NOT_OURS}
 
 
 def _existing(admin: Any, settings: KafkaSettings, topic: Topic) -> TopicState:  # noqa: ANN401

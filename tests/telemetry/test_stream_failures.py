@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from kafka import KafkaConsumer
@@ -15,10 +17,12 @@ from stream_reading import by_key, read, samples, send, until
 
 from energy.errors import UnavailableError
 from telemetry.kafka import KafkaSettings, KafkaStream
+from telemetry.kafka.dead_letters import DeadLetters
 from telemetry.kafka.handover import Change, Rebalances, Request
 from telemetry.messages import TrafficSample
 from telemetry.stream.interface import SAMPLES_TOPIC, Batch, Record
 
+POISON = SimpleNamespace(value=b"{rubbish", key=None, partition=0, offset=7)
 READER = Path(__file__).parents[1] / "support" / "sample_reader.py"
 
 
@@ -32,9 +36,14 @@ def values(found: list[Record]) -> dict[tuple[str, int], float]:
 @sockets_left_open()
 def test_broker_restarted_in_the_middle_costs_no_sample(kafka_broker: KafkaBroker):
     """While it is away the buffer fills, and says so; then all goes on by itself, in order."""
-    settings = kafka_broker.settings(buffer_messages=100, send_seconds_max=0.2, commit_seconds=1)
+    settings = kafka_broker.settings(buffer_messages=100, send_seconds_max=0.2, commit_seconds=0.5)
     stream = KafkaStream(settings)
     producer, consumer = stream.producer(SAMPLES_TOPIC), stream.consumer(SAMPLES_TOPIC, "steady")
+    dead = DeadLetters(
+        settings.model_copy(update={"connect_seconds": 0.2}),
+        "samples",
+        f"{settings.topic_prefix}{SAMPLES_TOPIC.dead_letters}",
+    )
     before, meanwhile = samples(keys=20, minutes=5), samples(keys=20, minutes=10, first=5)
     after = samples(keys=20, minutes=5, first=10)
     send(producer, before)
@@ -42,34 +51,53 @@ def test_broker_restarted_in_the_middle_costs_no_sample(kafka_broker: KafkaBroke
 
     kafka_broker.kill()
     queued = list(queued_until_full(producer, meanwhile))
-    with pytest.raises(UnavailableError, match="100 messages are not acknowledged yet"):
-        producer.flush(0.1)
+    dead.put(POISON, "rubbish")
     late = consumer.poll(0.5)
-    with pytest.raises(UnavailableError, match="commit to"):
-        consumer.commit(late if late.positions else positions(consumer))
+    found += late.records
+    for refused, words in (
+        (lambda: producer.flush(0.1), "100 messages are not acknowledged yet"),
+        (lambda: consumer.commit(late if late.positions else positions(consumer)), "commit to"),
+        (dead.flush, "1 dead letters wait"),
+    ):
+        with pytest.raises(UnavailableError, match=words):
+            refused()
     kafka_broker.start()
 
     producer.flush(30.0)
     send(producer, after)
     sent = before + queued + after
-    found += late.records
     until(lambda: len(values(found)) == len(sent), lambda: found.extend(read(consumer, count=1)))
+    until(lambda: is_kept(dead), lambda: None)
     consumer.close()
-    witness = stream.consumer(SAMPLES_TOPIC, "witness")
-    log = read(witness, count=len(sent))
-    nothing_more = witness.poll(0.2).records
+    log = read_whole(stream, len(sent))
 
     assert len(queued) == 100
-    assert producer.failed_total() == 0
+    assert producer.failed_total() == dead.lost_total() == 0
     assert values(found) == {
         (each.key, each.timestamp_milliseconds): each.requests_per_second for each in sent
     }
     assert sum(values(found).values()) == sum(each.requests_per_second for each in sent)
     assert len(log) == len(sent)  # the producer repeated itself, but the log does not
     assert all(times == sorted(times) for times in by_key(log).values())
-    assert nothing_more == ()
-    witness.close()
+    dead.close()
     producer.close()
+
+
+def read_whole(stream: KafkaStream, count: int) -> list[Record]:
+    """Give all that is there, as another group sees it."""
+    witness = stream.consumer(SAMPLES_TOPIC, "witness")
+    log = read(witness, count=count)
+    log += witness.poll(0.2).records
+    witness.close()
+    return log
+
+
+def is_kept(dead: DeadLetters) -> bool:
+    """Whether the broker has acknowledged the dead letters by now."""
+    with suppress(UnavailableError):
+        dead.flush()
+        return True
+    return False
 
 
 def queued_until_full(producer, messages):
