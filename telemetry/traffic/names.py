@@ -16,6 +16,15 @@ from telemetry.traffic.query import Naming
 
 #: Of workloads with the same name, which is meant, if nothing says so.
 KINDS: Final = ("Deployment", "StatefulSet", "DaemonSet")
+# What Traefik's providers put after a Service's name: a port's number or name (one with hyphens
+# could be the end of another Service's name); of an IngressRoute, by whose name it goes, a hash; of
+# the Gateway API the protocol before the port.
+_PORT: Final = r"-[a-zA-Z0-9]{1,15}"
+_ENDINGS: Final = {
+    "kubernetescrd": re.compile(rf"{_PORT}|-[0-9a-f]{{20}}"),
+    "kubernetesgateway": re.compile(r"-(?:[a-z]+-)?[0-9]+"),
+}
+_ENDING: Final = re.compile(_PORT)
 _KEY: Final[TypeAdapter[str]] = TypeAdapter(Key)
 
 
@@ -85,14 +94,20 @@ class WorkloadNames:
         return None if kind is None else workload_key(namespace, kind, name)
 
     def _joined(self, text: str) -> str | None:
-        """`shop-web-80@kubernetes`: hyphens part the names, and may be in each of them."""
-        known = {
-            *self.services,
-            *self.owners,
-            *self.workloads,
-            *(_pair(each) for each in self.given),
-        }
-        fitting = [pair for pair in known if text.startswith(normalised("-".join((*pair, ""))))]
+        """`shop-web-80@kubernetes`: hyphens part the names, and may be in each of them.
+
+        What follows a name must be a port: else `shop-web-api-80` of a Service that is not known
+        would pass for one of `shop/web`. What somebody wrote may be all of it.
+        """
+        known = {*self.services, *self.owners, *self.workloads}
+        given = {_pair(each) for each in self.given}
+        joined, _, provider = text.partition("@")
+        ending = _ENDINGS.get(provider, _ENDING)
+        fitting = [
+            pair
+            for pair in known | given
+            if ending.fullmatch(rest := _rest(joined, pair)) or (pair in given and rest == "-")
+        ]
         longest = max((len("-".join(pair)) for pair in fitting), default=0)
         best = [pair for pair in fitting if len("-".join(pair)) == longest]
         return self._behind(*best[0]) if len(best) == 1 else None
@@ -105,6 +120,15 @@ class WorkloadNames:
 def normalised(text: str) -> str:
     """Traefik's `provider.Normalize`: what is no letter or digit becomes a hyphen."""
     return re.sub(r"[^a-zA-Z0-9]", "-", text)
+
+
+def _rest(joined: str, pair: tuple[str, str]) -> str:
+    """What follows a Service's name, with its hyphen; that alone where nothing does, else ""."""
+    prefix = normalised("-".join(pair))
+    if joined == prefix:
+        return "-"
+    rest = joined.removeprefix(prefix)
+    return rest if rest != joined and rest.startswith("-") else ""
 
 
 def names_of(
