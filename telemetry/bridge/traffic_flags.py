@@ -144,9 +144,13 @@ class TrafficFlags(BaseModel):
             )
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False)[0]
+            if not first["loc"]:
+                raise InputError(
+                    "give a user or a token, not both", where="--prometheus-username"
+                ) from None
             what = first["msg"].removeprefix("Value error, ")
-            given = str(first["loc"][0]) if first["loc"] else ""
-            where = "--prometheus-url" if given == "url" else "prometheus"
+            given = str(first["loc"][0])
+            where = "--prometheus-url" if given == "url" else f"--prometheus-{given}"
             raise InputError(what, where=where) from None
 
     def traffic_options(self) -> TrafficOptions:

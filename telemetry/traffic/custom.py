@@ -96,6 +96,8 @@ def read_custom_queries(path: Path) -> CustomQueries:
     except OSError as error:
         why = (error.strerror or "cannot be read").lower()
         raise InputError(why, where=str(path), mend="check the path") from None
+    except RecursionError:
+        raise InputError("is nested too deeply", where=str(path)) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         said = " ".join(str(error).split())
         raise InputError(f"is no YAML ({said})", where=str(path)) from None
@@ -139,6 +141,7 @@ def _service(name: str, path: Path) -> str:
 
 def _one_line(error: ValidationError, path: Path) -> InputError:
     first = error.errors(include_url=False, include_context=False)[0]
-    what = first["msg"].removeprefix("Value error, ")
+    is_no_mapping = first["type"] in {"model_type", "dict_type", "mapping_type"}
+    what = "give names and values" if is_no_mapping else first["msg"].removeprefix("Value error, ")
     where = ".".join(str(part) for part in first["loc"])
     return InputError(f"{where}: {what}" if where else what, where=str(path))

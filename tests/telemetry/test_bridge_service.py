@@ -131,6 +131,14 @@ def test_settings_that_cannot_be_are_refused_in_one_line(flags, environ, words) 
         ({"prometheus_url": "http://a", "matchers": "a=b"}, "--matchers: give label matchers"),
         ({"prometheus_url": "http://a", "prometheus_password_file": "/none"}, "/none: no such"),
         ({"prometheus_url": "http://a", "prometheus_token_file": "/none"}, "/none: no such"),
+        (
+            {
+                "prometheus_url": "http://a",
+                "prometheus_username": "me",
+                "prometheus_token_file": "/dev/null",
+            },
+            "--prometheus-username: give a user or a token",
+        ),
         ({"prometheus_url": "http://a", "presets": ","}, "--presets: nothing is to be read"),
         ({"prometheus_url": "http://a", "queries_file": "/none"}, "/none: no such file"),
     ],

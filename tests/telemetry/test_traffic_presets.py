@@ -285,6 +285,10 @@ def test_a_check_says_what_is_missing_and_how_to_mend_it(
             "not both",
         ),
         ("queries: [{signal: cpu_cores, promql: up, name_label: 'a b'}]", "name_label"),
+        ("[1, 2]", "give names and values"),
+        ("queries: [up]", "queries.0: give names and values"),
+        ("services: [web]", "services: give names and values"),
+        ("[" * 5000, "is nested too deeply"),
         ("services: {web: shop/Deployment/web}", "is no Service"),
         ("services: {shop/web: web}", "is no workload"),
     ],
@@ -302,3 +306,4 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_line(
     assert str(refused.value).startswith(str(file))
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
+    assert " _" not in str(refused.value)
