@@ -16,11 +16,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, Final
 
 from kafka import AsyncConsumerRebalanceListener
 from kafka.future import Future as KafkaFuture
+
+#: A poll that does not end by itself is left behind: its thread dies with the process.
+CLOSE_SECONDS_MAX: Final = 10.0
 
 
 class Change(Enum):
@@ -53,7 +56,13 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
 
     def __init__(self) -> None:
         self.inbox: Final[SimpleQueue[Request | Outcome]] = SimpleQueue()
-        self.is_closed = False
+        self._lock: Final = Lock()
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Let nothing into the inbox any more."""
+        with self._lock:
+            self._is_closed = True
 
     async def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ANN401
         """Partitions are to go."""
@@ -68,10 +77,11 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         await self._hand_over(Change.ASSIGNED, assigned)
 
     async def _hand_over(self, change: Change, partitions: Any) -> None:  # noqa: ANN401
-        if self.is_closed or not partitions:
-            return
         request = Request(change, frozenset(each.partition for each in partitions))
-        self.inbox.put(request)
+        with self._lock:
+            if self._is_closed or not partitions:
+                return
+            self.inbox.put(request)
         await request.done
 
 
@@ -128,13 +138,13 @@ class Handover:
 
     def close(self) -> None:
         """Let nothing be handed over any more; a poll that goes on is to end by itself."""
-        self._rebalances.is_closed = True
+        self._rebalances.close()
         self._polls.put(None)
         while not self._rebalances.inbox.empty():
             if isinstance(said := self._rebalances.inbox.get(), Request):
                 self._deal_with(said)
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(CLOSE_SECONDS_MAX)
 
     def _run(self) -> None:
         while (poll := self._polls.get()) is not None:

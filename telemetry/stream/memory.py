@@ -256,11 +256,13 @@ class MemoryConsumer:
         """Leave the group."""
         if self not in self._group.members:
             return
-        if self._positions:
-            self._on_revoked(self.assigned())
-        with self._changed:
-            self._group.members.remove(self)
-            self._release(self.assigned())
+        try:
+            if self._positions:
+                self._on_revoked(self.assigned())
+        finally:
+            with self._changed:
+                self._group.members.remove(self)
+                self._release(self.assigned())
 
     def _share(self) -> frozenset[int]:
         """What is to be ours: every n-th partition, n members in the order of their coming."""

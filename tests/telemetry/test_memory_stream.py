@@ -71,3 +71,20 @@ def test_reader_waits_until_something_comes():
 
     assert [each.message for each in batch.records] == [one]
     assert consumer.poll(0.0).records == ()
+
+
+def test_who_cannot_keep_its_state_at_the_end_leaves_the_group_all_the_same():
+    """Else nobody could read its partitions."""
+    stream = MemoryStream()
+
+    def fail(partitions):
+        raise UnavailableError("no disk for the state")
+
+    failing = stream.consumer(SAMPLES_TOPIC, "group", on_revoked=fail)
+    failing.poll(0.0)
+    with pytest.raises(UnavailableError, match="no disk"):
+        failing.close()
+    heir = stream.consumer(SAMPLES_TOPIC, "group")
+    heir.poll(0.0)
+
+    assert heir.assigned() == {0}
