@@ -18,9 +18,17 @@ def page(document: Document) -> str:
     models = document["models"]
     network = models["network"]
     validation = models["validation"]["lstm"]
+    trees = models["validation"].get("lightgbm", {"series": {}, "zero_shot": {}})
+    columns = {
+        "network, best epoch on the part held back": validation["series"],
+        "last epoch": validation["last_epoch"]["series"],
+        "without the series": validation["zero_shot"],
+        "trees, part held back": trees["series"],
+        "trees without the series": trees["zero_shot"],
+    }
     rows = [
-        [name, _figure(error), _figure(validation["zero_shot"].get(name))]
-        for name, error in validation["series"].items()
+        [name, *(_figure(errors.get(name)) for errors in columns.values())]
+        for name in validation["series"]
     ]
     lines = [
         f"Models {models['id']}, seed {models['seed']}, commit {models['commit']}.",
@@ -35,7 +43,7 @@ def page(document: Document) -> str:
         Page(
             title="A forecaster trained",
             lines=lines,
-            headings=["series", "relative MAE on the part held back", "without the series"],
+            headings=["series", *columns],
             rows=rows,
             plots=[("Loss", _losses(document)), ("Errors by series", _errors(document))],
             sections=_trials(document),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ five minutes; for each horizon (5, 10, … 30 minutes) dense layers weigh naive 
 and the changes of the last seven days at this hour) and add a correction. It gives the quantiles
 0.025, 0.1, 0.5, 0.9 and 0.975. Everything is relative to the present level and in units of how much
 the series usually changes, so no series has parameters of its own. {members} such networks are
-averaged within one ONNX graph. LightGBM's trees forecast the median beside it. What is served is a
+averaged within one ONNX graph. {trees} What is served is a
 mixture of these with simpler models, weighted by how each has lately done on the series.
 
 ## What they learnt from
@@ -33,7 +33,7 @@ The first {first_percent} % of each series, and {synthetic_series} made-up serie
 nothing in it is taken from a trace). Outages are no traffic and teach nothing; single-minute
 outliers are clipped among the targets. Three in ten windows show only part of the history, as a
 young series would. Loss: pinball over the five quantiles, the median counting three times.
-
+{trees_data}
 | series | minutes in all | source and licence |
 |---|--:|---|
 {data}
@@ -44,12 +44,13 @@ travel with the package. The weights are ours, under Apache-2.0 as the rest.
 ## How far they err
 
 Mean absolute error divided by that of the last value, mean of the six horizons, every fifth minute.
-*Held back*: a network that learnt from the first {learnt_percent} % of each series (and the made-up
-ones), judged on the part from there to {judged_percent} %. *Unseen*: one that learnt from the other
-series alone, judged on the same part. By `negawatt forecaster train{leave_one_out}`.
+*Held back*: models that learnt from the first {learnt_percent} % of each series (and the made-up
+ones), judged on the part from there to {judged_percent} %. The *best epoch* was picked on that very
+part, so its error flatters; the *last epoch* was not, and the networks that are kept stop after as
+many epochs and keep their last. How wide the models are and how fast they learn was chosen with a
+look at that part, too. *Unseen*: models that learnt from the other series alone, judged on the same
+part, last epoch. By `negawatt forecaster train{leave_one_out}`.
 
-| series | held back | unseen |
-|---|--:|--:|
 {errors}
 
 The last 30 % of each series took part in nothing; the served mixture is judged there by
@@ -85,6 +86,8 @@ def model_card(folder: Path | None = None) -> str:
         files=_files(folder or SHIPPED),
         recurrent_units=network["recurrent_units"],
         members=network["members"],
+        trees=_trees(models.get("trees")),
+        trees_data=_trees_data(models.get("trees")),
         first_percent=round(100 * learnt["first_ratio"]),
         synthetic_series=learnt["synthetic_series"],
         data="\n".join(
@@ -94,8 +97,53 @@ def model_card(folder: Path | None = None) -> str:
         learnt_percent=round(100 * validation["learnt_from_ratio"]),
         judged_percent=round(100 * validation["judged_up_to_ratio"]),
         leave_one_out=" --leave-one-out" if zero_shot else "",
-        errors=_errors(validation["series"], zero_shot, validation["relative_mae_ratio"]),
+        errors=error_table(models),
     )
+
+
+def _trees(trees: Mapping[str, Any] | None) -> str:
+    if trees is None:
+        return "There are no trees beside it."
+    return (
+        f"LightGBM's {trees['rounds']} trees of up to {trees['leaves']} leaves forecast the median"
+        " beside it."
+    )
+
+
+def _trees_data(trees: Mapping[str, Any] | None) -> str:
+    if trees is None:
+        return ""
+    return (
+        "The trees learnt in the same run, from the same parts of the same cleaned series and"
+        f" {trees['synthetic_series']}\nmade-up ones, seed {trees['seed']}. Loss: absolute error.\n"
+    )
+
+
+def error_table(models: Mapping[str, Any]) -> str:
+    """Write the errors in model.json as a table in Markdown, the geometric means last."""
+    columns = list(_columns(models["validation"]))
+    names = models["validation"]["lstm"]["series"]
+    lines = [
+        "| series | " + " | ".join(title for title, _ in columns) + " |",
+        "|---|" + "--:|" * len(columns),
+    ]
+    for name in names:
+        figures = " | ".join(_figure(errors.get(name)) for _, errors in columns)
+        lines.append(f"| {name} | {figures} |")
+    means = " | ".join(_figure(_geometric_mean(errors)) for _, errors in columns)
+    return "\n".join([*lines, f"| geometric mean | {means} |"])
+
+
+def _columns(validation: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Titles, and errors by series."""
+    network, trees = validation["lstm"], validation.get("lightgbm")
+    yield "network, held back, best epoch", network["series"]
+    if "last_epoch" in network:
+        yield "last epoch", network["last_epoch"]["series"]
+    yield "unseen", network.get("zero_shot", {})
+    if trees is not None:
+        yield "trees, held back", trees["series"]
+        yield "unseen", trees.get("zero_shot", {})
 
 
 def _files(folder: Path) -> str:
@@ -104,16 +152,11 @@ def _files(folder: Path) -> str:
     return ", ".join(f"`{each.name}` ({each.stat().st_size / 1000:,.0f} kB)" for each in order)
 
 
-def _errors(errors: Mapping[str, Any], zero_shot: Mapping[str, Any], mean: float | None) -> str:
-    rows = [(name, error, zero_shot.get(name)) for name, error in errors.items()]
-    rows.append(("geometric mean", mean, _geometric_mean(zero_shot)))
-    return "\n".join(f"| {name} | {_figure(one)} | {_figure(two)} |" for name, one, two in rows)
-
-
 def _geometric_mean(errors: Mapping[str, Any]) -> float | None:
     from forecaster.evaluation.scores import geometric_mean
 
-    return geometric_mean(errors.values()) if errors else None
+    known = [error for error in errors.values() if error is not None]
+    return geometric_mean(known) if known else None
 
 
 def _figure(value: float | None) -> str:

@@ -23,10 +23,18 @@ def test_the_page_is_that_of_the_shipped_models() -> None:
 def test_the_card_names_every_series_and_its_licence() -> None:
     """With the errors that model.json has."""
     card = model_card()
-    validation = ModelSet.shipped().description["validation"]["lstm"]
+    models = ModelSet.shipped().description
+    validation = models["validation"]
+    network, trees = validation["lstm"], validation["lightgbm"]
 
-    for name, error in validation["series"].items():
-        assert f"| {name} | {error:.3f} | {validation['zero_shot'][name]:.3f} |" in card
+    assert models["trees"]["seed"] == models["seed"]
+    assert "+changes" not in models["commit"]
+    for name in models["trained_on"]["series"]:
+        parts = (
+            *(network["series"], network["last_epoch"]["series"], network["zero_shot"]),
+            *(trees["series"], trees["zero_shot"]),
+        )
+        assert f"| {name} | " + " | ".join(f"{part[name]:.3f}" for part in parts) + " |" in card
     assert card.count("MIT") == 4
     assert card.count("CC-BY-4.0") == card.count("no licence visible") == 1
     assert "given by whoever trained" not in card

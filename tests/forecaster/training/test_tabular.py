@@ -16,11 +16,14 @@ from forecaster.horizons import HORIZONS_MINUTES
 from forecaster.rivals.boosting import FEATURES, Boosting, boosting_features
 from forecaster.rivals.features import Frame
 from forecaster.rivals.naive import LastValue
+from forecaster.training.boosting import train_trees
+from forecaster.training.draws import held_back
 from forecaster.training.origins import Origins, Series
-from forecaster.training.tabular import BoostingSettings, exported, samples, train
+from forecaster.training.series import TrainingSeries
+from forecaster.training.tabular import BoostingSettings, exported, made_up, samples, train
 
 DAYS = 4
-SMALL = BoostingSettings(rounds=20, leaves=15, made_up_series=1)
+SMALL = BoostingSettings(rounds=10, leaves=15, learning_rate=0.12, made_up_series=1)
 
 
 def series(seed: int, first_minute: int = START) -> Series:
@@ -58,9 +61,10 @@ def test_a_series_without_half_an_hour_teaches_nothing() -> None:
 def test_the_same_seed_gives_the_same_graph_and_another_another() -> None:
     """Byte for byte."""
     learnt = [series(2), series(3)]
-    first = train(learnt, SMALL)
-    assert train(learnt, SMALL) == first
-    assert train(learnt, replace(SMALL, seed=8)) != first
+    more = made_up(SMALL)
+    first = train(learnt, SMALL, more)
+    assert train(learnt, SMALL, made_up(SMALL)) == first
+    assert train(learnt, replace(SMALL, seed=8), more) != first
 
 
 @without_light_gbm
@@ -81,12 +85,50 @@ def test_the_graph_answers_as_the_booster_does_where_features_are_absent_too() -
 
 
 @without_light_gbm
+def test_trees_are_judged_where_the_network_is_on_a_part_they_have_not_learnt(
+    tmp_path: Path,
+) -> None:
+    """At the same origins against the same truths; what comes later changes neither."""
+    values = rates(1, DAYS * DAY_MINUTES, 10)[0]
+    given = TrainingSeries.cleaned("web", START + 2, values)
+    trees = train_trees([given], SMALL, 0.55, 0.7)
+    path = tmp_path / "lightgbm.onnx"
+    path.write_bytes(train([Series("web", START + 2, given.until(0.55).values)], SMALL, trees.more))
+    origins = Origins(Series("web", START + 2, given.values))
+    rows = np.flatnonzero(np.isin(origins.indices, given.part(0.55, 0.7)))
+    medians = Boosting.load(path).medians(origins.view(rows))
+    examples = held_back([given], 0.55, 0.7)["web"]
+    errors = np.abs(examples.actual - medians).mean(axis=0)
+    naive = np.abs(examples.actual - examples.last[:, None]).mean(axis=0)
+    assert trees.errors["web"] == pytest.approx((errors / naive).mean(), rel=1e-4)
+
+    ends = values.copy()
+    ends[int(0.7 * len(ends)) :] *= 3
+    other = train_trees([TrainingSeries.cleaned("web", START + 2, ends)], SMALL, 0.55, 0.7)
+    assert (other.graph, other.errors) == (trees.graph, trees.errors)
+
+
+@without_light_gbm
+def test_an_outage_teaches_trees_nothing() -> None:
+    """Zeros that the level before makes incredible are absent, whatever recorded them."""
+    values = 50 + 0.1 * rates(1, DAYS * DAY_MINUTES, 11)[0]
+    zeros, absent = values.copy(), values.copy()
+    zeros[2000:2090], absent[2000:2090] = 0.0, np.nan
+    assert np.isnan(TrainingSeries.cleaned("web", START, zeros).values[2000:2090]).all()
+    one, two = (
+        train_trees([TrainingSeries.cleaned("web", START, each)], SMALL, 0.55, 0.7)
+        for each in (zeros, absent)
+    )
+    assert one.graph == two.graph
+
+
+@without_light_gbm
 def test_a_series_that_it_never_saw_is_forecast_better_than_by_its_last_value(
     tmp_path: Path,
 ) -> None:
     """Also when it is 64 times as large; and of nothing it says nothing."""
     path = tmp_path / "lightgbm.onnx"
-    path.write_bytes(train([series(5), series(6), series(7)], SMALL))
+    path.write_bytes(train([series(5), series(6), series(7)], SMALL, made_up(SMALL)))
     expert = Boosting.load(path)
     unseen = Origins(series(8))
     rows = np.arange(3 * DAY_MINUTES // 5, len(unseen))
