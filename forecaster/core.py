@@ -247,12 +247,14 @@ class Core:
         messages = []
         made = messages_of(forecasts, SERVED, valid_until)
         for row, (key, message) in enumerate(zip(forecasts.keys, made, strict=True)):
-            latest = Latest(forecasts, row, valid_until)
+            latest = Latest.kept(forecasts, row, valid_until)
             if message is not None:
                 messages.append(message)
                 self.latest[key] = latest
             elif key not in self.latest or not self.has_forecast(key):
                 self.latest[key] = latest  # why there is none
+            else:
+                self.latest[key] = replace(self.latest[key], why=latest.reason)
         self.published_total += len(messages)
         self.withheld_total += len(forecasts.keys) - len(messages)
         self.errors.add(forecasts)
@@ -279,6 +281,10 @@ class Core:
         Gone is who is eight days older than the newest sample of all: our clock alone forgets none.
         """
         self.stale_keys = len(due.stale)
+        why = f"nothing was measured in the last {self.options.sample_age_seconds_max:g} s"
+        for key in due.stale:
+            if (latest := self.latest.get(key)) is not None and latest.why != why:
+                self.latest[key] = replace(latest, why=why)
         ended = self.anomalies.stale(due.stale, due.minute)
         oldest_milliseconds = self.intake.newest_of_all_milliseconds - AGE_SECONDS_MAX * 1000
         gone = [k for k in due.stale if self.intake.newest_milliseconds(k) < oldest_milliseconds]

@@ -21,8 +21,8 @@ MINUTE_MILLISECONDS: Final = 60_000
 PARTS_MINUTES: Final = 3
 #: A sample of a later time was stamped by a clock that is wrong.
 FUTURE_SECONDS_MAX: Final = 120.0
-#: What is older than the history that a forecast looks at is not taken. Older than the newest sample
-#: of any workload: a clock of ours that is ahead for a moment makes nothing old.
+#: What is older than the history that a forecast looks at is not taken. Age is that against the
+#: newest sample of all: a clock of ours that is ahead for a moment makes nothing old.
 AGE_SECONDS_MAX: Final = 8 * 86_400.0
 
 Refusal = Literal["future", "too-old", "no-rate"]
@@ -95,8 +95,8 @@ class Intake:
         self.fresh_count += minute not in series.fresh
         series.fresh[minute] = merged
         series.newest_milliseconds = max(series.newest_milliseconds, timestamp_milliseconds)
-        if timestamp_milliseconds > self.newest_of_all_milliseconds:
-            self.newest_of_all_milliseconds = timestamp_milliseconds
+        newest = self.newest_of_all_milliseconds
+        self.newest_of_all_milliseconds = max(newest, timestamp_milliseconds)
         self._touched.add(key)
         return None
 

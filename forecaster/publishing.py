@@ -3,33 +3,57 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
 from forecaster.contract import Floats, ForecastSet
+from forecaster.forecasts import Forecasts, Scored
 from forecaster.horizons import HORIZONS_SECONDS, MINUTE_SECONDS, QUANTILE_LEVELS
 from telemetry.messages import HorizonForecast, TrafficForecast
 
 MILLISECONDS = 1000
 #: The most that a message may foresee (`telemetry.messages.ForecastRate`).
 RATE_MAX = 1e15
+_NUMBERS = np.empty(0, np.int64)
+_FIGURES = np.empty((0, len(QUANTILE_LEVELS)), np.float32)
+_NONE_SCORED = Scored(_NUMBERS, _NUMBERS, _FIGURES[:, 0], _FIGURES, _FIGURES, _NUMBERS)
 
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """The newest forecast of one workload: a row of a set, kept without a copy.
+    """The newest forecast of one workload: a row of a set.
 
     Attributes:
         forecasts: the set.
         row: of this workload.
         valid_until_seconds: Unix time.
+        why: what is to be said in place of the set's reason, because there is no newer forecast.
     """
 
     forecasts: ForecastSet
     row: int
     valid_until_seconds: float
+    why: str | None = None
+
+    @classmethod
+    def kept(cls, forecasts: ForecastSet, row: int, valid_until_seconds: float) -> Self:
+        """One to keep: a copy of the row, so that a workload that is gone keeps no others'."""
+        one = slice(row, row + 1)
+        own = Forecasts(
+            minute=forecasts.minute,
+            keys=(forecasts.keys[row],),
+            requests_per_second=forecasts.requests_per_second[one].copy(),
+            models=forecasts.models,
+            medians=forecasts.medians[one].copy(),
+            weights=forecasts.weights[one].copy(),
+            anomalous=forecasts.anomalous[one].copy(),
+            reasons=(forecasts.reasons[row],),
+            scored=_NONE_SCORED,
+        )
+        return cls(own, 0, valid_until_seconds)
 
     @property
     def key(self) -> str:
@@ -54,8 +78,8 @@ class Latest:
 
     @property
     def reason(self) -> str:
-        """Why this forecast, or why none."""
-        return self.forecasts.reasons[self.row]
+        """Why this forecast, or why none or no newer one."""
+        return self.forecasts.reasons[self.row] if self.why is None else self.why
 
     def message(self, model: str) -> TrafficForecast | None:
         """The message; None where there is no forecast, or one that no message may hold."""

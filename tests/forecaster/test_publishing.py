@@ -35,3 +35,18 @@ def test_messages_made_at_once_are_those_that_are_checked_one_by_one(rows):
         assert message == Latest(forecasts, row, 6300.0).message("mixture")
         if message is not None:
             assert TrafficForecast.from_bytes(message.to_bytes()) == message
+
+
+def test_a_kept_forecast_holds_its_own_row_alone():
+    """A workload that is gone must not keep the forecasts of ten thousand others."""
+    rates = np.arange(3 * 30, dtype=float).reshape(3, 6, 5)
+    forecasts = forecasts_of([1.0, 2.0, 3.0], rates)
+    kept = Latest.kept(forecasts, 1, 6300.0)
+
+    assert kept.message("mixture") == Latest(forecasts, 1, 6300.0).message("mixture")
+    assert kept.reason == forecasts.reasons[1]
+    assert kept.forecasts.keys == (forecasts.keys[1],)
+    for name in ("requests_per_second", "medians", "weights", "anomalous"):
+        own = getattr(kept.forecasts, name)
+        assert own.base is None
+        np.testing.assert_array_equal(own[0], getattr(forecasts, name)[1])

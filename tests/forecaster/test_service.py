@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from forecaster_stage import START_MINUTE, WEB, Clock, Stage
 from plain_engine import PlainEngine
@@ -338,3 +339,37 @@ def test_a_state_that_stays_because_it_is_newer_counts_as_not_kept(tmp_path):
     stage.turn_until(lambda: stage.service.figures().state_failures_total > 0)
 
     assert stage.committed()[0] == committed
+
+
+class SilentEngine(PlainEngine):
+    """Has no forecast while `silent` is set."""
+
+    silent = False
+
+    def forecast(self, minute, keys=None):
+        """Give forecasts, or why there are none."""
+        found = super().forecast(minute, keys)
+        if not self.silent:
+            return found
+        none = np.full_like(found.requests_per_second, np.nan)
+        return replace(found, requests_per_second=none, reasons=("too little is known",))
+
+
+def test_the_reason_is_that_of_now_also_where_the_figures_are_older(tmp_path):
+    """Of what was published last one sees that it is, and why nothing newer was."""
+    stage = Stage(tmp_path, engine=SilentEngine())
+    published = stage.minutes(VALUES)[-1]
+    stage.core.engine.silent = True
+    stage.minutes([1.0])
+    found = stage.service.workload(WEB)
+    assert (found.forecast, found.reason) == (published, "too little is known")
+
+    stage.clock.at_minute(stage.clock.minute + 10, 40)
+    stage.turn(2)
+    found = stage.service.workload(WEB)
+    assert (found.state, found.forecast) == ("stale", published)
+    assert found.reason == "nothing was measured in the last 300 s"
+
+    stage.core.engine.silent = False
+    stage.minutes([1.0])
+    assert stage.service.workload(WEB).reason == "the last value"
