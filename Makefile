@@ -11,6 +11,9 @@ BIN := .venv/bin
 READY := .venv/.synced
 # An environment that happens to be active must not be taken for ours.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+# Images of containers set it; every process would then compile all it imports anew, which is most
+# of what an extender takes to start, of which the tests start many.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format toolchain bench docs clean environment training-libraries
