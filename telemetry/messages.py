@@ -71,7 +71,11 @@ class TrafficSample(_Message):
     timestamp_milliseconds: Milliseconds = Field(
         description="Unix time at which the minute ends that was measured."
     )
-    requests_per_second: Rate | None = Field(None, description="Mean rate over the minute.")
+    requests_per_second: Rate | None = Field(
+        None,
+        description="Mean rate of the time before its end that the source looks back: 120 s from"
+        " the bridge, unless --rate-window-seconds says.",
+    )
     response_time_p95_seconds: Rate | None = Field(
         None, description="95th percentile of the response time."
     )
