@@ -67,6 +67,14 @@ def _stop(_signal: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def _command_of(error: TyperException) -> str:
+    """The command whose usage was wrong, as it was typed: its own help has the options."""
+    # However the program was started, `python -m console` say: its first word is ours.
+    context = getattr(error, "ctx", None)
+    words = context.command_path.split()[1:] if context is not None else []
+    return " ".join(("negawatt", *words))
+
+
 def main() -> None:
     """Run the command line; print one line and exit 1 or 2 when something is wrong."""
     # A terminal that cannot show a dash or a sign gets a question mark, not a traceback.
@@ -84,7 +92,7 @@ def main() -> None:
     except TyperException as error:
         # Empty where only a command was missing: its help is printed already.
         if message := " ".join(error.format_message().split()).rstrip("."):
-            typer.echo(f"negawatt: {message}; see `negawatt --help`", err=True)
+            typer.echo(f"negawatt: {message}; see `{_command_of(error)} --help`", err=True)
         sys.exit(EXIT_BAD_INPUT)
     except NegawattError as error:
         typer.echo(f"negawatt: {error}", err=True)

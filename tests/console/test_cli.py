@@ -18,10 +18,15 @@ def test_the_version_names_the_code():
     ("arguments", "complaint"),
     [
         (["simulat"], "No such command 'simulat'"),
-        (["simulate", "place", "--nope"], "No such option: --nope"),
+        (
+            ["simulate", "place", "--nope"],
+            "(Possible options: --nodes); see `negawatt simulate place -",
+        ),
         (["simulate", "place", "--pods"], "requires an argument"),
         (["simulate", "place", "--usage-ratio", "many"], "'--usage-ratio'"),
         (["demo", "--seed", "-1"], "'--seed'"),
+        (["forecaster", "convert"], "see `negawatt forecaster convert --help`"),
+        (["forecaster", "--nope"], "see `negawatt forecaster run --help`"),
     ],
 )
 def test_a_usage_error_is_one_line_and_exit_2(arguments, complaint):
