@@ -13,6 +13,7 @@ from forecaster.horizons import HORIZONS_SECONDS
 FORECAST_ANNOTATION: Final = "negawatt.dev/forecast"
 LEAD_TIME_ANNOTATION: Final = "negawatt.dev/lead-time-seconds"
 LEAD_TIME_SECONDS_MAX: Final = HORIZONS_SECONDS[-1]
+KEY_PARTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +83,18 @@ def lead_time_of_text(text: str) -> float | None:
 def _wish(text: str) -> Wish:
     pattern, has_lead_time, seconds = text.partition("=")
     lead_time = lead_time_of_text(seconds) if has_lead_time else None
-    if not pattern or (has_lead_time and lead_time is None):
+    if not _fits_a_key(pattern) or (has_lead_time and lead_time is None):
         raise InputError(
             f"{text!r} is no pattern of workloads",
             mend="give namespace/Kind/name, * for any, with =SECONDS (1 to 1800) if you like",
         )
     return Wish("*" if pattern == "all" else pattern, lead_time)
+
+
+def _fits_a_key(pattern: str) -> bool:
+    """Whether some namespace/Kind/name could match; a `*` also stands for parts and slashes."""
+    if pattern == "all":
+        return True
+    parts = pattern.split("/")
+    has_all = len(parts) == KEY_PARTS or (len(parts) < KEY_PARTS and "*" in pattern)
+    return has_all and all(parts)

@@ -129,6 +129,17 @@ def test_settings_come_from_flags_and_the_environment(monkeypatch):
         read_settings()
 
 
+def test_a_pattern_that_no_key_can_fit_is_refused():
+    """A kind that was forgotten is said at the start; a star stands for parts and slashes."""
+    for text in ("bad", "shop/web", "shop//web", "a/B/c/d", "/", "shop/web=900"):
+        with pytest.raises(InputError, match="is no pattern of workloads"):
+            wishes_of([text])
+    fitting = ("*", "all", "shop/*", "*/web", "shop/Deployment/web", "shop/*/web=900")
+    for wish in wishes_of(fitting):
+        selection = Selection(wishes=(wish,))
+        assert selection.lead_time_of("shop/Deployment/web") is not None
+
+
 def test_a_lead_time_means_the_next_horizon():
     """Rather too early than too late."""
     assert [horizon_index(each) for each in (1, 300, 301, 600, 1800, 9999)] == [0, 0, 1, 1, 5, 5]
