@@ -115,14 +115,18 @@ class ForecasterSettings(StreamFields, SamplesFields, TrafficFlags, BaseSettings
     )
     drift_factor: Annotated[float, Field(gt=1, le=100, allow_inf_nan=False)] = Field(
         1.3,
-        description="How much worse than at its training the LSTM's relative MAE may become before"
-        " new models are trained, once a day at most.",
+        description="How much worse than at its training the LSTM's relative MAE, the geometric"
+        " mean over workloads, may become before new models are trained, once a day at most.",
     )
     challenger_scored_min: Count = Field(
-        10_000, description="Forecasts on which a challenger is compared before it takes over."
+        10_000,
+        description="Forecasts on which a challenger is compared before it takes over, after one,"
+        " three or seven days.",
     )
     challenger_margin_ratio: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = Field(
-        0.02, description="By how much a challenger's relative MAE must be lower."
+        0.02,
+        description="By how much a challenger's relative MAE, the geometric mean over workloads,"
+        " must be lower.",
     )
     challenger_keys_max: Count = Field(
         500, description="Workloads that a challenger forecasts in the shadow."
@@ -159,7 +163,7 @@ class ForecasterSettings(StreamFields, SamplesFields, TrafficFlags, BaseSettings
     ledger_keys_max: Count = Field(
         500,
         description="Workloads of those that opted in whose errors go to the ledger each hour,"
-        " 18 rows each.",
+        " 18 rows each; and how many anomalies of an hour do, 2 rows each.",
     )
 
     @field_validator("opt_in", mode="before")

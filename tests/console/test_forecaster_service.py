@@ -32,7 +32,8 @@ def trained(registry: Registry, name: str) -> str:
 
 def test_versions_are_listed_with_their_roles_and_what_changed(registry):
     """For people, and for programs."""
-    registry.promote(trained(registry, "20260101-1"), "better by a tenth", 1_700_000_000.0)
+    registry.challenge(trained(registry, "20260101-1"), "trained", 1_700_000_000.0)
+    registry.promote("20260101-1", "better by a tenth", 1_700_000_000.0)
     shown = negawatt("forecaster", "models")
     assert shown.returncode == 0
     assert "20260101-1" in shown.stdout
@@ -47,7 +48,8 @@ def test_versions_are_listed_with_their_roles_and_what_changed(registry):
 
 def test_rollback_goes_back_and_says_so(registry):
     """To the version before, or to the one that is named."""
-    registry.promote(trained(registry, "20260101-1"), "better", 1_700_000_000.0)
+    registry.challenge(trained(registry, "20260101-1"), "trained", 1_700_000_000.0)
+    registry.promote("20260101-1", "better", 1_700_000_000.0)
     done = negawatt("forecaster", "rollback")
     assert (done.returncode, registry.state().champion) == (0, SHIPPED)
     assert "version shipped serves in place of 20260101-1" in done.stderr
