@@ -202,5 +202,5 @@ def say_where(url: str) -> None:
 def log_to_stderr() -> None:
     """A line per event worth telling; requests are counted, not logged."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for chatty in ("alembic", "uvicorn"):
+    for chatty in ("alembic", "kafka", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
