@@ -171,8 +171,21 @@ class Reader(threading.Thread):
         self.partitions: frozenset[int] = frozenset()
         self.is_to_stop = threading.Event()
         self._settings = settings
+        self._failure: BaseException | None = None
 
     def run(self) -> None:
+        """Read; what goes wrong is kept for `raise_failure`."""
+        try:
+            self._read()
+        except BaseException as error:  # noqa: BLE001 - it is the test's
+            self._failure = error
+
+    def raise_failure(self) -> None:
+        """Say what went wrong."""
+        if self._failure is not None:
+            raise self._failure
+
+    def _read(self) -> None:
         """Keep each batch, then commit it."""
         consumer = KafkaStream(self._settings).consumer(SAMPLES_TOPIC, "three")
         while not self.is_to_stop.is_set():
@@ -198,7 +211,12 @@ def test_three_readers_that_come_and_go_lose_nothing(kafka_broker: KafkaBroker):
         send(producer, more)
         sent.extend(more)
         minute += 1
+        wait()
+
+    def wait():
         threading.Event().wait(0.05)
+        for each in readers:
+            each.raise_failure()
 
     def are_shared(*among: Reader) -> bool:
         shares = [each.partitions for each in among]
@@ -211,11 +229,14 @@ def test_three_readers_that_come_and_go_lose_nothing(kafka_broker: KafkaBroker):
         readers[0].is_to_stop.set()
         readers[0].join()
         until(lambda: are_shared(*readers[1:]), work)
-        until(lambda: sum(len(each.found) for each in readers) >= len(sent), lambda: None)
+        until(lambda: sum(len(each.found) for each in readers) >= len(sent), wait)
     finally:
         for each in readers:
             each.is_to_stop.set()
+        for each in readers:
             each.join()
+    for each in readers:
+        each.raise_failure()
     producer.close()
 
     found = [record for each in readers for record in each.found]
