@@ -29,22 +29,22 @@ _TABLE: Final[Sequence[tuple[type[Exception], str, str]]] = (
     (
         errors.SaslAuthenticationFailedError,
         "our user or password was refused",
-        "see sasl_user and sasl_password_file",
+        "see --kafka-sasl-user and --kafka-sasl-password-file",
     ),
     (
         errors.UnsupportedSaslMechanismError,
         "the broker does not know this way to log in",
-        "see sasl_mechanism",
+        "see --kafka-sasl-mechanism",
     ),
     (
         errors.UnknownTopicOrPartitionError,
         "there is no such topic",
-        "create it, or let us (create_topics)",
+        "create it, or let us (--kafka-create-topics)",
     ),
     (
         errors.InvalidReplicationFactorError,
         "there are fewer brokers than replicas asked for",
-        "see replication_factor",
+        "see --kafka-replication-factor",
     ),
     (errors.PolicyViolationError, "the cluster's policy forbids the topic", "create it yourself"),
     (

@@ -53,7 +53,7 @@ def refusal(settings: KafkaSettings, heard_errors: list[Exception]) -> Unavailab
             return UnavailableError(
                 f"TLS failed: {words.partition('Handshake failed: ')[2]}",
                 where=settings.where,
-                mend="see tls_ca_file and tls_cert_file",
+                mend="see --kafka-tls-ca-file and --kafka-tls-cert-file",
             )
     is_garbled = any(isinstance(each, errors.InvalidReceiveError) for each in heard_errors)
     is_cut = any("disconnected" in words for words in said)
@@ -61,11 +61,11 @@ def refusal(settings: KafkaSettings, heard_errors: list[Exception]) -> Unavailab
         return UnavailableError(
             "it closes the connection while we log in",
             where=settings.where,
-            mend="see sasl_user, sasl_password_file and sasl_mechanism",
+            mend="see --kafka-sasl-user, --kafka-sasl-password-file and --kafka-sasl-mechanism",
         )
     if is_garbled or (is_cut and not settings.speaks_tls):
         return UnavailableError(
-            "it does not speak plain Kafka there", where=settings.where, mend="see tls"
+            "it does not speak plain Kafka there", where=settings.where, mend="see --kafka-tls"
         )
     if any("REFUSED" in words for words in said):
         return UnavailableError("nobody listens there", where=settings.where)

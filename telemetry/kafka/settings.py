@@ -90,10 +90,13 @@ class KafkaSettings(BaseModel):
         sasl = (self.sasl_mechanism, self.sasl_user, self.sasl_password_file)
         if any(each is not None for each in sasl) and None in sasl:
             raise ValueError(
-                "sasl_mechanism, sasl_user and sasl_password_file go together: give all or none"
+                "--kafka-sasl-mechanism, --kafka-sasl-user and --kafka-sasl-password-file go"
+                " together: give all or none"
             )
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
-            raise ValueError("tls_cert_file and tls_key_file go together: give both or neither")
+            raise ValueError(
+                "--kafka-tls-cert-file and --kafka-tls-key-file go together: give both or neither"
+            )
         return self
 
     @property

@@ -79,6 +79,8 @@ def read_mapping(path: Path) -> AdapterMapping:
         if len(text) > FILE_BYTES_MAX:
             raise InputError("is larger than 1 MiB", where=where)
         given: Any = yaml.safe_load(text)
+        if not isinstance(given, dict):
+            raise InputError("says no `fields_by_metric:`", where=where)
         return AdapterMapping.model_validate(given)
     except OSError as error:
         why = (error.strerror or "cannot be read").lower()

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_settings import NoDecode
 
 from energy.errors import InputError
+from telemetry.serving.given_settings import flag
 from telemetry.stream.interface import Stream
 from telemetry.stream.memory import MemoryStream
 
@@ -74,7 +75,7 @@ def open_stream(settings: StreamFields) -> Stream:
         return MemoryStream()
     if not settings.kafka_servers:
         raise InputError(
-            "says no broker", where="kafka_servers", mend="give host:port of at least one"
+            "says no broker", where="--kafka-servers", mend="give host:port of at least one"
         )
     from telemetry.kafka import KafkaSettings, KafkaStream
 
@@ -88,5 +89,5 @@ def open_stream(settings: StreamFields) -> Stream:
         return KafkaStream(KafkaSettings(**given))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        name = prefix + ".".join(map(str, first["loc"][:1])) if first["loc"] else "kafka"
-        raise InputError(first["msg"].removeprefix("Value error, "), where=name) from None
+        where = flag(f"{prefix}{first['loc'][0]}") if first["loc"] else "Kafka"
+        raise InputError(first["msg"].removeprefix("Value error, "), where=where) from None

@@ -154,9 +154,9 @@ def test_a_prometheus_that_cannot_be_asked_is_refused_in_one_line(flags, words) 
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        ({}, "kafka_servers: says no broker"),
-        ({"kafka_servers": "kafka"}, "kafka_servers: a broker is given as host:port"),
-        ({"kafka_servers": "a:9092", "kafka_sasl_user": "me"}, "kafka: sasl_mechanism, sasl_user"),
+        ({}, "--kafka-servers: says no broker"),
+        ({"kafka_servers": "kafka"}, "--kafka-servers: a broker is given as host:port"),
+        ({"kafka_servers": "a:9092", "kafka_sasl_user": "me"}, "Kafka: --kafka-sasl-mechanism"),
     ],
 )
 def test_a_broker_that_cannot_be_reached_is_refused_in_one_line(flags, words) -> None:

@@ -146,7 +146,7 @@ def test_alice_reads_and_writes_over_tls_with_her_password(kafka_broker: KafkaBr
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"sasl_user": "eve"}, "(password was refused|while we log in); see sasl_user"),
+        ({"sasl_user": "eve"}, "(password was refused|while we log in); see --kafka-sasl-user"),
         ({"tls_ca_file": None}, "TLS failed: .* certificate verify failed"),
         (
             {"sasl_mechanism": "SCRAM-SHA-256", "sasl_user": "bob"},
@@ -176,7 +176,7 @@ def test_what_is_no_broker_is_named(kafka_broker: KafkaBroker):
     plain = kafka_broker.settings(
         servers=(f"{LOOPBACK}:{kafka_broker.secure_port}",), connect_seconds=0.5
     )
-    with pytest.raises(UnavailableError, match="it does not speak plain Kafka there; see tls"):
+    with pytest.raises(UnavailableError, match="it does not speak plain Kafka there; see --kafka-tls"):
         KafkaStream(plain).producer(SAMPLES_TOPIC)
 
 
