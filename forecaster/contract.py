@@ -69,6 +69,13 @@ class ForecastSet(Protocol):
 class ForecastEngine(Protocol):
     """Histories of many series, and forecasts of all of them at once. For one thread."""
 
+    @property
+    def models(self) -> Any:  # noqa: ANN401 - each kind of engine has its own
+        """What it forecasts with; for `adopt` alone."""
+
+    def adopt(self, models: Any) -> bool:  # noqa: ANN401 - see `models`
+        """Forecast with another's models from now on; False, and nothing changes, if it cannot."""
+
     def put(self, key: str, minutes: Integers, requests_per_second: Floats) -> PutReport:
         """Upsert minutes of a series, in any order; NaN is an outage."""
 

@@ -38,6 +38,8 @@ LEARNT_KEYS: Final = 500
 LEARNT_AT_ONCE_MINUTES: Final = 200_000
 #: After this a workload whose minutes could not be handed on is tried again.
 RETRY_SECONDS: Final = 60.0
+#: Of so many workloads at once another engine takes what is known: 6 MB.
+SWAPPED_KEYS: Final = 256
 Minutes = tuple[Integers, Floats]
 
 
@@ -82,6 +84,8 @@ class Core:
     ) -> None:
         self.engine = engine
         self.shadow: Shadow | None = None
+        #: Versions that failed in the shadow, and why; whoever dismisses them takes them out.
+        self.shadow_failures: dict[str, Exception] = {}
         self.options = options
         self.selection = selection
         self.intake = Intake()
@@ -217,8 +221,7 @@ class Core:
 
     def _put_done(self, key: str, minutes: Integers, values: Floats) -> None:
         self.failing.pop(key, None)
-        if self.shadow is not None:
-            self.shadow.put(key, minutes, values)
+        self._in_shadow(lambda shadow: shadow.put(key, minutes, values))
 
     def _put_failed(self, key: str, minutes: Integers, values: Floats) -> None:
         """Within `except`: one workload fails alone, and nothing of it is lost."""
@@ -247,23 +250,34 @@ class Core:
         messages = []
         made = messages_of(forecasts, SERVED, valid_until)
         for row, (key, message) in enumerate(zip(forecasts.keys, made, strict=True)):
-            latest = Latest.kept(forecasts, row, valid_until)
+            latest = Latest(forecasts, row, valid_until)
             if message is not None:
                 messages.append(message)
                 self.latest[key] = latest
             elif key not in self.latest or not self.has_forecast(key):
                 self.latest[key] = latest  # why there is none
             else:
-                self.latest[key] = replace(self.latest[key], why=latest.reason)
+                self.latest[key] = self.latest[key].outlasting(latest.reason)
         self.published_total += len(messages)
         self.withheld_total += len(forecasts.keys) - len(messages)
         self.errors.add(forecasts)
         selection = self.selection()
         hourly = self.hourly.add(forecasts, lambda key: selection.lead_time_of(key) is not None)
         turned = self.anomalies.turned(forecasts)
-        if self.shadow is not None:
-            self.shadow.compare(forecasts)
+        self._in_shadow(lambda shadow: shadow.compare(forecasts))
         return Outcome(messages=tuple(messages), records=(*hourly, *turned), forecasts=forecasts)
+
+    def _in_shadow(self, act: Callable[[Shadow], None]) -> None:
+        """Let the challenger do as the champion does; where it fails it goes, and nobody else."""
+        shadow = self.shadow
+        if shadow is None:
+            return
+        try:
+            act(shadow)
+        except Exception as error:  # noqa: BLE001 - of models that are only tried
+            _log.exception("version %s fails in the shadow, and goes", shadow.version)
+            self.shadow_failures[shadow.version] = error
+            self.shadow = None
 
     def is_fresh(self, key: str, now_seconds: float) -> bool:
         """Whether a workload's newest sample is young enough for a forecast."""
@@ -284,7 +298,7 @@ class Core:
         why = f"nothing was measured in the last {self.options.sample_age_seconds_max:g} s"
         for key in due.stale:
             if (latest := self.latest.get(key)) is not None and latest.why != why:
-                self.latest[key] = replace(latest, why=why)
+                self.latest[key] = latest.outlasting(why)
         ended = self.anomalies.stale(due.stale, due.minute)
         oldest_milliseconds = self.intake.newest_of_all_milliseconds - AGE_SECONDS_MAX * 1000
         gone = [k for k in due.stale if self.intake.newest_milliseconds(k) < oldest_milliseconds]
@@ -340,8 +354,7 @@ class Core:
         keys = tuple(keys)
         known = set(self.engine.keys())
         self.engine.drop([key for key in keys if key in known])
-        if self.shadow is not None:
-            self.shadow.drop(keys)
+        self._in_shadow(lambda shadow: shadow.drop(keys))
         for part in (self.intake, self.errors, self.anomalies, self.schedule):
             part.drop(keys)
         for key in keys:
@@ -351,10 +364,14 @@ class Core:
             self.latest.pop(key, None)
 
     def swap(self, engine: ForecastEngine) -> None:
-        """Forecast with another engine from now on; it learns all that this one knows.
+        """Forecast with another engine's models from now on, with all that this one learnt.
 
-        What was published stays valid until the new one's next.
+        Nothing is copied where the experts are the same; else workloads are, some at a time, and
+        where that fails this engine stays. What was published stays valid until the next forecast.
         """
-        if keys := self.engine.keys():
-            engine.restore(self.engine.export(keys))
-        self.engine, self.shadow = engine, None
+        if not self.engine.adopt(engine.models):
+            keys = self.engine.keys()
+            for first in range(0, len(keys), SWAPPED_KEYS):
+                engine.restore(self.engine.export(keys[first : first + SWAPPED_KEYS]))
+            self.engine = engine
+        self.shadow = None

@@ -155,6 +155,9 @@ class ModelChanges:
 
     def _follow(self, now_seconds: float) -> tuple[ActionDecision, ...]:
         """Serve what the registry says, and begin with its challenger, or who served before."""
+        failures = self._core.shadow_failures
+        while failures:
+            self._refuse(*failures.popitem())
         champion, before = self.state.champion, self.serving
         records: tuple[ActionDecision, ...] = ()
         if champion != before and self._takes_over(champion):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -38,9 +38,11 @@ class Latest:
     valid_until_seconds: float
     why: str | None = None
 
-    @classmethod
-    def kept(cls, forecasts: ForecastSet, row: int, valid_until_seconds: float) -> Self:
-        """One to keep: a copy of the row, so that a workload that is gone keeps no others'."""
+    def outlasting(self, why: str) -> Self:
+        """One to keep while there is no newer: a copy of the row, so that it keeps no others'."""
+        if len(self.forecasts.keys) == 1:
+            return replace(self, why=why)
+        forecasts, row = self.forecasts, self.row
         one = slice(row, row + 1)
         own = Forecasts(
             minute=forecasts.minute,
@@ -53,7 +55,7 @@ class Latest:
             reasons=(forecasts.reasons[row],),
             scored=_NONE_SCORED,
         )
-        return cls(own, 0, valid_until_seconds)
+        return replace(self, forecasts=own, row=0, why=why)
 
     @property
     def key(self) -> str:

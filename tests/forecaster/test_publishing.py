@@ -41,10 +41,10 @@ def test_a_kept_forecast_holds_its_own_row_alone():
     """A workload that is gone must not keep the forecasts of ten thousand others."""
     rates = np.arange(3 * 30, dtype=float).reshape(3, 6, 5)
     forecasts = forecasts_of([1.0, 2.0, 3.0], rates)
-    kept = Latest.kept(forecasts, 1, 6300.0)
+    kept = Latest(forecasts, 1, 6300.0).outlasting("it is gone")
 
     assert kept.message("mixture") == Latest(forecasts, 1, 6300.0).message("mixture")
-    assert kept.reason == forecasts.reasons[1]
+    assert kept.reason == "it is gone"
     assert kept.forecasts.keys == (forecasts.keys[1],)
     for name in ("requests_per_second", "medians", "weights", "anomalous"):
         own = getattr(kept.forecasts, name)

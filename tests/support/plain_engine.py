@@ -46,15 +46,28 @@ class PlainForecasts:
 class PlainEngine:
     """Serves `factor` times the last value; more than `anomalous_above` is an anomaly.
 
-    A series has no forecast before its second minute.
+    A series has no forecast before its second minute. Its models are its `factor`.
     """
 
     factor: float = 1.0
     anomalous_above: float = 1e9
+    adopts: bool = True
     known: dict[str, dict[int, float]] = field(default_factory=dict)
     pending: dict[tuple[str, int, int], tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     learnt: list[dict[str, int]] = field(default_factory=list)
     asked: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
+
+    @property
+    def models(self) -> float:
+        """What is served: so many times the last value."""
+        return self.factor
+
+    def adopt(self, models: float) -> bool:
+        """Serve so many times the last value."""
+        if not self.adopts:
+            return False
+        self.factor = models
+        return True
 
     def put(self, key: str, minutes: np.ndarray, requests_per_second: np.ndarray) -> PutReport:
         """Upsert."""
