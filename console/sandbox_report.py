@@ -7,8 +7,9 @@ from shlex import quote
 from rich.table import Table
 
 from console.output import stdout
+from simulator.sandbox.forecast_workloads import replayed_workloads
 from simulator.sandbox.prometheus_configuration import EXTENDER_PORT
-from simulator.sandbox.record import EXTENDER, FORECASTER, TIERS, as_json
+from simulator.sandbox.record import EXTENDER, FORECAST, FORECASTER, TIERS, as_json
 from simulator.sandbox.sandbox import ComponentStatus, Sandbox, SandboxStatus
 
 WIDTH = 12
@@ -139,6 +140,17 @@ def show_status(sandbox: Sandbox, seen: SandboxStatus) -> None:
 def _own_word(seen: ComponentStatus) -> str:
     """What a component says of itself."""
     return f"{seen.mode}, {'ready' if seen.ready else '[red]not ready[/]'}" if seen.mode else ""
+
+
+def reset_line(sandbox: Sandbox) -> str:
+    """Say what a sandbox that was just reset has."""
+    record = sandbox.record
+    nodes = f"{record.node_count} nodes as new"
+    if FORECAST not in record.options.extras:
+        return f"{nodes}, no pods."
+    replayed = replayed_workloads(record.start_seconds)
+    pods = sum(one.replicas for one in replayed)
+    return f"{nodes}; the {len(replayed)} replayed Deployments are made anew, with {pods} pods."
 
 
 def _profiles(count: int) -> str:

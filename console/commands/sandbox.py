@@ -20,7 +20,9 @@ EXIT_NOT_READY = 1
 State = Annotated[
     Path | None,
     typer.Option(
-        "--state", help="Folder of the sandbox; default $NEGAWATT_SANDBOX, else the user's state."
+        "--state",
+        help="Folder of the sandbox; default $NEGAWATT_SANDBOX, else the user's state"
+        " ($NEGAWATT_STATE, which the services heed, does not move it).",
     ),
 ]
 Output = Annotated[str, typer.Option(help="table or json.")]
@@ -144,11 +146,16 @@ def status(state: State = None, output: Output = TABLE) -> None:
 
 @sandbox.command()
 def reset(state: State = None) -> None:
-    """Remove all pods and workloads outside kube-system and make the nodes anew."""
+    """Remove all pods and workloads outside kube-system and make the nodes anew.
+
+    Deployments whose traffic is replayed (`up --with forecast`) are made anew as well.
+    """
+    from console.sandbox_report import reset_line
+
     opened = _opened(state)
     with stderr().status("removing workloads, making nodes anew"):
         opened.reset()
-    typer.echo(f"{opened.record.node_count} nodes as new, no pods.")
+    typer.echo(reset_line(opened))
 
 
 def _extender(*, act: bool | None, left_out: bool) -> str | None:

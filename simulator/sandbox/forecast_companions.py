@@ -6,14 +6,16 @@ gauges Prometheus scrapes beside the truth.
 
 from __future__ import annotations
 
+import json
 import sys
+import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 from energy.errors import UnavailableError
 from simulator.sandbox import forecast_names as names
-from simulator.sandbox.companions import FORECAST_MODULES, Companion, installed
+from simulator.sandbox.companions import FORECAST_MODULES, Companion, answer_of, installed
 from simulator.sandbox.forecast_history import write_history
 from simulator.sandbox.forecast_workloads import manifests, replayed_workloads
 from simulator.sandbox.ports import LOOPBACK
@@ -32,6 +34,8 @@ READY_PATH = names.READY_PATH
 PARTITIONS = 3
 LEAD_TIME_SECONDS = 300
 DELAY_SECONDS = 6  # the replay is scraped every five
+#: Forecasts are there seconds after the past was read; where they are not, the sandbox is up.
+FORECAST_SECONDS_MAX, POLL_SECONDS = 90.0, 0.5
 GET_PROMETHEUS = "apt-get install --no-install-recommends prometheus"
 
 
@@ -123,6 +127,19 @@ def forecaster(program: Program, folder: Path, ports: Mapping[str, int]) -> Comp
     }
     environ = _named("NEGAWATT_FORECASTER__", told)
     return _service(FORECASTER, program, folder, ports["forecasterPort"], environ)
+
+
+def wait_until_forecast(port: int, start_seconds: int) -> None:
+    """Return when there is a forecast of each workload, or it takes too long."""
+    left = {one.key for one in replayed_workloads(start_seconds)}
+    deadline = time.monotonic() + FORECAST_SECONDS_MAX
+    while left and time.monotonic() < deadline:
+        left = {key for key in left if not _is_forecast(answer_of(port, f"/forecast/{key}"))}
+        time.sleep(POLL_SECONDS)
+
+
+def _is_forecast(answer: bytes | None) -> bool:
+    return answer is not None and json.loads(answer)["forecast"] is not None
 
 
 def _named(prefix: str, told: Mapping[str, str]) -> dict[str, str]:

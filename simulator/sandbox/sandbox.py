@@ -267,6 +267,10 @@ class Sandbox:
                 companion.start(self.folder)
             report(f"waiting for {companion.name}")
             companion.wait_until_ready(self.folder)
+        if self._forecasts:
+            report("waiting for the first forecasts")
+            port = self.ports["forecasterPort"]
+            forecast_companions.wait_until_forecast(port, self.record.start_seconds)
         if options.tiers:
             tiers_companion.wait_until_labelled(self.ports["tiersPort"], options.nodes or 0, report)
         found = {"ready": True, "node_count": options.nodes, "power_profile_count": profiles}

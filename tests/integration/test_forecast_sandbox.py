@@ -164,6 +164,7 @@ def test_traffic_becomes_forecasts_beside_the_truth(folder: Path) -> None:
     asked, start = Asked(sandbox), sandbox.record.start_seconds
 
     past_is_the_trace(asked, workloads, start)
+    no_minute_is_lost_since(asked, workloads, start)
     median = f'{FORECAST}{{quantile="0.5"}}'
     assert within(120, lambda: asked.by_workload(median).keys() == workloads.keys())
     forecasts_stand_beside_the_truth(asked, workloads)
@@ -174,7 +175,11 @@ def test_traffic_becomes_forecasts_beside_the_truth(folder: Path) -> None:
     services_are_known(sandbox)
     page_tells_what_there_is(sandbox, asked)
     processes = sandbox.process_ids()
-    assert negawatt("sandbox", "reset", "--state", folder).returncode == 0
+    done = negawatt("sandbox", "reset", "--state", folder)
+    assert (
+        done.stdout
+        == f"{NODES} nodes as new; the 3 replayed Deployments are made anew, with 12 pods.\n"
+    )
     eventually(
         lambda: ready_replicas(asked), {one.name: one.replicas for one in workloads.values()}
     )
@@ -192,6 +197,20 @@ def past_is_the_trace(asked: Asked, workloads: Mapping[str, ReplayedWorkload], s
             workload = workloads[series["metric"]["service"]]
             assert float(series["value"][1]) == pytest.approx(truth_of(workload, at_seconds))
         assert len(asked.vector(rate, at_seconds)) == len(workloads)
+
+
+def no_minute_is_lost_since(
+    asked: Asked, workloads: Mapping[str, ReplayedWorkload], start: int
+) -> None:
+    """Nobody scraped while it started, and each minute has the trace's rate all the same."""
+    rate = f"sum by (service) (rate({names.REQUESTS}[60s]))"
+    minutes = [at for at in range(start // 60 * 60, int(time.time()), 60) if at + 5 < time.time()]
+    assert minutes
+    for at_seconds in minutes:
+        found = {one["metric"]["service"]: one for one in asked.vector(rate, at_seconds)}
+        for name, workload in workloads.items():
+            measured = float(found[name]["value"][1])
+            assert measured == pytest.approx(truth_of(workload, at_seconds), rel=0.03), at_seconds
 
 
 def forecasts_stand_beside_the_truth(

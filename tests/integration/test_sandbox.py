@@ -134,6 +134,7 @@ def test_reset_gives_the_sandbox_back_as_it_was(sandbox: Sandbox) -> None:
     done = negawatt("sandbox", "reset", "--state", sandbox.folder)
 
     assert done.returncode == 0
+    assert done.stdout == f"{SANDBOX_NODES} nodes as new, no pods.\n"
     left = census(sandbox.kubectl)
     assert (left.nodes, left.ready_nodes, left.pods) == (SANDBOX_NODES, SANDBOX_NODES, 0)
     assert "shop" not in sandbox.kubectl("get", "namespaces", "--output=name")
