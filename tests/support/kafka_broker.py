@@ -57,6 +57,8 @@ super.users=User:ANONYMOUS;User:alice
 auto.create.topics.enable=false
 group.min.session.timeout.ms=500
 offsets.topic.num.partitions=3
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 """
 
 
