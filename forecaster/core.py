@@ -49,7 +49,7 @@ class CoreOptions:
 
     Attributes:
         wait_seconds: how long a minute that is over is waited for.
-        sample_age_seconds_max: how old the newest sample of who is forecast may be.
+        sample_age_seconds_max: how old the newest measured sample of who is forecast may be.
         valid_seconds: how long a forecast may be used.
         ledger_keys_max: of how many workloads errors, and of an hour's anomalies how many, go to
             the ledger.
@@ -138,7 +138,10 @@ class Core:
             for key in tuple(self.intake.keys())
             if key not in self._unlearnt and self._partitions[key] not in behind
         )
-        due = self.schedule.due(now_seconds, served, self.intake.newest_milliseconds)
+        intake = self.intake
+        due = self.schedule.due(
+            now_seconds, served, intake.newest_milliseconds, intake.measured_milliseconds
+        )
         if due is None:
             return Outcome()
         ended = self._close(due) if due.closes else ()
@@ -280,8 +283,8 @@ class Core:
             self.shadow = None
 
     def is_fresh(self, key: str, now_seconds: float) -> bool:
-        """Whether a workload's newest sample is young enough for a forecast."""
-        age_seconds = now_seconds - self.intake.newest_milliseconds(key) / 1000
+        """Whether a workload's newest measured sample is young enough for a forecast."""
+        age_seconds = now_seconds - self.intake.measured_milliseconds(key) / 1000
         return age_seconds <= self.options.sample_age_seconds_max
 
     def has_forecast(self, key: str) -> bool:

@@ -2,7 +2,7 @@
 
 A minute of a workload is there when a sample of its end (or later) is. The rest is forecast when
 `wait_seconds` of the next minute have passed, with that minute absent, as long as their newest
-sample is not too old: whose data is old gets no forecast, which everybody can see.
+measured sample is not too old: whose data is old gets no forecast, which everybody can see.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Due:
     Attributes:
         minute: as of whose end.
         keys: to be forecast.
-        stale: whose newest sample is too old; only told when a minute is closed.
+        stale: whose newest measured sample is too old; only told when a minute is closed.
         closes: whether this closes the minute: nobody is waited for any longer.
     """
 
@@ -41,7 +41,7 @@ class Schedule:
 
     Attributes:
         wait_seconds: how long a minute that is over is waited for.
-        sample_age_seconds_max: how old the newest sample of who is forecast may be.
+        sample_age_seconds_max: how old the newest measured sample of who is forecast may be.
     """
 
     wait_seconds: float
@@ -73,9 +73,11 @@ class Schedule:
         now_seconds: float,
         keys: Iterable[str],
         newest_milliseconds: Callable[[str], int],
+        measured_milliseconds: Callable[[str], int],
     ) -> Due | None:
         """What is due; None for nothing, also while the clock stands before what was forecast.
 
+        A sample that measured nothing says that its minute is over; it makes no data younger.
         Where it falls by more than `FALL_MINUTES_MAX` it was wrong before, and all begins anew.
         """
         minute = int(now_seconds // MINUTE_SECONDS)
@@ -94,11 +96,10 @@ class Schedule:
         stale: list[str] = []
         oldest = (now_seconds - self.sample_age_seconds_max) * 1000
         for key in keys if closes else self._touched:
-            newest = newest_milliseconds(key)
-            if newest < oldest:
+            if measured_milliseconds(key) < oldest:
                 stale.append(key)
             elif self._done.get(key, NEVER) < minute and (
-                newest >= end_milliseconds or self.closed >= minute or closes
+                newest_milliseconds(key) >= end_milliseconds or self.closed >= minute or closes
             ):
                 wanted.append(key)
         self._touched = set()

@@ -140,7 +140,7 @@ def workload_of(core: Core, key: str, now_seconds: float, version: str) -> Workl
     error = core.errors.of(key)
     return Workload(
         key=key,
-        state=_state(core, latest, message, newest / 1000, now_seconds),
+        state=_state(latest, message, core.is_fresh(key, now_seconds), now_seconds),
         reason=_reason(latest),
         newest_sample_at_seconds=newest / 1000,
         forecast=message,
@@ -219,13 +219,12 @@ def _is_told(latest: Latest) -> bool:
 
 
 def _state(
-    core: Core,
     latest: Latest | None,
     message: TrafficForecast | None,
-    newest_seconds: float,
+    is_fresh: bool,  # noqa: FBT001
     now_seconds: float,
 ) -> State:
-    if now_seconds - newest_seconds > core.options.sample_age_seconds_max:
+    if not is_fresh:
         return "stale"
     if latest is None or message is None:
         return "warming up"

@@ -48,6 +48,7 @@ class _Series:
     """
 
     newest_milliseconds: int = 0
+    measured_milliseconds: int = 0
     parts: dict[int, dict[int, float]] = field(default_factory=dict)
     fresh: dict[int, float] = field(default_factory=dict)
 
@@ -95,6 +96,9 @@ class Intake:
         self.fresh_count += minute not in series.fresh
         series.fresh[minute] = merged
         series.newest_milliseconds = max(series.newest_milliseconds, timestamp_milliseconds)
+        if requests_per_second is not None:
+            measured = series.measured_milliseconds
+            series.measured_milliseconds = max(measured, timestamp_milliseconds)
         newest = self.newest_of_all_milliseconds
         self.newest_of_all_milliseconds = max(newest, timestamp_milliseconds)
         self._touched.add(key)
@@ -139,6 +143,11 @@ class Intake:
         series = self._series.get(key)
         return 0 if series is None else series.newest_milliseconds
 
+    def measured_milliseconds(self, key: str) -> int:
+        """The time of a workload's newest sample that measured something; 0 where there is none."""
+        series = self._series.get(key)
+        return 0 if series is None else series.measured_milliseconds
+
     def newest_requests_per_second(self, key: str) -> float | None:
         """The rate of a workload's newest minute; None where it is an outage. For any thread."""
         series = self._series.get(key)
@@ -169,9 +178,11 @@ class Intake:
             for timestamp, value in parts.items()
         ]
         newest = [self._series[key].newest_milliseconds for key in keys]
+        measured = [self._series[key].measured_milliseconds for key in keys]
         return {
             "keys": np.array(keys, dtype=np.str_),
             "newest_milliseconds": np.array(newest, np.int64),
+            "measured_milliseconds": np.array(measured, np.int64),
             "part_key": np.array([row[0] for row in rows], np.int64),
             "part_milliseconds": np.array([row[1] for row in rows], np.int64),
             "part_value": np.array([row[2] for row in rows], np.float64),
@@ -180,8 +191,9 @@ class Intake:
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take what `export` gave."""
         keys = [str(key) for key in state["keys"]]
-        for key, newest in zip(keys, state["newest_milliseconds"].tolist(), strict=True):
-            self._series[key] = _Series(newest_milliseconds=newest)
+        columns = (state[f"{name}_milliseconds"].tolist() for name in ("newest", "measured"))
+        for key, newest, measured in zip(keys, *columns, strict=True):
+            self._series[key] = _Series(newest_milliseconds=newest, measured_milliseconds=measured)
             self.newest_of_all_milliseconds = max(self.newest_of_all_milliseconds, newest)
         parts = (state[name].tolist() for name in ("part_key", "part_milliseconds", "part_value"))
         for place, timestamp, value in zip(*parts, strict=True):

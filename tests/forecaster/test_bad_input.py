@@ -215,3 +215,23 @@ def test_a_clock_that_is_days_ahead_for_a_moment_forgets_nothing(tmp_path):
     assert stage.service.readiness().ready
     assert stage.service.figures().clock_backwards_total == 1
     stage.turn_until(lambda: stage.committed()[0] > before)
+
+
+def test_samples_that_measure_nothing_make_no_data_younger(tmp_path):
+    """Five minutes on what was measured, then none, however many of them come."""
+    stage = Stage(tmp_path)
+    stage.minutes([10.0, 10.0, 10.0])
+    last = stage.clock.minute
+    for minute in range(last + 1, last + 10):
+        stage.clock.at_minute(minute)
+        stage.send(None)
+        assert bool(stage.turn(2)) == (minute < last + 5)
+    assert stage.service.workload(WEB).state == "stale"
+    stage.service.close()
+
+    after = Stage(tmp_path, stream=stage.stream, clock=stage.clock)
+    after.clock.at_minute(last + 10, 40)
+    assert after.turn(2) == []
+    after.clock.at_minute(last + 11)
+    after.send(10.0)
+    assert len(after.turn(2)) == 1

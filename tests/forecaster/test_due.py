@@ -10,17 +10,22 @@ from forecaster.due import Schedule
 MINUTE = 28_000_000
 
 
+def two(newest):
+    """Every newest sample measured something."""
+    return newest.__getitem__, newest.__getitem__
+
+
 def test_each_is_forecast_once_a_minute():
     """Whoever is there at once, all others when the minute is closed."""
     newest = {"a": MINUTE * 60_000, "b": (MINUTE - 1) * 60_000}
     schedule = Schedule(wait_seconds=20, sample_age_seconds_max=300)
     schedule.touched(["a"])
 
-    assert schedule.due(MINUTE * 60 + 1, newest, newest.__getitem__).keys == ("a",)
-    assert schedule.due(MINUTE * 60 + 2, newest, newest.__getitem__) is None
-    closing = schedule.due(MINUTE * 60 + 20, newest, newest.__getitem__)
+    assert schedule.due(MINUTE * 60 + 1, newest, *two(newest)).keys == ("a",)
+    assert schedule.due(MINUTE * 60 + 2, newest, *two(newest)) is None
+    closing = schedule.due(MINUTE * 60 + 20, newest, *two(newest))
     assert (closing.keys, closing.closes, closing.stale) == (("b",), True, ())
-    assert schedule.due(MINUTE * 60 + 59, newest, newest.__getitem__) is None
+    assert schedule.due(MINUTE * 60 + 59, newest, *two(newest)) is None
 
 
 def test_a_sample_within_a_minute_does_not_make_it_complete():
@@ -29,8 +34,8 @@ def test_a_sample_within_a_minute_does_not_make_it_complete():
     schedule = Schedule(wait_seconds=20, sample_age_seconds_max=300)
     schedule.touched(["a"])
 
-    assert schedule.due(MINUTE * 60 + 1, newest, newest.__getitem__) is None
-    assert schedule.due(MINUTE * 60 + 20, newest, newest.__getitem__).keys == ("a",)
+    assert schedule.due(MINUTE * 60 + 1, newest, *two(newest)) is None
+    assert schedule.due(MINUTE * 60 + 20, newest, *two(newest)).keys == ("a",)
 
 
 @given(
@@ -51,7 +56,7 @@ def test_whatever_comes_nobody_is_forecast_twice_or_on_old_data(steps):
         for key in keys:
             newest[key] = max(newest.get(key, 0), round((now + offset) * 1000))
         schedule.touched(keys)
-        due = schedule.due(now, newest, newest.__getitem__)
+        due = schedule.due(now, newest, *two(newest))
         if due is None:
             continue
         assert due.minute >= last
