@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -252,6 +254,7 @@ def test_what_a_killed_forecaster_left_is_cleared_and_its_process_ended(tmp_path
     """What a living one has is left alone."""
     begin = f"""
 import time
+from contextlib import suppress
 from pathlib import Path
 from forecaster.retraining import Training
 Training(Path({str(tmp_path)!r}), {{}}, seed=1, budget_seconds=60, now_seconds=0, program={SLEEP!r})
@@ -265,9 +268,13 @@ time.sleep(600)
         number = int((folder / "process.txt").read_text())
         assert clear_orphans(tmp_path) == ()
         parent.kill()
-    assert clear_orphans(tmp_path) == (folder.name,)
-    assert list(tmp_path.iterdir()) == []
-    assert _is_gone(number)
+    try:
+        assert clear_orphans(tmp_path) == (folder.name,)
+        assert list(tmp_path.iterdir()) == []
+        assert _is_gone(number)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
 
     living = Training(tmp_path, {}, seed=2, budget_seconds=60.0, now_seconds=0.0, program=SLEEP)
     assert clear_orphans(tmp_path) == ()

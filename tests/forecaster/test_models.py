@@ -369,6 +369,21 @@ def test_a_training_is_skipped_with_the_reason_where_a_library_lacks(tmp_path):
     assert not stage.models.trains
 
 
+def test_models_have_drifted_where_the_typical_workload_says_so(tmp_path):
+    """Not where one giant does."""
+    stage = Stage(tmp_path)
+    stage.models.trained_ratio = 0.6
+    sums = np.zeros((10, 9))
+    sums[:, 0], sums[:, 7], sums[:, 8] = 1000.0, 0.6, 1.0
+    sums[0, 7], sums[0, 8] = 5e9, 1e9
+    keys = np.array([f"a/B/{place}" for place in range(10)])
+    stage.core.errors.restore({"keys": keys, "sums": sums, "minutes": np.full(10, 1000)})
+    drift = stage.models._drift()  # noqa: SLF001
+
+    assert drift.recent_ratio == pytest.approx(0.6 * (5 / 0.6) ** 0.1)
+    assert drift.recent_ratio < RETRAIN.drift_factor * drift.trained_ratio
+
+
 def test_one_of_several_processes_trains_and_its_models_challenge(tmp_path):
     """The others see that it has begun."""
 
