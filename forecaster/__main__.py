@@ -48,6 +48,7 @@ def core_options(settings: ForecasterSettings) -> CoreOptions:
         wait_seconds=settings.wait_seconds,
         sample_age_seconds_max=settings.sample_age_seconds_max,
         valid_seconds=settings.valid_seconds,
+        keys_max=settings.keys_max,
         ledger_keys_max=settings.ledger_keys_max,
     )
 

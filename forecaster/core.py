@@ -19,7 +19,7 @@ from forecaster.contract import Arrays, Floats, ForecastEngine, ForecastSet, Int
 from forecaster.due import Due, Schedule
 from forecaster.history import PutReport
 from forecaster.hourly_errors import HourlyErrors
-from forecaster.intake import AGE_SECONDS_MAX, Intake
+from forecaster.intake import AGE_SECONDS_MAX, KEYS_MAX, Intake
 from forecaster.own_errors import SERVED, OwnErrors
 from forecaster.publishing import Latest, messages_of
 from forecaster.selection import Selection
@@ -53,6 +53,7 @@ class CoreOptions:
         valid_seconds: how long a forecast may be used.
         ledger_keys_max: of how many workloads errors, and of an hour's anomalies how many, go to
             the ledger.
+        keys_max: how many workloads are known at most; samples of more are refused.
         gathered_max: minutes that gather at most while the past is read, beside those that are to
             be learnt from; 100 bytes each.
     """
@@ -61,6 +62,7 @@ class CoreOptions:
     sample_age_seconds_max: float = 300.0
     valid_seconds: float = 300.0
     ledger_keys_max: int = 500
+    keys_max: int = KEYS_MAX
     gathered_max: int = 500_000
 
 
@@ -88,7 +90,7 @@ class Core:
         self.shadow_failures: dict[str, Exception] = {}
         self.options = options
         self.selection = selection
-        self.intake = Intake()
+        self.intake = Intake(options.keys_max)
         self.errors = OwnErrors()
         self.anomalies = Anomalies(options.ledger_keys_max)
         self.hourly = HourlyErrors(options.ledger_keys_max)

@@ -25,7 +25,9 @@ FUTURE_SECONDS_MAX: Final = 120.0
 #: newest sample of all: a clock of ours that is ahead for a moment makes nothing old.
 AGE_SECONDS_MAX: Final = 8 * 86_400.0
 
-Refusal = Literal["future", "too-old", "no-rate"]
+KEYS_MAX: Final = 20_000
+
+Refusal = Literal["future", "too-old", "no-rate", "too-many"]
 REFUSALS: Final = get_args(Refusal)
 _NAN: Final = math.nan
 
@@ -56,7 +58,9 @@ class _Series:
 class Intake:
     """Merges the samples of many workloads. For one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys_max: int = KEYS_MAX) -> None:
+        """Take samples of up to `keys_max` workloads; of more they are refused."""
+        self._keys_max = keys_max
         self._series: dict[str, _Series] = {}
         self._touched: set[str] = set()
         #: How many minutes wait in `fresh`.
@@ -82,6 +86,8 @@ class Intake:
             now_seconds,
             self.newest_of_all_milliseconds,
         )
+        if refusal is None and key not in self._series and len(self._series) >= self._keys_max:
+            refusal = "too-many"
         if refusal is not None:
             self.refused[refusal] += 1
             return refusal

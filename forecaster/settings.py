@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from energy.errors import InputError
+from forecaster.intake import KEYS_MAX
 from forecaster.selection import LEAD_TIME_SECONDS_MAX, wishes_of
 from telemetry.bridge.traffic_flags import TrafficFlags
 from telemetry.serving.given_settings import SettingsSource, require_whole_tls
@@ -71,10 +72,16 @@ class ForecasterSettings(StreamFields, SamplesFields, TrafficFlags, BaseSettings
         " is forecast at once.",
     )
     sample_age_seconds_max: Seconds = Field(
-        300.0, description="How old a workload's newest sample may be for a forecast to be made."
+        300.0,
+        description="How old a workload's newest measured sample may be for a forecast to be made.",
     )
     valid_seconds: Annotated[float, Field(ge=60, le=1800, allow_inf_nan=False)] = Field(
         300.0, description="How long a forecast may be used after the minute that it was made of."
+    )
+    keys_max: Count = Field(
+        KEYS_MAX,
+        description="Workloads that one forecaster knows at most, some 25 kB each; samples of more"
+        " are refused and counted.",
     )
     opt_in: Names = Field(
         (),

@@ -9,6 +9,7 @@ import pytest
 from forecaster_stage import START_MINUTE, WEB, Clock, Stage
 
 from energy.errors import InputError, UnavailableError
+from forecaster.core import CoreOptions
 from forecaster.service import ServiceOptions
 from telemetry.messages import TrafficSample
 from telemetry.stream.interface import SAMPLES_TOPIC
@@ -235,3 +236,17 @@ def test_samples_that_measure_nothing_make_no_data_younger(tmp_path):
     after.clock.at_minute(last + 11)
     after.send(10.0)
     assert len(after.turn(2)) == 1
+
+
+def test_workloads_beyond_what_may_be_known_are_refused_and_counted(tmp_path):
+    """A name that changes with every restart must not fill the memory."""
+    stage = Stage(tmp_path, core_options=CoreOptions(keys_max=2))
+    for minute in range(1, 4):
+        stage.clock.at_minute(START_MINUTE + minute)
+        for name in "abc":
+            stage.send(1.0, key=f"shop/Deployment/{name}")
+        forecasts = stage.turn(2)
+
+    assert {each.key for each in forecasts} == {"shop/Deployment/a", "shop/Deployment/b"}
+    figures = stage.service.figures()
+    assert (figures.keys, figures.refused["too-many"]) == (2, 3)
