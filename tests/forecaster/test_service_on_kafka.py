@@ -110,6 +110,23 @@ def test_three_forecasters_share_and_hand_over_on_kafka(tmp_path, kafka_broker):
         stage.close_clients()
 
 
+def test_messages_that_cannot_be_unpacked_are_told_of(tmp_path, kafka_broker, monkeypatch):
+    """Somebody else's lz4, say: the partition stands still, and readiness says why."""
+    stage = Stage(tmp_path, stream=KafkaStream(kafka_broker.settings(compression="gzip")))
+    stage.send(1.0)
+    stage.flush()
+    with monkeypatch.context() as patched:
+        patched.setattr("kafka.codec.has_gzip", lambda: False)
+        deadline = time.monotonic() + SECONDS_MAX
+        while stage.service.attempt():
+            assert time.monotonic() < deadline, "it was read"
+        lines = stage.service.readiness().lines
+    stage.service.close()
+    stage.close_clients()
+
+    assert "messages are compressed in a way that we cannot read" in lines[0]
+
+
 def adapters_message(minute: int, value: str, name: str = "workload:requests:rate1m") -> bytes:
     """Give what prometheus-kafka-adapter writes at the end of a minute."""
     at = datetime.fromtimestamp(minute * 60, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -27,6 +27,7 @@ ALL = Selection(wishes=(Wish("*"),))
 
 
 TURNS_MAX = 500
+FLUSH_SECONDS_MAX = 30.0
 
 
 def _group(stream: MemoryStream) -> Any:
@@ -114,6 +115,10 @@ class Stage:
         self._samples.send(
             TrafficSample(key=key, timestamp_milliseconds=at, requests_per_second=value)
         )
+
+    def flush(self) -> None:
+        """Wait until what was sent is there."""
+        self._samples.flush(FLUSH_SECONDS_MAX)
 
     def turn(self, times: int = 1) -> list[TrafficForecast]:
         """Turn the service, and give back what it published."""
