@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -221,7 +222,7 @@ def asked(url: str) -> tuple[int, str]:
 def test_from_prometheus_to_kafka_and_on_after_a_restart(
     traffic_history: History, kafka_broker: KafkaBroker, tmp_path: Path
 ) -> None:
-    """Each minute once, in order; the next process goes on where the first one ended."""
+    """Each minute once; the next process goes on where the first one ended."""
     kafka = kafka_broker.settings()
     told = {
         "prometheus_url": traffic_history.url,
@@ -234,7 +235,8 @@ def test_from_prometheus_to_kafka_and_on_after_a_restart(
         "state_file": tmp_path / "state.json",
     }
     with running(tmp_path, **told) as url:
-        wait_until(lambda: asked(f"{url}/readyz") == (200, "ok\n"))
+        wait_until(lambda: value_of("missing_minutes", asked(f"{url}/metrics")[1]) == 0)
+        assert asked(f"{url}/readyz") == (200, "ok\n")
         _, metrics = asked(f"{url}/metrics")
     with running(tmp_path, **told) as url:
         wait_until(lambda: value_of("missing_minutes", asked(f"{url}/metrics")[1]) == 0)
@@ -258,7 +260,7 @@ def value_of(series: str, metrics: str) -> float:
 
 
 def all_of(stream: KafkaStream, minutes: int) -> list[Record]:
-    """Read a topic to its end, in the order of each key."""
+    """Read a topic to its end; each key's samples are in the order in which they were read."""
     found: list[Record] = []
     with closing(stream.consumer(SAMPLES_TOPIC, "test")) as consumer:
         wait_until(lambda: bool(found.extend(consumer.poll(0.5).records) or found))
@@ -267,5 +269,6 @@ def all_of(stream: KafkaStream, minutes: int) -> list[Record]:
     assert len(found) > minutes
     for key in {each.key for each in found}:
         times = [each.timestamp_milliseconds for each in found if each.key == key]
-        assert times == sorted(times)
+        # The newest ten minutes come before the past; within each it goes on in time.
+        assert sum(before > after for before, after in pairwise(times)) <= 1
     return found
