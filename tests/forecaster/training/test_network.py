@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,29 +31,29 @@ pytestmark = [
 DAY_MINUTES = 1440
 
 
-def a_series(name: str = "made-up", seed: int = 2, days: int = 3) -> TrainingSeries:
-    """A few days of made-up traffic."""
-    values = synthetic_series(np.random.default_rng(seed), days)
+def a_series(name: str = "made-up", seed: int = 2, hours: int = 36) -> TrainingSeries:
+    """Some hours of made-up traffic."""
+    values = synthetic_series(np.random.default_rng(seed), -(-hours // 24))[: 60 * hours]
     return TrainingSeries.cleaned(name, 27_000_000, values)
 
 
 def some_examples(count: int = 200) -> Examples:
     """Windows of all ages, some with outages among the targets."""
     series = a_series()
-    places = series.part(0.2, 0.9)[:: max(1, 2000 // count)][:count]
+    places = series.part(0.2, 0.9)[:: 1500 // count][:count]
     ages = np.where(np.arange(len(places)) % 3, 10**6, 60)
     return examples_at(series, places, ages_minutes=ages)
 
 
 def a_plan(members: int = 1):
-    """The smallest training."""
+    """The smallest training: one step an epoch."""
     from forecaster.training.fit import FitSettings
     from forecaster.training.network import Shape
     from forecaster.training.training import TrainingPlan
 
-    fit = FitSettings(Shape(6, 8), epochs_max=2, real_rows=256, synthetic_rows=128, batch_rows=64)
-    draws = DrawSettings(origins_max=400, synthetic_series=1, synthetic_origins=100)
-    return TrainingPlan(fit, replace(draws, synthetic_days=3), members)
+    fit = FitSettings(Shape(6, 8), epochs_max=2, real_rows=64, synthetic_rows=32, batch_rows=96)
+    draws = DrawSettings(origins_max=100, synthetic_series=1, synthetic_origins=40)
+    return TrainingPlan(fit, replace(draws, synthetic_days=2), members)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -147,13 +148,14 @@ def test_a_tuned_network_is_kept_only_where_it_is_better(trained) -> None:
 
     models = trained.models[:1]
     before = to_onnx(models)
+    one_step = TuningSettings(epochs=1, epoch_rows=256)
     memory = trained.models[0].get_layer("memory").get_weights()[0].copy()
 
-    wild = fine_tune(models, a_series(), 1, TuningSettings(epochs=1, learning_rate=9.0))
+    wild = fine_tune(models, a_series(), 1, replace(one_step, learning_rate=9.0))
     assert not wild.kept
     assert to_onnx(wild.models) == before
 
-    tuned = fine_tune(models, a_series(), 1, TuningSettings(epochs=1))
+    tuned = fine_tune(models, a_series(), 1, one_step)
     assert tuned.kept == (tuned.after_ratio < tuned.before_ratio)
     assert (to_onnx(tuned.models) == before) != tuned.kept
     np.testing.assert_array_equal(memory, trained.models[0].get_layer("memory").get_weights()[0])
@@ -166,11 +168,13 @@ def test_a_search_ends_with_its_budget_and_never_makes_it_worse() -> None:
 
     clock = iter(range(100))
     plan = a_plan()
-    plan = replace(plan, fit=replace(plan.fit, shape=Shape(32, 32, 0.1), synthetic_rows=2048))
-    found = search([a_series()], plan, 1, 3.0, lambda: float(next(clock)))
+    plan = replace(
+        plan, fit=replace(plan.fit, shape=Shape(32, 32, 0.1), epochs_max=1, synthetic_rows=2048)
+    )
+    found = search([a_series()], plan, 1, 4.0, lambda: float(next(clock)))
 
     reached = [each.relative_mae_ratio for each in found.trials if each.relative_mae_ratio]
-    assert 2 <= len(found.trials) <= 12
+    assert 2 <= len(found.trials) <= 5
     assert found.trials[0].settings["recurrent"] == 32
     assert found.trials[0].relative_mae_ratio is not None
     best = min(found.trials, key=lambda each: each.relative_mae_ratio or np.inf)
@@ -190,11 +194,15 @@ def test_retraining_beside_the_service_leaves_a_set_of_models(tmp_path: Path, ca
     empty = {name: each[:0] for name, each in arrays.items()}
     np.savez(tmp_path / "empty.npz", keys=np.array([], dtype=np.str_), **empty)
     options = ["--out", str(tmp_path / "models"), "--epochs", "1", "--synthetic-series", "0"]
+    options += ["--trees", "3"]
 
     assert main(["--history", str(tmp_path / "history.npz"), *options]) == 0
     models = ModelSet.load(tmp_path / "models")
     assert set(models.description["trained_on"]["series"]) == {"a/Deployment/b"}
-    assert models.description["validation"]["lstm"]["relative_mae_ratio"] > 0
+    assert models.boosting is not None
+    assert models.description["trees"]["rounds"] == 3
+    for member in ("lstm", "lightgbm"):
+        assert models.description["validation"][member]["relative_mae_ratio"] > 0
     capsys.readouterr()
     assert main(["--history", str(tmp_path / "empty.npz"), *options]) == TOO_LITTLE
     assert capsys.readouterr().err == "no series has 36 hours of history\n"
@@ -206,23 +214,34 @@ def test_the_command_trains_without_each_series_and_tells_of_it(tmp_path: Path) 
     """A folder that the evaluation takes, a report, and a card."""
     files = []
     for place, name in enumerate(("one", "two")):
-        series = a_series(name, place, 1)
+        series = a_series(name, place, 10)
         rows = [f"{60 * minute},{value}\n" for minute, value in enumerate(series.values)]
         files.append(tmp_path / f"{name}.csv")
         files[-1].write_text("timestamp,value\n" + "".join(rows))
     into, page = tmp_path / "models", tmp_path / "report.html"
     options = ["--into", str(into), "--epochs", "1", "--synthetic-series", "0", "--members", "1"]
-    options += ["--no-boosting", "--leave-one-out", "--output", "json", "--report", str(page)]
+    options += ["--trees", "2", "--leave-one-out", "--output", "json", "--report", str(page)]
 
     answer = CliRunner().invoke(app, ["forecaster", "train", *map(str, files), *options])
 
     assert answer.exit_code == 0, answer.output
-    validation = json.loads(answer.stdout)["models"]["validation"]["lstm"]
-    assert set(validation["zero_shot"]) == set(validation["series"]) == {"one", "two"}
-    assert ModelSet.load(into / "without-one").description["trained_on"]["series"].keys() == {"two"}
+    models = json.loads(answer.stdout)["models"]
+    assert models == ModelSet.load(into).description
+    assert models["trees"]["seed"] == models["seed"] == 1
+    for validation in models["validation"].values():
+        assert set(validation["zero_shot"]) == set(validation["series"]) == {"one", "two"}
+    without = ModelSet.load(into / "without-one")
+    assert without.boosting is not None
+    assert without.description["trained_on"]["series"].keys() == {"two"}
     assert "<svg" in page.read_text(encoding="utf-8")
     card = CliRunner().invoke(app, ["forecaster", "model-card", "--models", str(into)])
-    assert f"| one | {validation['series']['one']:.3f} |" in card.stdout
+    row = next(line for line in card.stdout.splitlines() if re.match(r"\| one \| \d\.", line))
+    validation = models["validation"]
+    for errors in (
+        *(validation[member][part] for member in validation for part in ("series", "zero_shot")),
+        validation["lstm"]["last_epoch"]["series"],
+    ):
+        assert f" {errors['one']:.3f} |" in row
     tuned = ["fine-tune", str(files[0]), "--models", str(into), "--into", str(tmp_path / "tuned")]
     answer = CliRunner().invoke(app, ["forecaster", *tuned, "--output", "json"])
     said = json.loads(answer.stdout)
