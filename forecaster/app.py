@@ -15,6 +15,7 @@ from telemetry.serving.access import Guard
 from telemetry.serving.door import NOT_FOUND, UNAVAILABLE, GuardedApp, guarded_app
 from telemetry.serving.series import CONTENT_TYPE
 
+METHOD_NOT_ALLOWED = 405
 DESCRIPTION = (
     "Says what traffic workloads will have in 5 to 30 minutes, how sure that is, and why. Callers"
     " off loopback send a bearer token, or come with a client certificate; health is open to all."
@@ -29,6 +30,9 @@ class Reported(Protocol):
 
     def readiness(self) -> Readiness:
         """Whether forecasts are made."""
+
+    def reads_past(self) -> bool:
+        """Whether samples that came long ago are still to be read."""
 
     def workload(self, key: str) -> Workload | None:
         """What is known of a workload."""
@@ -57,9 +61,11 @@ def create_app(service: Reported, settings: Guard, queue: Queue | None = None) -
     registry = process_registry()
 
     @app.exception_handler(NOT_FOUND)
+    @app.exception_handler(METHOD_NOT_ALLOWED)
     @app.exception_handler(UNAVAILABLE)
     async def refused(_request: Request, error: HTTPException) -> Response:
-        return JSONResponse({"error": str(error.detail)}, error.status_code)
+        said = {"error": str(error.detail)}
+        return JSONResponse(said, error.status_code, getattr(error, "headers", None))
 
     _add_health(app, service)
 
@@ -77,7 +83,11 @@ def create_app(service: Reported, settings: Guard, queue: Queue | None = None) -
     def forecast(namespace: str, kind: str, name: str) -> Workload:
         """The newest forecast of a workload, what each model said, and how good such were."""
         key = f"{namespace}/{kind}/{name}"
-        if (found := service.workload(key)) is None:
+        if (found := service.workload(key)) is None and service.reads_past():
+            raise HTTPException(
+                UNAVAILABLE, f"no sample of {key:.600} came yet; the past is still being read"
+            )
+        if found is None:
             raise HTTPException(
                 NOT_FOUND, f"no sample of {key:.600} ever came here; another forecaster may have it"
             )

@@ -195,8 +195,8 @@ FAMILIES: Final[tuple[Family[Figures], ...]] = (
     Family(
         name=f"{PREFIX}samples_refused_total",
         kind=COUNTER,
-        text="Samples not taken: from the future, too old, no rate, of too many workloads, or refused"
-        " by the history.",
+        text="Samples not taken: from the future, too old, no rate, of too many workloads, or"
+        " refused by the history.",
         labels=("reason",),
         rows=lambda f: (((reason,), count) for reason, count in f.refused.items()),
     ),

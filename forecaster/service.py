@@ -16,6 +16,7 @@ from typing import Final, Self
 from energy.errors import NegawattError, UnavailableError
 from forecaster.core import Core, Outcome
 from forecaster.figures import Figures, Readiness, Workload, figures_of, workload_of
+from forecaster.horizons import MINUTE_SECONDS
 from forecaster.model_changes import ModelChanges
 from forecaster.models_report import ModelsReport
 from forecaster.state_files import StateFiles
@@ -42,6 +43,8 @@ PAUSE_SECONDS: Final = 1.0
 REPLAY_MILLISECONDS: Final = 8 * DAY_MILLISECONDS
 #: After this without a turn the thread hangs.
 HANG_SECONDS: Final = 300.0
+#: After this, and the time that samples are waited for, without a minute that was closed.
+SILENT_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 30.0
 FLUSH_SECONDS: Final = 5.0
 MODELS_SECONDS: Final = 60.0
@@ -280,6 +283,10 @@ class Service:
         """Whether the thread has not turned for long."""
         return time.monotonic() - self._turned_at > HANG_SECONDS
 
+    def reads_past(self) -> bool:
+        """Whether samples that came long ago are still to be read."""
+        return bool(self._behind) or self._consumer is None
+
     def readiness(self) -> Readiness:
         """Whether samples are read and the past is known; a line for each thing that is not so."""
         lines = list(self._troubles())
@@ -287,6 +294,8 @@ class Service:
             lines.append(self._trouble)
         if self._behind and not self._trouble:
             lines.append("the past is still being read")
+        if age := self._silent_minutes():
+            lines.append(f"nothing was done for {age} min")
         if self._fails:
             lines.append("no forecast could be made; see the log")
         if failing := len(self.core.failing):
@@ -294,6 +303,14 @@ class Service:
         if minutes := self.core.schedule.behind_minutes(self._now()):
             lines.append(f"the clock stands {minutes} min before what was forecast last")
         return Readiness(ready=not lines, lines=tuple(lines))
+
+    def _silent_minutes(self) -> int:
+        """For how long no minute was closed, where that is too long and nothing else says why."""
+        closed = self.core.schedule.closed
+        age_seconds = self._now() - closed * MINUTE_SECONDS
+        limit = SILENT_SECONDS + self.core.options.wait_seconds
+        is_silent = closed > 0 and not self._behind and not self._trouble
+        return int(age_seconds // 60) if is_silent and age_seconds > limit else 0
 
     def workload(self, key: str) -> Workload | None:
         """What is known of a workload; None if nothing is."""

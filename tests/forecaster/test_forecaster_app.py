@@ -65,6 +65,21 @@ def test_who_is_unknown_is_told_so(app):
     assert json.loads(text)["error"].startswith("no sample of a/Deployment/b ever came here")
 
 
+def test_who_may_still_come_is_not_said_to_be_unknown(app, stage):
+    """While the past is read, nobody can say who is in it."""
+    stage.service.reads_past = lambda: True
+    status, text = get(app, "/forecast/a/Deployment/b")
+    assert status == 503
+    assert "the past is still being read" in json.loads(text)["error"]
+    assert get(app, PATH)[0] == 200
+
+
+def test_a_method_that_is_none_is_told_as_all_errors_are(app):
+    """In one line."""
+    reply = ask(app, "POST", PATH)
+    assert (reply.status, json.loads(reply.sent)) == (405, {"error": "Method Not Allowed"})
+
+
 def test_gauges_are_those_of_who_opted_in_and_go_when_they_are_stale(app, stage):
     """An absent gauge is what autoscalers must notice."""
     text = get(app, "/metrics")[1]

@@ -170,3 +170,34 @@ def test_healthy_workloads_are_forecast_while_those_of_another_are_read_again(tm
     asked = {key for minute, asked in stages[0].core.engine.asked for key in asked
              if minute == START_MINUTE + 4}  # fmt: skip
     assert asked == set(keys)
+
+
+def test_who_cannot_forecast_is_not_ready_until_it_can(tmp_path):
+    """A turn with nothing to do in between says nothing of it."""
+    engine = FailingEngine()
+    engine.fails = False
+    stage = Stage(tmp_path, engine=engine)
+    stage.minutes([1.0, 1.0])
+    forecast, engine.forecast = engine.forecast, None  # not to be called
+    stage.clock.at_minute(stage.clock.minute + 1)
+    stage.send(1.0)
+    assert not stage.service.attempt()
+    assert stage.service.attempt()
+    assert stage.service.readiness().lines == ("no forecast could be made; see the log",)
+
+    engine.forecast = forecast
+    stage.minutes([1.0])
+    assert stage.service.readiness().ready
+
+
+def test_who_does_not_turn_is_not_ready(tmp_path):
+    """Also where its last turn went well."""
+    stage = Stage(tmp_path)
+    stage.minutes([1.0, 1.0])
+    stage.clock.at_minute(stage.clock.minute, 40)
+    stage.turn()
+    stage.clock.seconds += 300
+
+    assert stage.service.readiness().lines == ("nothing was done for 5 min",)
+    stage.turn(2)
+    assert stage.service.readiness().ready
