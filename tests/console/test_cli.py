@@ -20,7 +20,7 @@ def test_the_version_names_the_code():
         (["simulat"], "No such command 'simulat'"),
         (
             ["simulate", "place", "--nope"],
-            "(Possible options: --nodes); see `negawatt simulate place -",
+            "--nodes); see `negawatt simulate place -",
         ),
         (["simulate", "place", "--pods"], "requires an argument"),
         (["simulate", "place", "--usage-ratio", "many"], "'--usage-ratio'"),
