@@ -180,10 +180,13 @@ class Service:
         self._trouble = ""
 
     def _core_turn(self, now_seconds: float) -> Outcome:
-        fails, self._fails = self._fails, True
-        outcome = self.core.turn(now_seconds, behind=self._behind)
-        # A turn with nothing to do says nothing of whether forecasts can be made again.
-        self._fails = fails and outcome.forecasts is None
+        try:
+            outcome = self.core.turn(now_seconds, behind=self._behind)
+        except Exception:
+            self._fails = True
+            raise
+        if outcome.forecasts is not None:  # a turn with nothing to do says nothing of it
+            self._fails = False
         return outcome
 
     def _opened(self) -> tuple[Consumer, Producer]:
