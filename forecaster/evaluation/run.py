@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from energy.errors import InputError
 from forecaster.evaluation.judgement import Judgement, judge
+from forecaster.evaluation.parallel import in_processes
 from forecaster.evaluation.replay import Forecaster, replay
 from forecaster.evaluation.traces import Trace
 from forecaster.horizons import HORIZONS_MINUTES
@@ -98,40 +100,18 @@ def evaluate(
     Raises:
         InputError: a trace cannot be judged, or models are missing.
     """
+    judged = partial(_judged, plan, forecaster_of)
     if jobs == 1 or len(traces) == 1:
-        return tuple(_judged(trace, plan, forecaster_of, advance) for trace in traces)
-    found = {}
-    for place, judgement, origins in _in_processes(traces, plan, forecaster_of, jobs):
-        found[place] = judgement
-        advance(origins)
-    return tuple(found[place] for place in range(len(traces)))
+        return tuple(judged(trace, advance) for trace in traces)
+    # The longest first, so that none is left alone at the end.
+    order = sorted(range(len(traces)), key=lambda place: -len(traces[place].values))
+    found = in_processes(judged, [traces[place] for place in order], jobs, advance)
+    by_place = dict(zip(order, found, strict=True))
+    return tuple(by_place[place] for place in range(len(traces)))
 
 
 def _judged(
-    trace: Trace, plan: Plan, forecaster_of: ForecasterOf, advance: Callable[[int], None]
+    plan: Plan, forecaster_of: ForecasterOf, trace: Trace, advance: Callable[[int], None]
 ) -> Judgement:
     replayed = replay(trace, forecaster_of(trace.name), advance)
     return judge(replayed, plan.horizons_minutes, plan.models)
-
-
-def _piece(
-    place: int, trace: Trace, plan: Plan, forecaster_of: ForecasterOf
-) -> tuple[int, Judgement, int]:
-    done: list[int] = []
-    judgement = _judged(trace, plan, forecaster_of, done.append)
-    return place, judgement, sum(done)
-
-
-def _in_processes(
-    traces: Sequence[Trace], plan: Plan, forecaster_of: ForecasterOf, jobs: int
-) -> Iterator[tuple[int, Judgement, int]]:
-    import joblib  # one process needs none of it
-    from joblib.externals.loky import get_reusable_executor
-
-    # The longest first, so that none is left alone at the end.
-    order = sorted(range(len(traces)), key=lambda place: -len(traces[place].values))
-    work = (joblib.delayed(_piece)(place, traces[place], plan, forecaster_of) for place in order)
-    try:
-        yield from joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(work)
-    finally:
-        get_reusable_executor().shutdown(wait=True, kill_workers=True)
