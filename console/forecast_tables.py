@@ -157,13 +157,51 @@ def infinity(result: Document) -> list[str]:
 def print_tables(result: Document, file: Path | None) -> None:
     """Print both tables, or write them to a file."""
     buffer = io.StringIO()
-    console = Console(file=buffer, width=PIPE_COLUMNS, highlight=False) if file else stdout()
+    console = Console(file=buffer, width=PIPE_COLUMNS, highlight=False) if file else _screen()
     for rows in (relative_rows(result), served_rows(result)):
-        console.print(_table(list(rows)))
+        for part in fitting(list(rows), console.width):
+            console.print(_table(part))
     for line in caption(result):
         console.print(Text(line), soft_wrap=True)
     if file:
         emit(buffer.getvalue(), file)
+
+
+def fitting(rows: list[list[str]], columns: int) -> Iterator[list[list[str]]]:
+    """A table as it is, turned over, or in several pieces: no figure is cut in so many columns.
+
+    Args:
+        rows: the headings, then the rows.
+        columns: of the terminal.
+    """
+    turned = _over(rows)
+    for form in (rows, turned):
+        if _width(form) <= columns:
+            yield form
+            return
+    first, *others = turned if len(turned) <= len(rows) else rows
+    piece = [first]
+    for each in others:
+        if len(piece) > 1 and _width(_over([*piece, each])) > columns:
+            yield _over(piece)
+            piece = [first]
+        piece.append(each)
+    yield _over(piece)
+
+
+def _over(rows: list[list[str]]) -> list[list[str]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _width(rows: list[list[str]]) -> int:
+    endless = Console(width=100_000)
+    return endless.measure(_table(rows)).maximum
+
+
+def _screen() -> Console:
+    """A terminal as wide as it is, however narrow: here tables are made to fit."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else stdout()
 
 
 def _models(result: Document) -> Iterator[tuple[str, float | None]]:
@@ -182,7 +220,7 @@ def _models(result: Document) -> Iterator[tuple[str, float | None]]:
 def _table(rows: list[list[str]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for place, heading in enumerate(rows[0]):
-        table.add_column(Text(heading), justify="right" if place else "left")
+        table.add_column(Text(heading), justify="right" if place else "left", no_wrap=True)
     for row in rows[1:]:
         table.add_row(*map(Text, row))
     return table

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from console.output import HTML, JSON, MARKDOWN, TABLE, require_format, require_writable
+from energy.errors import InputError
 
 
 def register(group: typer.Typer) -> None:
@@ -46,7 +49,12 @@ def evaluate(  # noqa: PLR0913 - one parameter per option
         bool,
         typer.Option("--zero-shot", help="Take each series' models from without-SERIES/."),
     ] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes, one series each.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Processes, one series each; default: one per core.", show_default=False
+        ),
+    ] = None,
     output: Annotated[str, typer.Option(help="table, json, html or markdown.")] = TABLE,
     file: Annotated[
         Path | None, typer.Option(help="Write the result here instead of stdout.")
@@ -54,6 +62,12 @@ def evaluate(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Judge the serving code on the last 30 % of each series; no forecast sees what came later."""
     form = require_format(output, (TABLE, JSON, HTML, MARKDOWN))
+    if form == HTML and file is None and sys.stdout.isatty():
+        raise InputError(
+            "a page is nothing to read on a terminal",
+            where="--output html",
+            mend="name a file: --file forecasts.html",
+        )
     require_writable(file)
     from console import forecast_evaluation  # loads the models' libraries
 
@@ -65,7 +79,7 @@ def evaluate(  # noqa: PLR0913 - one parameter per option
             models=models,
             models_folder=models_folder,
             zero_shot=zero_shot,
-            jobs=jobs,
+            jobs=jobs or len(os.sched_getaffinity(0)),
         ),
         form,
         file,

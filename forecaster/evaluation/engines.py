@@ -36,7 +36,8 @@ def check(plan: Plan, series: Sequence[str]) -> dict[str, Any]:
         InputError: models of a series are missing, or one that is to be scored is not known.
     """
     engines = [_engine_for(plan, name) for name in (series if plan.zero_shot else series[:1])]
-    known = (SERVED, LAST_VALUE, SEASONAL_NAIVE, *engines[0].experts, ARIMA)
+    # Each once: the last value is a member of the mixture, too.
+    known = tuple(dict.fromkeys((SERVED, LAST_VALUE, SEASONAL_NAIVE, *engines[0].experts, ARIMA)))
     for name in plan.models:
         if name not in known:
             raise InputError(

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from command_line import negawatt
+from rich.console import Console
+
+from console.commands import forecaster_evaluation
+from console.forecast_tables import _table, fitting
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +37,7 @@ def test_json_has_every_series_and_model(traces):
     """The issue's form: --traces, and files that follow it; a stress case apart."""
     done = negawatt(
         "forecaster", "evaluate", "--traces", traces[0], "--stress", traces[1],
-        "--horizons", "5,30", "--output", "json",
+        "--horizons", "5,30", "--output", "json", "--jobs", 1,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -67,7 +73,7 @@ def test_markdown_is_a_whole_page_with_the_command_that_makes_it(traces, monkeyp
     monkeypatch.chdir(traces[0].parent)
     done = negawatt(
         "forecaster", "evaluate", "--traces", traces[0], "--stress", "cart.csv",
-        "--models", "ets,seasonal-naive", "--output", "markdown",
+        "--models", "ets,seasonal-naive", "--output", "markdown", "--jobs", 1,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     title, _, page = done.stdout.partition("\n\n    ")
@@ -93,7 +99,7 @@ def test_a_page_needs_no_network(traces, tmp_path):
     """Tables and plots in one file; the same series as in the table."""
     page = tmp_path / "page.html"
     done = negawatt("forecaster", "evaluate", "--traces", *traces, "--output", "html",
-                    "--file", page)  # fmt: skip
+                    "--file", page, "--jobs", 1)  # fmt: skip
     assert done.returncode == 0, done.stderr
     text = page.read_text(encoding="utf-8")
     assert text.count("<svg") == 4
@@ -120,6 +126,7 @@ def test_the_table_names_models_and_what_it_rests_on(traces):
         (["--models-folder", "none"], "holds no models"),
         (["--output", "xml"], "there is no output 'xml'"),
         (["--models", "arma"], "there is no model 'arma'"),
+        (["--models", "arma"], "known: mixture, last-value, seasonal-naive, seasonal-naive-day"),
     ],
 )
 def test_a_mistake_is_one_line_and_code_2(traces, options, said):
@@ -129,6 +136,37 @@ def test_a_mistake_is_one_line_and_code_2(traces, options, said):
     assert done.returncode == 2
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_page_is_not_poured_onto_a_terminal(traces, monkeypatch):
+    """Before the work begins it asks for a file."""
+    terminal = SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(forecaster_evaluation, "sys", terminal)
+    done = negawatt("forecaster", "evaluate", "--traces", traces[0], "--output", "html")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--file" in done.stderr
+
+
+@pytest.mark.parametrize("columns", [160, 80, 50])
+def test_a_table_is_cut_nowhere(columns):
+    """In a narrow terminal it is turned over, or comes in pieces: every figure in one of them."""
+    headings = ["series", *(f"score {place}" for place in range(12))]
+    rows = [[f"workload-{row}", *(f"{row}.{place:05}" for place in range(12))] for row in range(9)]
+    for given in ([headings, *rows], [headings, *rows[:2]]):
+        pieces = list(fitting(given, columns))
+        assert all(
+            len(line) <= columns for piece in pieces for line in drawn(piece, columns).splitlines()
+        )
+        text = "".join(drawn(piece, columns) for piece in pieces)
+        assert "…" not in text
+        assert all(cell in text for row in given for cell in row)
+
+
+def drawn(piece, columns):
+    """What a terminal of so many columns shows."""
+    console = Console(file=io.StringIO(), width=columns)
+    console.print(_table(piece))
+    return console.file.getvalue()
 
 
 def test_convert_writes_traces(tmp_path):
