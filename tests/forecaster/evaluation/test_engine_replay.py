@@ -76,7 +76,7 @@ def test_no_seasonal_forecast_changes_when_everything_after_its_origin_does(monk
 
 def test_arima_is_a_member_of_backtests_alone():
     """It speaks once two hours are known, and moves nothing that is served."""
-    values = 1000 + np.cumsum(np.random.default_rng(3).normal(0, 20, 220))
+    values = 1000 + np.cumsum(np.random.default_rng(3).normal(0, 20, 200))
     trace = Trace("shop", 1, 25_000_001, values)
     with_it = replay(trace, forecaster_for(Plan(models=("arima",)), "shop"))
     without = replay(trace, forecaster_for(Plan(), "shop"))
