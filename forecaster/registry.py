@@ -171,6 +171,10 @@ class Registry:
             if instead_of is not None and state.champion != instead_of:
                 return state
             target = version or state.previous or SHIPPED
+            if version is None and target == state.champion:
+                raise InputError(
+                    f"there is no version before {state.champion}", where=str(self.folder)
+                )
             self.path(target)
             if target == state.champion:
                 raise InputError(

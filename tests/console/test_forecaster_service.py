@@ -63,6 +63,14 @@ def test_rollback_goes_back_and_says_so(registry):
     assert negawatt("forecaster", "rollback", "nothing").returncode == 2
 
 
+def test_rollback_with_one_version_says_that_there_is_none_before_it(registry):
+    """There is nothing to name, and nothing is changed."""
+    done = negawatt("forecaster", "rollback")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there is no version before shipped" in done.stderr
+    assert not registry.state().history
+
+
 def test_a_forecaster_without_samples_does_not_start(registry):
     """It says in one line what is missing."""
     done = negawatt("forecaster", "run")
