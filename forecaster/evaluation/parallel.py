@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
@@ -38,9 +39,11 @@ def in_processes(
     """
     import joblib  # one process needs none of it
     from joblib.externals.loky import get_reusable_executor
-    from joblib.externals.loky.backend.resource_tracker import ensure_running
+    from joblib.externals.loky.backend import resource_tracker as tracker_of_loky
 
-    ensure_running()  # it lets interrupts through again when it has started
+    # Each lets interrupts through again once it has started.
+    tracker_of_loky.ensure_running()
+    resource_tracker.ensure_running()
     with TemporaryDirectory() as folder:
         counts = Path(folder) / "done"
         np.zeros(len(pieces), dtype=np.int64).tofile(counts)
