@@ -65,10 +65,11 @@ class SettingsSource(Generic[S]):
         what = first["msg"].removeprefix("Value error, ")
         if not name:
             return InputError(what, where="settings")
-        shown = f"{what[:1].lower()}{what[1:]}, not {str(first['input'])!r}"
-        field = self.kind.model_fields.get(name)
         where = flag(name) if name in given else f"{self.prefix}{name.upper()}"
-        return InputError(shown, where=where, mend=(field.description or "") if field else "")
+        if first["type"] == "value_error" and "; " in what:  # of ours: it says how to mend it
+            return InputError(what, where=where)
+        shown = f"{what[:1].lower()}{what[1:]}, not {str(first['input'])!r}"
+        return InputError(shown, where=where, mend=f"see `{self.command} --help`")
 
 
 def flag(name: str) -> str:

@@ -144,6 +144,17 @@ def test_settings_come_from_flags_and_the_environment(monkeypatch):
         read_settings()
 
 
+def test_what_is_wrong_with_a_setting_ends_with_its_cure():
+    """Not with all that the setting is for."""
+    for given, cure in (
+        ({"opt_in": "bad"}, "with =SECONDS (1 to 1800) if you like"),
+        ({"port": "99999"}, "see `negawatt forecaster run --help`"),
+    ):
+        with pytest.raises(InputError) as caught:
+            read_settings(given)
+        assert str(caught.value).endswith(cure)
+
+
 def test_a_pattern_that_no_key_can_fit_is_refused():
     """A kind that was forgotten is said at the start; a star stands for parts and slashes."""
     for text in ("bad", "shop/web", "shop//web", "a/B/c/d", "/", "shop/web=900"):
