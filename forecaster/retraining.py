@@ -97,7 +97,10 @@ def missing_libraries(find: Callable[[str], object] = find_spec) -> str | None:
     missing = [name for name in LIBRARIES if find(name) is None]
     if not missing:
         return None
-    return f"{', '.join(missing)} not installed; see the extra forecaster-training"
+    return (
+        f"{', '.join(missing)} not installed; run `make training-libraries`, or install the extra"
+        " forecaster-training"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -291,7 +291,7 @@ def test_what_training_lacks_is_named():
     """So that somebody can install it."""
     assert missing_libraries(lambda _name: True) is None
     lack = missing_libraries(lambda name: None if name == "tensorflow" else name)
-    assert lack == "tensorflow not installed; see the extra forecaster-training"
+    assert lack.startswith("tensorflow not installed; run `make training-libraries`")
     assert "tensorflow" in LIBRARIES
     assert "not part" in missing_libraries(lambda _name: None)
 
