@@ -36,10 +36,19 @@ def train(  # noqa: PLR0913 - one parameter per option
     ] = None,
     traces: _Traces = None,
     into: Annotated[Path, typer.Option(help="Folder for the models.")] = DEFAULT_FOLDER,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same models.")] = 1,
-    members: Annotated[int, typer.Option(min=1, max=5, help="Networks to average.")] = 2,
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="The same seed gives the same models.")
+    ] = 1,
+    members: Annotated[
+        int, typer.Option(min=1, max=5, metavar="N", help="Networks to average.")
+    ] = 2,
     budget_seconds: Annotated[
-        float, typer.Option(min=0, help="Search for better settings that long (Optuna); 0: do not.")
+        float,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="Search for better settings that long (Optuna); 0: do not.",
+        ),
     ] = 0.0,
     leave_one_out: Annotated[
         bool,
@@ -48,13 +57,24 @@ def train(  # noqa: PLR0913 - one parameter per option
         ),
     ] = False,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="At most; training ends early where nothing improves.")
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="At most (default: 14); training ends early where nothing improves.",
+        ),
     ] = None,
     synthetic_series: Annotated[
-        int | None, typer.Option(min=0, help="How many series are made up, at most.")
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="How many series are made up, at most"
+            " (default: 160 for the network, 60 for LightGBM).",
+        ),
     ] = None,
     trees: Annotated[
-        int | None, typer.Option(min=1, help="How many trees LightGBM learns.")
+        int | None, typer.Option(min=1, metavar="N", help="How many trees LightGBM learns.")
     ] = None,
     boosting: Annotated[bool, typer.Option(help="Train LightGBM's trees, too.")] = True,
     output: Annotated[str, typer.Option(help="table or json.")] = TABLE,

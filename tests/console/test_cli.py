@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from command_line import negawatt
 
+from forecaster.training.draws import DrawSettings
+
 
 def test_the_version_names_the_code():
     """Version and commit, so that a report can be traced."""
@@ -53,3 +55,12 @@ def test_what_the_catalogue_does_not_have_is_named(arguments, complaint):
 
     assert done.returncode == 2
     assert complaint in done.stderr
+
+
+def test_the_help_of_training_names_every_option_whole(monkeypatch):
+    """In 80 columns, and with the defaults that training has."""
+    monkeypatch.setenv("COLUMNS", "80")
+    told = negawatt("forecaster", "train", "--help").stdout
+    assert "--synthetic-series " in told
+    assert "14" in told
+    assert f"(default: {DrawSettings().synthetic_series} for" in told
