@@ -102,7 +102,7 @@ $(READY): uv.lock pyproject.toml
 	@$(BIN)/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear .venv
 	@echo "Installing what uv.lock names into .venv (once; about a minute)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(BIN)/uv sync --frozen --inexact --all-extras --no-extra forecaster-training
+	@$(BIN)/uv sync --quiet --frozen --inexact --all-extras --no-extra forecaster-training
 	@touch $@
 
 define need_python

@@ -91,3 +91,9 @@ def test_continuous_integration_runs_only_targets_that_exist() -> None:
 
     assert used == {"environment", "training-libraries", "toolchain", "lint", "test"}
     assert make("-n", *sorted(used)).returncode == 0
+
+
+def test_the_first_use_lists_no_packages() -> None:
+    """Of its 160 lines none was for the reader; a failure is still told."""
+    told = make("-n", "-B", "environment").stdout
+    assert "uv sync --quiet" in told
