@@ -14,7 +14,7 @@ from collections.abc import Generator
 import components
 import distribution
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 pytest_plugins = ["sandbox_fixtures", "database_fixtures", "kafka_broker"]
 
@@ -54,11 +54,17 @@ def pytest_xdist_make_scheduler(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests that use a fixture of a real component, and arrange them for processes."""
+    """Mark the tests that use a fixture of a real component, and arrange them for processes.
+
+    Coverage is not measured in what is slow or runs over and over with other examples: it would
+    take twice as long, for lines that others reach.
+    """
     for item in items:
         for fixture, marker in components.MARKER_OF_FIXTURE.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(marker)
+        if item.get_closest_marker("slow") or is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("no_cover")
     if _worker(config):
         distribution.arrange(items)
 
