@@ -8,7 +8,7 @@ from typing import Protocol
 from fastapi import HTTPException, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
-from forecaster.figures import Figures, Readiness, Workload
+from forecaster.figures import Figures, Readiness, Workload, WorkloadState
 from forecaster.metrics import exposition, process_registry
 from forecaster.models_report import ModelsReport
 from telemetry.serving.access import Guard
@@ -36,6 +36,9 @@ class Reported(Protocol):
 
     def workload(self, key: str) -> Workload | None:
         """What is known of a workload."""
+
+    def states(self) -> tuple[WorkloadState, ...]:
+        """Every workload that is known."""
 
     def figures(self) -> Figures:
         """The state, for metrics."""
@@ -92,6 +95,11 @@ def create_app(service: Reported, settings: Guard, queue: Queue | None = None) -
                 NOT_FOUND, f"no sample of {key:.600} ever came here; another forecaster may have it"
             )
         return found
+
+    @app.get("/forecasts")
+    def forecasts() -> list[WorkloadState]:
+        """The workloads that are known here, by key, and how their forecasts stand."""
+        return list(service.states())
 
     @app.get("/models")
     def models() -> ModelsReport:

@@ -110,6 +110,15 @@ class Errors(BaseModel):
     coverage_95_ratio: float | None
 
 
+class WorkloadState(BaseModel):
+    """That a workload is known here, and how its forecast stands."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    state: State
+
+
 class Workload(BaseModel):
     """All about one workload."""
 
@@ -150,6 +159,18 @@ def workload_of(core: Core, key: str, now_seconds: float, version: str) -> Workl
         lead_time_seconds=core.selection().lead_time_of(key),
         errors=None if error is None else Errors(**_fields(error)),
     )
+
+
+def states_of(core: Core, now_seconds: float) -> tuple[WorkloadState, ...]:
+    """Every workload of which a sample came, by key."""
+    found = []
+    for key in sorted(core.intake.keys()):
+        if core.intake.newest_milliseconds(key):
+            latest = core.latest.get(key)
+            message = None if latest is None else latest.message(SERVED)
+            state = _state(latest, message, core.is_fresh(key, now_seconds), now_seconds)
+            found.append(WorkloadState(key=key, state=state))
+    return tuple(found)
 
 
 def figures_of(core: Core, now_seconds: float, **said: Any) -> Figures:  # noqa: ANN401 - fields of `Figures`

@@ -15,7 +15,15 @@ from typing import Final, Self
 
 from energy.errors import NegawattError, UnavailableError
 from forecaster.core import Core, Outcome
-from forecaster.figures import Figures, Readiness, Workload, figures_of, workload_of
+from forecaster.figures import (
+    Figures,
+    Readiness,
+    Workload,
+    WorkloadState,
+    figures_of,
+    states_of,
+    workload_of,
+)
 from forecaster.horizons import MINUTE_SECONDS
 from forecaster.model_changes import ModelChanges
 from forecaster.models_report import ModelsReport
@@ -318,6 +326,10 @@ class Service:
     def workload(self, key: str) -> Workload | None:
         """What is known of a workload; None if nothing is."""
         return workload_of(self.core, key, self._now(), self.models.serving)
+
+    def states(self) -> tuple[WorkloadState, ...]:
+        """Every workload that is known, and how its forecast stands."""
+        return states_of(self.core, self._now())
 
     def figures(self) -> Figures:
         """The state, for metrics."""

@@ -58,6 +58,16 @@ def test_a_forecast_comes_with_its_reasons(app, stage):
     assert json.loads(get(app, PATH)[1])["state"] == "stale"
 
 
+def test_one_need_not_know_a_key_to_ask(app, stage):
+    """All that are known, each in the state that its own page says."""
+    found = {each["key"]: each["state"] for each in json.loads(get(app, "/forecasts")[1])}
+    assert found[WEB] == "ready"
+    for key, state in found.items():
+        assert json.loads(get(app, f"/forecast/{key}")[1])["state"] == state
+    stage.clock.seconds += 1000
+    assert {each["state"] for each in json.loads(get(app, "/forecasts")[1])} == {"stale"}
+
+
 def test_who_is_unknown_is_told_so(app):
     """In one line."""
     status, text = get(app, "/forecast/a/Deployment/b")
