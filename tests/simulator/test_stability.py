@@ -18,6 +18,8 @@ from simulator.policies import POLICIES
 from simulator.policy import Setting
 from simulator.scenarios.churning import traffic_replicas
 
+pytestmark = pytest.mark.no_cover  # a day's decisions reach no line that an hour's do not
+
 HOUR = 3600.0
 # Eight hours of warm-up belong to the stream; a day follows, or half of one with its noon.
 WARM_UP_SECONDS, DAY_SECONDS, MORNING_SECONDS = 8 * HOUR, 32 * HOUR, 16 * HOUR
