@@ -38,8 +38,14 @@ def test_brokers_come_from_the_environment(monkeypatch):
     [
         ({}, "--kafka-servers: says no broker; give host:port of at least one"),
         ({"kafka_servers": "kafka"}, "--kafka-servers: a broker is given as host:port"),
-        ({"kafka_servers": "a:1", "kafka_sasl_user": "alice"}, "Kafka: --kafka-sasl-mechanism, --kafka-sasl-user"),
-        ({"kafka_servers": "a:1", "kafka_tls_key_file": "k"}, "Kafka: --kafka-tls-cert-file and --kafka-tls-key"),
+        (
+            {"kafka_servers": "a:1", "kafka_sasl_user": "alice"},
+            "Kafka: --kafka-sasl-mechanism, --kafka-sasl-user",
+        ),
+        (
+            {"kafka_servers": "a:1", "kafka_tls_key_file": "k"},
+            "Kafka: --kafka-tls-cert-file and --kafka-tls-key",
+        ),
     ],
 )
 def test_half_of_what_kafka_needs_is_refused(given, line):
