@@ -26,7 +26,7 @@ from forecaster.retraining import RetrainingPolicy
 from forecaster.selection import Selection, wishes_of
 from forecaster.service import Service, ServiceOptions
 from forecaster.settings import DAY_SECONDS, NO_LEDGER, ForecasterSettings, read_settings
-from forecaster.state_files import StateFiles
+from forecaster.state_files import StateFiles, alone_in
 from ledger.retention import Retention
 from ledger.store import Ledger
 from ledger.writer import LedgerWriter
@@ -112,6 +112,8 @@ def run(settings: ForecasterSettings) -> None:
     registry = Registry(settings.models_directory)
     stream = _stream(settings)
     with ExitStack() as opened:
+        if settings.stream == MEMORY:  # those of a group on Kafka may share a folder
+            opened.enter_context(alone_in(settings.state_directory))
         writer = _ledger(settings, opened)
         followed = followed_annotations(settings, opened)
         core = Core(

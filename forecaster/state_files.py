@@ -7,13 +7,15 @@ disk and then put in its place; one that cannot be read is set aside and told of
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import json
 import logging
 import os
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +29,7 @@ _log = logging.getLogger(__name__)
 
 MAGIC: Final = b"negawatt forecaster state 1\n"
 HEADER_BYTES_MAX: Final = 64 * 1024
+LOCK: Final = ".lock"
 _SEPARATOR: Final = "."
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -46,6 +49,30 @@ class PartitionState:
     written_at_seconds: float
     stream: str = ""
     sections: Mapping[str, Mapping[str, npt.NDArray[Any]]] = field(default_factory=dict)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Be the only process that keeps its state in a folder while the block lasts.
+
+    Raises:
+        UnavailableError: another one does already, or the folder cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / LOCK).open("w")
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    with lock:  # closed, also by a process that is killed, it is free again
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UnavailableError(
+                "another forecaster keeps its state here",
+                where=str(folder),
+                mend="end that one, or give --state-directory another folder",
+            ) from None
+        yield
 
 
 class StateFiles:

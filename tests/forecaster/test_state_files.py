@@ -13,7 +13,7 @@ import pytest
 import repository
 
 from energy.errors import UnavailableError
-from forecaster.state_files import PartitionState, StateFiles
+from forecaster.state_files import PartitionState, StateFiles, alone_in
 
 TOPIC = "samples"
 STATE = PartitionState(
@@ -130,3 +130,12 @@ def test_offsets_of_another_stream_are_not_compared(tmp_path):
 
     assert files.write(3, PartitionState(offset=2, written_at_seconds=3.0, stream="anew"))
     assert (files.read(3).offset, files.read(3).stream) == (2, "anew")
+
+
+def test_a_second_forecaster_is_not_let_into_a_folder(tmp_path):
+    """Each would write over what the other knows; once the first has ended, the next may come."""
+    second = alone_in(tmp_path / "state")
+    with alone_in(tmp_path / "state"), pytest.raises(UnavailableError, match="another forecaster"):
+        second.__enter__()
+    with alone_in(tmp_path / "state"):
+        pass
