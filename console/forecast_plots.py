@@ -84,7 +84,8 @@ def day(drawn: DrawnDay) -> str:
     """A day of a series with the intervals that had been forecast for it; surges are shaded."""
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     axes = figure.subplots()
-    hours = (drawn.minutes - drawn.minutes[0]) / 60.0
+    first_hour = int(drawn.minutes[0]) % (24 * 60) / 60.0
+    hours = first_hour + (drawn.minutes - drawn.minutes[0]) / 60.0
     lowest, low, middle, high, highest = drawn.forecasts.T
     axes.fill_between(hours, lowest, highest, color=COLOURS[0], alpha=0.12, lw=0, label="95 %")
     axes.fill_between(hours, low, high, color=COLOURS[0], alpha=0.25, lw=0, label="80 %")
@@ -93,7 +94,10 @@ def day(drawn: DrawnDay) -> str:
     _shade(axes, hours, drawn.surging, COLOURS[1], "surge")
     _shade(axes, hours, np.isnan(drawn.means), "grey", "outage")
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("hours")
+    ticks = range(math.ceil(first_hour), math.floor(hours[-1]) + 1, 2)
+    axes.set_xticks(ticks, [f"{hour % 24:02}:00" for hour in ticks])
+    axes.set_xlabel("time of day, UTC")
+    axes.set_ylabel("in the trace's unit")
     axes.grid(alpha=0.3)
     axes.legend(ncols=6, fontsize="small", loc="upper left")
     return svg_of(figure)

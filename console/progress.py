@@ -12,13 +12,14 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 
 from console.output import stderr
 from simulator.comparison import Progress as Steps
 
 # A bar that is told of every single pod would cost more than placing it.
-PODS_PER_UPDATE = 200
+STEPS_PER_UPDATE = 50
 
 
 @contextmanager
@@ -29,6 +30,8 @@ def live_steps() -> Iterator[Steps]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
     )
     with Progress(*columns, console=stderr()) as bars:
         yield _Bars(bars).steps()
@@ -52,8 +55,10 @@ class _Bars:
         self._total, self._done = total, 0
 
     def _advance(self, count: int) -> None:
+        before = self._done
         self._done += count
+        is_due = self._done // STEPS_PER_UPDATE > before // STEPS_PER_UPDATE
         if self._task is not None and (
-            self._done % PODS_PER_UPDATE == 0 or self._done >= self._total or self._total < 1000  # noqa: PLR2004 - short steps update each time
+            is_due or self._done >= self._total or self._total < 1000  # noqa: PLR2004 - short steps update each time
         ):
             self._bars.update(self._task, completed=self._done)

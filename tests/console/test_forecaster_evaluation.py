@@ -106,6 +106,7 @@ def test_a_page_needs_no_network(traces, tmp_path):
     assert "src=" not in text
     assert "shop: 24 hours from" in text
     assert "Calibration" in text
+    assert "time of day, UTC" in text
 
 
 def test_the_table_names_models_and_what_it_rests_on(traces):
