@@ -118,12 +118,13 @@ def test_a_stress_case_is_reported_and_left_out_of_means(judged):
 def test_processes_give_what_one_gives():
     """In the order of the traces."""
     traces = [trace_of("shop", 900), trace_of("cart", 1500, seed=2)]
-    one = evaluate(traces, Plan(), new_naive_engine)
+    alone: list[int] = []
+    one = evaluate(traces, Plan(), new_naive_engine, advance=alone.append)
     done: list[int] = []
     two = evaluate(traces, Plan(), new_naive_engine, jobs=2, advance=done.append)
     assert [each.name for each in two] == ["shop", "cart"]
     assert [str(each.scores) for each in two] == [str(each.scores) for each in one]
-    assert len(done) == 2
+    assert sum(done) == sum(alone) > 0
 
 
 def test_horizons_are_those_that_are_forecast():
