@@ -20,6 +20,36 @@ _Traces = Annotated[
     ),
 ]
 
+_Budget = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        metavar="SECONDS",
+        help="Search for better settings that long (Optuna); 0: do not.",
+    ),
+]
+_Epochs = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="At most (default: 14); training ends early where nothing improves.",
+    ),
+]
+_SyntheticSeries = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="How many series are made up, at most"
+        " (default: 160 for the network, 60 for LightGBM).",
+    ),
+]
+_LeaveOneOut = Annotated[
+    bool,
+    typer.Option("--leave-one-out", help="Also train without-SERIES/ for each series, without it."),
+]
+
 
 def register(group: typer.Typer) -> None:
     """Add the commands to the group."""
@@ -42,37 +72,10 @@ def train(  # noqa: PLR0913 - one parameter per option
     members: Annotated[
         int, typer.Option(min=1, max=5, metavar="N", help="Networks to average.")
     ] = 2,
-    budget_seconds: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            metavar="SECONDS",
-            help="Search for better settings that long (Optuna); 0: do not.",
-        ),
-    ] = 0.0,
-    leave_one_out: Annotated[
-        bool,
-        typer.Option(
-            "--leave-one-out", help="Also train without-SERIES/ for each series, without it."
-        ),
-    ] = False,
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="At most (default: 14); training ends early where nothing improves.",
-        ),
-    ] = None,
-    synthetic_series: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="How many series are made up, at most"
-            " (default: 160 for the network, 60 for LightGBM).",
-        ),
-    ] = None,
+    budget_seconds: _Budget = 0.0,
+    leave_one_out: _LeaveOneOut = False,
+    epochs: _Epochs = None,
+    synthetic_series: _SyntheticSeries = None,
     trees: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="How many trees LightGBM learns.")
     ] = None,
