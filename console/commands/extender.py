@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typing_extensions import override
 
-from console.commands.service_command import RunByDefault, extender_installed, run_command
+from console.commands.service_command import RunByDefault, installed, run_command
 from console.commands.tiers import tiers
 from console.output import JSON, TABLE, json_text, require_format, stdout
 from energy.errors import InputError
@@ -42,7 +42,7 @@ class _Extender(RunByDefault):
 
     @override
     def run_command(self) -> Any:
-        with extender_installed():
+        with installed("extender"):
             from extender.settings import ExtenderSettings
         return run_command(ExtenderSettings, RUN_HELP, _run)
 
@@ -54,14 +54,14 @@ class _Extender(RunByDefault):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name != PREDICT:
             return super().get_command(ctx, cmd_name)
-        with extender_installed():
+        with installed("extender"):
             from extender.prediction.settings import SETTINGS
             from extender.settings import ExtenderSettings
         return run_command(ExtenderSettings, PREDICT_HELP, _predict, name=PREDICT, only=SETTINGS)
 
 
 def _predict(given: Mapping[str, str | bool | None]) -> None:
-    with extender_installed():
+    with installed("extender"):
         from extender.prediction.__main__ import run
         from extender.settings import read_settings
         from telemetry.serving.server import log_to_stderr

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typing_extensions import override
 
-from console.commands.service_command import RunByDefault, run_command
+from console.commands.service_command import RunByDefault, installed, run_command
 from console.output import JSON, TABLE, json_text, require_format, say, stdout
-from energy.errors import UnavailableError
 
 if TYPE_CHECKING:
     from forecaster.registry import Registry
@@ -32,33 +30,18 @@ Directory = Annotated[
 Output = Annotated[str, typer.Option(help="table or json.")]
 
 
-@contextmanager
-def forecaster_installed() -> Iterator[None]:
-    """Say how to get the libraries of the forecaster where they are missing.
-
-    Raises:
-        UnavailableError: one of them is.
-    """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise UnavailableError(
-            f"{error.name} is not installed", mend="see the extra forecaster in `negawatt doctor`"
-        ) from None
-
-
 class ForecasterGroup(RunByDefault):
     """`negawatt forecaster --port 0` is `negawatt forecaster run --port 0`."""
 
     @override
     def run_command(self) -> Any:
-        with forecaster_installed():
+        with installed("forecaster"):
             from forecaster.settings import ForecasterSettings
         return run_command(ForecasterSettings, RUN_HELP, _run)
 
 
 def _run(given: Mapping[str, str | bool | None]) -> None:
-    with forecaster_installed():
+    with installed("forecaster"):
         from forecaster.__main__ import run
         from forecaster.settings import read_settings
         from telemetry.serving.server import log_to_stderr
@@ -77,7 +60,7 @@ def models(models_directory: Directory = None, output: Output = TABLE) -> None:
     """List the versions of the models: which serves, which challenges it, and what changed."""
     form = require_format(output, (TABLE, JSON))
     registry = _registry(models_directory)
-    with forecaster_installed():
+    with installed("forecaster"):
         from console.forecaster_tables import show_models
         from forecaster.models_report import models_report
     report = models_report(registry)
@@ -106,7 +89,7 @@ def rollback(
 
 
 def _registry(directory: Path | None) -> Registry:
-    with forecaster_installed():
+    with installed("forecaster"):
         from forecaster.registry import Registry
         from forecaster.settings import read_settings
     return Registry(read_settings({"models_directory": directory}).models_directory)

@@ -46,8 +46,8 @@ class RunByDefault(TyperGroup):
 
 
 @contextmanager
-def extender_installed() -> Iterator[None]:
-    """Say how to get the libraries of the extender where they are missing.
+def installed(extra: str) -> Iterator[None]:
+    """Say how to get the libraries of an extra where they are missing.
 
     Raises:
         UnavailableError: one of them is.
@@ -56,7 +56,7 @@ def extender_installed() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise UnavailableError(
-            f"{error.name} is not installed", mend="see the extra extender in `negawatt doctor`"
+            f"{error.name} is not installed", mend=f"see the extra {extra} in `negawatt doctor`"
         ) from None
 
 

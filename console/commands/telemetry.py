@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typing_extensions import override
 
-from console.commands.service_command import RunByDefault, run_command
+from console.commands.service_command import RunByDefault, installed, run_command
 from console.output import JSON, TABLE, json_text, require_format, stderr, stdout
-from energy.errors import UnavailableError
 
 if TYPE_CHECKING:
     from telemetry.bridge.settings import BridgeSettings
@@ -34,33 +32,18 @@ CaFile = Annotated[Path | None, typer.Option(help="CA of Prometheus' certificate
 Window = Annotated[str | None, typer.Option(help="Over which rates are taken (default 120).")]
 
 
-@contextmanager
-def telemetry_installed() -> Iterator[None]:
-    """Say how to get the libraries where they are missing.
-
-    Raises:
-        UnavailableError: one of them is.
-    """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise UnavailableError(
-            f"{error.name} is not installed", mend="see the extra telemetry in `negawatt doctor`"
-        ) from None
-
-
 class _Telemetry(RunByDefault):
     """`negawatt telemetry --port 0` is `negawatt telemetry run --port 0`."""
 
     @override
     def run_command(self) -> Any:
-        with telemetry_installed():
+        with installed("telemetry"):
             from telemetry.bridge.settings import BridgeSettings
         return run_command(BridgeSettings, RUN_HELP, _run)
 
 
 def _run(given: Mapping[str, str | bool | None]) -> None:
-    with telemetry_installed():
+    with installed("telemetry"):
         from telemetry.bridge.__main__ import run
         from telemetry.bridge.settings import read_settings
         from telemetry.serving.server import log_to_stderr
@@ -168,6 +151,6 @@ def queries(
 
 
 def _settings(**given: object) -> BridgeSettings:
-    with telemetry_installed():
+    with installed("telemetry"):
         from telemetry.bridge.settings import read_settings
     return read_settings(given)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typing_extensions import override
 
-from console.commands.service_command import RunByDefault, extender_installed, run_command
+from console.commands.service_command import RunByDefault, installed, run_command
 from console.output import JSON, TABLE, emit, json_text, require_format, stdout
 from energy.errors import InputError
 
@@ -45,7 +45,7 @@ class _Tiers(RunByDefault):
 
     @override
     def run_command(self) -> Any:
-        with extender_installed():
+        with installed("extender"):
             from extender.tiers.settings import TiersSettings
         return run_command(TiersSettings, RUN_HELP, _run)
 
@@ -100,7 +100,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter per option
     Settings of the environment (NEGAWATT_TIERS__RULE and so on) count as with `run`.
     """
     form = require_format(output, (TABLE, JSON))
-    with extender_installed():
+    with installed("extender"):
         from console.tier_plan import checked_by_server, planned
         from console.tier_tables import plan_document, show_plan
         from extender.tiers.settings import read_settings
@@ -150,7 +150,7 @@ def remove(
     form = require_format(output, (TABLE, JSON))
     if yes and dry_run:
         raise InputError("--yes removes labels, --dry-run does not", mend="give one of them")
-    with extender_installed():
+    with installed("extender"):
         from console.tier_removal import removed
         from console.tier_tables import removal_document, show_removal
     found = removed(kubeconfig, context, everybody=everybody, dry_run=not yes)
@@ -196,7 +196,7 @@ def profile(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     No cluster is asked, but with `--by-label`.
     """
-    with extender_installed():
+    with installed("extender"):
         from console.tier_profile import by_label as told
         from console.tier_profile import place
         from extender.tiers.profile import TierProfileOptions, profile_document
