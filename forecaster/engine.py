@@ -22,6 +22,7 @@ from forecaster.history import NEVER, RECENT_MINUTES, HistoryView, PutReport
 from forecaster.horizons import BUCKET_MINUTES, HORIZONS_MINUTES, MEDIAN_INDEX, QUANTILE_LEVELS
 from forecaster.mixture import Mixture, MixtureSettings
 from forecaster.model_set import ModelSet
+from forecaster.present import mean_present, newest_present
 from forecaster.reasons import Circumstances, reasons_of
 from forecaster.rivals.drift import DriftCorrected
 from forecaster.rivals.ets import Smoothing
@@ -29,7 +30,7 @@ from forecaster.rivals.interface import Expert, LearningExpert, State
 from forecaster.rivals.naive import LastValue, SeasonalNaive
 from forecaster.rivals.ridge import Ridge
 from forecaster.table import Rows, Table
-from forecaster.windows import Windows, mean_present, newest_present, windows_of
+from forecaster.windows import Windows, windows_of
 
 Floats = npt.NDArray[np.float32]
 Arrays = dict[str, npt.NDArray[Any]]

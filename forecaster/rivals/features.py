@@ -13,8 +13,9 @@ import numpy as np
 
 from forecaster.history import RECENT_MINUTES, Floats, HistoryView
 from forecaster.horizons import BUCKET_MINUTES, HORIZONS_MINUTES
+from forecaster.present import mean_present
 from forecaster.rivals.drift import LEVEL_MINUTES, changes, ratios
-from forecaster.rivals.levels import level, mean_present, newest_value, scale
+from forecaster.rivals.levels import level, newest_value, scale
 from forecaster.rivals.seasons import CENTRE_MINUTES, Seasons, Spread
 
 #: Means over minutes ago, from (exclusive) to (inclusive).

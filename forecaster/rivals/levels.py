@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from forecaster.history import DAY_BUCKETS, Floats, HistoryView
+from forecaster.present import mean_present, newest_present
 
 #: An older value says nothing about now.
 VALUE_AGE_MINUTES_MAX: Final = 10
@@ -17,21 +18,9 @@ _SCALE_RATIO_MIN: Final = 1e-4
 _SCALE_MIN: Final = 1e-9
 
 
-def mean_present(values: Floats) -> Floats:
-    """Mean over the last axis of what is not NaN; NaN where nothing is."""
-    there = ~np.isnan(values)
-    count = there.sum(axis=-1)
-    total = np.where(there, values, np.float32(0)).sum(axis=-1, dtype=np.float64)
-    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    return mean.astype(np.float32)
-
-
 def newest_value(view: HistoryView) -> Floats:
     """The newest minute's value, at most ten minutes old: requests/s, (n,); NaN: none."""
-    newest = np.full(len(view.recent), np.nan, dtype=np.float32)
-    for age in range(VALUE_AGE_MINUTES_MAX):
-        newest = np.where(np.isnan(newest), view.recent[:, -1 - age], newest)
-    return newest
+    return newest_present(view.recent[:, -VALUE_AGE_MINUTES_MAX:])
 
 
 def level(view: HistoryView, minutes: int) -> Floats:

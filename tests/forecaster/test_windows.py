@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from forecaster.history import PAST_BUCKETS, RECENT_MINUTES, HistoryView
+from forecaster.present import mean_present, median_present
 from forecaster.windows import (
     CLIP,
     CONTEXT_FEATURES,
@@ -19,8 +20,6 @@ from forecaster.windows import (
     SEQUENCE_CHANNELS,
     Windows,
     days_before,
-    mean_present,
-    median_present,
     windows_of,
 )
 
