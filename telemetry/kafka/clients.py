@@ -15,6 +15,7 @@ from energy.errors import InputError
 from telemetry.kafka.failures import unavailable
 from telemetry.kafka.refusals import heard, refusal
 from telemetry.kafka.settings import KafkaSettings
+from telemetry.kafka.sockets import DIRECT_URL, TlsSocket
 
 C = TypeVar("C")
 
@@ -72,6 +73,7 @@ def client_options(settings: KafkaSettings) -> dict[str, object]:
         "client_id": settings.client_id,
         "bootstrap_timeout_ms": int(settings.connect_seconds * MILLISECONDS),
         "reconnect_backoff_max_ms": RECONNECT_MILLISECONDS_MAX,
+        "proxy_url": DIRECT_URL,
     }
     protocol = "SSL" if settings.speaks_tls else "PLAINTEXT"
     if settings.speaks_tls:
@@ -88,6 +90,7 @@ def _tls_context(settings: KafkaSettings) -> ssl.SSLContext:
     files = (settings.tls_ca_file, settings.tls_cert_file, settings.tls_key_file)
     try:
         context = ssl.create_default_context(cafile=settings.tls_ca_file)
+        context.sslsocket_class = TlsSocket
         if settings.tls_cert_file is not None and settings.tls_key_file is not None:
             context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file)
     except (OSError, ssl.SSLError) as error:

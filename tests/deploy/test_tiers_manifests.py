@@ -412,7 +412,7 @@ def test_the_controller_labels_nodes_with_its_own_account(
     try:
         with running([sys.executable, "-m", "extender.tiers"], log, **environ):
             assert until(lambda: installation.kubectl(*label)).isdigit()
-            assert answer(f"http://{LOOPBACK}:{port}/readyz").startswith("ok")
+            assert until(lambda: answer(f"http://{LOOPBACK}:{port}/readyz")).startswith("ok")
             lease = ("get", "lease", LEASE_NAME, HERE, "--output=jsonpath={.spec.holderIdentity}")
             assert installation.kubectl(*lease)
         assert "forbidden" not in log.read_text(encoding="utf-8").lower()

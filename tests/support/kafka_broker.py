@@ -7,15 +7,12 @@ client certificates and SASL: `alice` may do everything (PLAIN), `bob` nothing (
 from __future__ import annotations
 
 import base64
-import gc
 import os
 import shutil
 import subprocess
 import time
 import uuid
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -60,20 +57,6 @@ offsets.topic.num.partitions=3
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 """
-
-
-@contextmanager
-def sockets_left_open() -> Iterator[None]:
-    """Let kafka-python 3.0.12 forget sockets whose connection is refused; the garbage closes them.
-
-    Also a decorator, for tests in which that happens.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        try:
-            yield
-        finally:
-            gc.collect()
 
 
 @dataclass
@@ -197,8 +180,7 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBrok
     broker = formatted(tmp_path_factory.mktemp("kafka"))
     broker.start()
     yield broker
-    with sockets_left_open():
-        broker.kill()
+    broker.kill()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from kafka.admin import (
     ResourcePattern,
     ResourceType,
 )
-from kafka_broker import KafkaBroker, sockets_left_open
+from kafka_broker import KafkaBroker
 from stream_reading import read, samples, send, until
 
 from energy.errors import InputError, UnavailableError
@@ -154,7 +154,6 @@ def test_alice_reads_and_writes_over_tls_with_her_password(kafka_broker: KafkaBr
         ),
     ],
 )
-@sockets_left_open()
 def test_who_is_not_let_in_is_told_why(kafka_broker: KafkaBroker, change, words):
     """In one line, soon."""
     settings = kafka_broker.secure_settings(connect_seconds=2.0, **change)
@@ -165,7 +164,6 @@ def test_who_is_not_let_in_is_told_why(kafka_broker: KafkaBroker, change, words)
     assert "\n" not in str(raised.value)
 
 
-@sockets_left_open()
 def test_what_is_no_broker_is_named(kafka_broker: KafkaBroker):
     """Nobody listens, or TLS is wanted there."""
     (port,) = free_ports(1)
@@ -208,7 +206,6 @@ def test_message_that_cannot_be_sent_is_not_waited_for(kafka_broker: KafkaBroker
     writer.close()
 
 
-@sockets_left_open()
 def test_writer_goes_on_once_it_is_given_the_right(kafka_broker: KafkaBroker):
     """What was refused meanwhile is counted, and said; nobody has to restart anything."""
     settings = kafka_broker.settings()

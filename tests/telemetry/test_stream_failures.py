@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 from kafka import KafkaConsumer
-from kafka_broker import KafkaBroker, sockets_left_open
+from kafka_broker import KafkaBroker
 from stream_reading import by_key, read, samples, send, until
 
 from energy.errors import UnavailableError
@@ -33,7 +33,6 @@ def values(found: list[Record]) -> dict[tuple[str, int], float]:
     }
 
 
-@sockets_left_open()
 def test_broker_restarted_in_the_middle_costs_no_sample(kafka_broker: KafkaBroker):
     """While it is away the buffer fills, and says so; then all goes on by itself, in order."""
     settings = kafka_broker.settings(buffer_messages=100, send_seconds_max=0.2, commit_seconds=0.5)

@@ -1,0 +1,49 @@
+"""A broker that is away for long costs no file descriptors."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import pytest
+from kafka_broker import KafkaBroker
+
+from energy.errors import UnavailableError
+from simulator.sandbox.ports import LOOPBACK, free_ports
+from telemetry.kafka import KafkaSettings, KafkaStream
+from telemetry.stream.interface import SAMPLES_TOPIC
+
+
+def open_sockets() -> int:
+    """Count this process's sockets."""
+    files = list(Path("/proc/self/fd").iterdir())
+    return sum(str(each.readlink()).startswith("socket:") for each in files if each.is_symlink())
+
+
+def left_open(settings: KafkaSettings) -> int:
+    """Count the sockets that three vain trials leave to Python's collector of cycles."""
+    stream = KafkaStream(settings)
+    gc.collect()
+    before = open_sockets()
+    gc.disable()
+    try:
+        for _ in range(3):
+            with pytest.raises(UnavailableError):
+                stream.producer(SAMPLES_TOPIC)
+        return open_sockets() - before
+    finally:
+        gc.enable()
+
+
+def test_refused_connections_are_closed():
+    """Nobody listens there."""
+    (port,) = free_ports(1)
+
+    assert left_open(KafkaSettings(servers=(f"{LOOPBACK}:{port}",), connect_seconds=0.5)) == 0
+
+
+def test_failed_handshakes_are_closed(kafka_broker: KafkaBroker):
+    """Its certificate is of an authority that we do not know."""
+    settings = kafka_broker.secure_settings(connect_seconds=1.0, tls_ca_file=None)
+
+    assert left_open(settings) == 0
