@@ -1,8 +1,9 @@
-"""A broker that is away for long costs no file descriptors."""
+"""A broker that is away or hangs for long costs no file descriptors, and holds nobody up."""
 
 from __future__ import annotations
 
 import gc
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from kafka_broker import KafkaBroker
 
 from energy.errors import UnavailableError
 from simulator.sandbox.ports import LOOPBACK, free_ports
-from telemetry.kafka import KafkaSettings, KafkaStream
+from telemetry.kafka import KafkaSettings, KafkaStream, sockets
 from telemetry.stream.interface import SAMPLES_TOPIC
 
 
@@ -47,3 +48,15 @@ def test_failed_handshakes_are_closed(kafka_broker: KafkaBroker):
     settings = kafka_broker.secure_settings(connect_seconds=1.0, tls_ca_file=None)
 
     assert left_open(settings) == 0
+
+
+def test_a_broker_that_says_nothing_holds_no_handshake_up(monkeypatch):
+    """It takes connections, and hangs: without a limit we would wait with it for ever."""
+    monkeypatch.setattr(sockets, "HANDSHAKE_SECONDS_MAX", 0.2)
+    with socket.create_server((LOOPBACK, 0)) as silent:
+        server = f"{LOOPBACK}:{silent.getsockname()[1]}"
+        settings = KafkaSettings(servers=(server,), connect_seconds=0.5, tls=True)
+
+        with pytest.raises(UnavailableError, match="TLS failed: the handshake took too long"):
+            KafkaStream(settings).producer(SAMPLES_TOPIC)
+        assert left_open(settings) == 0
