@@ -113,7 +113,7 @@ class Bridge:
         self.turns += 1
         # By our clock, so that it grows while nobody answers.
         own_seconds = self._now()
-        self._note_backlog(self._core.minutes_due(own_seconds), own_seconds)
+        self._note_backlog(own_seconds)
         try:
             self._settle()
             while (piece := self._next_piece()) is not None:
@@ -146,8 +146,7 @@ class Bridge:
     def _next_piece(self) -> tuple[MinuteRange, bool] | None:
         """What is to be read next, and whether it is the newest; the clock is looked at anew."""
         now_seconds = self._core.now_seconds(self._now())
-        pieces = self._core.minutes_due(now_seconds)
-        self._note_backlog(pieces, now_seconds)
+        self._note_backlog(now_seconds)
         # Pieces are cut anew each time, so minutes are left alone and not pieces.
         self._postponed = {
             minutes: turn for minutes, turn in self._postponed.items() if turn > self.turns
@@ -265,9 +264,9 @@ class Bridge:
         waiting_seconds = self._core.next_due_seconds(now_seconds) - now_seconds
         return min(max(waiting_seconds, 0.1), float(MINUTE_SECONDS))
 
-    def _note_backlog(self, pieces: Sequence[MinuteRange], now_seconds: float) -> None:
+    def _note_backlog(self, now_seconds: float) -> None:
         self._note(
-            minutes_missing=sum(map(len, pieces)),
+            minutes_missing=self._core.backlog_minutes(now_seconds),
             minutes_behind=self._core.minutes_behind(now_seconds),
         )
 

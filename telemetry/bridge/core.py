@@ -113,14 +113,24 @@ class BridgeCore:
         when they are.
         """
         latest = latest_complete(now_seconds, self._delay_seconds)
-        if self._since is None:
-            self._since = latest - self._backfill_minutes + 1
-        self._since = min(self._since, latest + 1)
+        self._since = self._wanted_since(latest)
         self._done = self._done.within(MinuteRange(max(0, latest - MINUTES_MAX + 1), latest))
         day = MinuteRange(max(0, latest - LACKING_MINUTES_MAX + 1), latest)
         self._lacking = self._lacking.within(day)
+        return self._due(latest, leaving)
+
+    def backlog_minutes(self, now_seconds: float) -> int:
+        """Count what is due by a clock that may be wrong, and so changes nothing."""
+        return sum(map(len, self._due(latest_complete(now_seconds, self._delay_seconds))))
+
+    def _due(self, latest: int, leaving: Iterable[MinuteRange] = ()) -> tuple[MinuteRange, ...]:
         done = MinuteSet.of((*self._done.ranges, *leaving))
-        return due(done, since=self._since, latest=latest, piece_minutes=self.piece_minutes)
+        since = self._wanted_since(latest)
+        return due(done, since=since, latest=latest, piece_minutes=self.piece_minutes)
+
+    def _wanted_since(self, latest: int) -> int:
+        began = latest - self._backfill_minutes + 1 if self._since is None else self._since
+        return min(began, latest + 1)
 
     def is_latest(self, minutes: MinuteRange, now_seconds: float) -> bool:
         """Whether these end with the last complete minute."""

@@ -15,7 +15,7 @@ from energy.errors import UnavailableError
 from simulator.sandbox.ports import free_ports
 from telemetry.bridge.bridge import Bridge
 from telemetry.bridge.core import BridgeCore
-from telemetry.bridge.minutes import MinuteRange, MinuteSet
+from telemetry.bridge.minutes import MINUTES_MAX, MinuteRange, MinuteSet
 from telemetry.bridge.settings import BridgeSettings, read_settings
 from telemetry.bridge.state_file import BridgeState, StateFile
 from telemetry.messages import TrafficSample
@@ -241,10 +241,11 @@ class Tape:
         self.rates: dict[int, dict[str, float | None]] = {}
         self.asked: list[tuple[int, int]] = []
         self.fault: Callable[[int], Exception | None] = lambda _minute: None
+        self.clock: Callable[[], float] = lambda: float("inf")
 
     def now_seconds(self) -> float:
-        """Be of the test's opinion."""
-        return float("inf")
+        """Be of the test's opinion, unless it gives a clock."""
+        return self.clock()
 
     def read(self, minute_first: int, minute_last: int) -> TrafficReading:
         """Play what there is."""
@@ -300,6 +301,29 @@ def test_what_comes_late_is_sent_again_only_if_it_changed() -> None:
     assert sent(sink) == [(102, "x", 1.0), (102, "y", 2.0)]
     assert tape.asked[-1] == (99, 102)
     assert bridge.figures().samples_late == 4
+
+
+@pytest.mark.parametrize("ahead_seconds", [5, 400 * 86_400])
+def test_a_clock_of_ours_that_is_ahead_has_nothing_read_again(ahead_seconds: int) -> None:
+    """Not the oldest minutes while it is over by our clock alone, and not all that was done."""
+    tape, sink, clock = Tape(), Sink(), Clock(20_000)
+    tape.rates = {8_480: {"x": 1.0}, 20_000: {"x": 2.0}}
+    tape.clock = lambda: clock() - ahead_seconds
+    clock.now += ahead_seconds - 60
+    bridge = Bridge(BridgeCore(tape, reread_minutes=0), sink.producer, now=clock)
+    bridge.turn()
+    assert bridge.figures().minutes == MINUTES_MAX
+    asked = len(tape.asked)
+
+    for _ in range(2):
+        clock.now += 29
+        bridge.turn()
+    assert len(tape.asked) == asked
+    clock.now += 2
+    bridge.turn()
+
+    assert tape.asked[asked:] == [(20_000, 20_000)]
+    assert sent(sink) == [(8_480, "x", 1.0), (20_000, "x", 2.0)]
 
 
 def test_a_past_that_is_refused_does_not_keep_the_present() -> None:
