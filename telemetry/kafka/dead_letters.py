@@ -118,7 +118,12 @@ class DeadLetters:
                 self._writer = KafkaWriter(self._settings, self._topic, messages_max=WAITING_MAX)
             while self._unsent:
                 letter = self._unsent[0]
-                self._writer.send(letter.value, key=letter.key, headers=letter.headers)
+                self._writer.send(
+                    letter.value,
+                    key=letter.key,
+                    headers=letter.headers,
+                    wait_seconds=FLUSH_SECONDS_MAX,
+                )
                 self._unsent.popleft()
         except NegawattError as error:
             if self._writer is not None and self._is_refused():

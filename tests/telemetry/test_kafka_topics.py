@@ -80,6 +80,20 @@ def test_poison_goes_to_the_dead_letters_and_holds_nothing_up(kafka_broker: Kafk
     again.close()
 
 
+def test_more_poison_at_once_than_may_wait_is_kept(kafka_broker: KafkaBroker, monkeypatch):
+    """A broker that answers makes room."""
+    monkeypatch.setattr("telemetry.kafka.dead_letters.WAITING_MAX", 5)
+    settings = kafka_broker.settings(partitions=1)
+    KafkaStream(settings).producer(SAMPLES_TOPIC).close()
+    write(settings, SAMPLES_TOPIC.name, *[b"{rubbish"] * 50)
+    consumer = KafkaStream(settings).consumer(SAMPLES_TOPIC, "flooded")
+
+    until(lambda: consumer.dead_letters_total() == 50, lambda: consumer.commit(consumer.poll(0.2)))
+
+    assert consumer.dead_letters_lost_total() == 0
+    consumer.close()
+
+
 def test_poison_without_a_place_to_go_is_counted(kafka_broker: KafkaBroker):
     """The stream goes on: a dead-letter topic that lacks is nobody's excuse."""
     settings = kafka_broker.settings(partitions=1)
