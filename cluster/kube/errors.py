@@ -38,8 +38,9 @@ from energy.errors import InputError, UnavailableError
 
 # What the API server writes in a 403; the words around the name have been stable since 1.8.
 _DENIED_USER = re.compile(r'User "(?P<user>[^"]+)"')
-# What it writes when an admission policy or a webhook refuses what RBAC allows.
-_DENIED_BY_ADMISSION = "denied"
+# What it writes when admission refuses what RBAC allows: policies and webhooks say the first, its own
+# plugins (NodeRestriction, quotas) refuse in RBAC's words, and name no user.
+_DENIED_BY_ADMISSION = re.compile("denied|is forbidden: ")
 # A server under load asks for seconds. Whatever asks for a day is wrong, and the copy would be a
 # day old.
 RETRY_AFTER_SECONDS_MAX = 300.0
@@ -196,11 +197,11 @@ _BY_STATUS: Mapping[int, tuple[type[KubeError], str]] = {
 def _forbidden(message: str, request: KubeRequest) -> ForbiddenError:
     """Name who lacks what, and the rule that grants it; or what admission objects to."""
     denied = _DENIED_USER.search(message)
-    if denied is None and _DENIED_BY_ADMISSION in message:
+    if denied is None and _DENIED_BY_ADMISSION.search(message):
         return ForbiddenError(
             f"cannot {request.spoken}: {message}",
             where=request.server,
-            mend="this account's rights are enough; the admission policy or webhook says no",
+            mend="this account's rights are enough; an admission plugin, policy or webhook says no",
         )
     user = denied["user"] if denied else "the current user"
     account = _SERVICE_ACCOUNT.fullmatch(user)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from threading import Event
 
@@ -159,14 +160,20 @@ def test_a_refusal_without_a_user_still_names_the_rule(
     assert rule in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        'admission webhook "no.example" denied the request: not on a Sunday',
+        'nodes "a" is forbidden: is not allowed to modify labels: x/y',
+    ],
+)
 def test_a_refusal_by_admission_is_told_and_no_rule_is_named(
-    api: ScriptedApi, client: KubeClient
+    api: ScriptedApi, client: KubeClient, message: str
 ) -> None:
-    """More rights would not help where a policy or a webhook objects."""
-    message = 'admission webhook "no.example" denied the request: not on a Sunday'
+    """More rights would not help where a policy, a webhook or a plugin objects."""
     api.lists.append(lambda request: request.answer(403, status(403, "Forbidden", message)))
 
-    with pytest.raises(ForbiddenError, match="denied the request: not on a Sunday") as caught:
+    with pytest.raises(ForbiddenError, match=re.escape(message)) as caught:
         first_page(client)
 
     assert "rule" not in str(caught.value)
