@@ -23,6 +23,11 @@ from simulator.sandbox.toolchain import Toolchain
 
 READY_SECONDS_MAX = 120.0
 ADMIN_TOKEN = "administrator-of-a-test"  # noqa: S105 - good for one server on loopback
+KUBELET_TOKEN = "kubelet-of-node-a"  # noqa: S105 - same
+#: Both may do everything as far as RBAC is asked; admission plugins know the kubelet as one.
+TOKENS = f"""{ADMIN_TOKEN},admin,1,system:masters
+{KUBELET_TOKEN},system:node:a,2,"system:masters,system:nodes"
+"""
 LOOPBACK = "127.0.0.1"
 
 
@@ -38,10 +43,18 @@ class LoneApiServer:
     @property
     def kubeconfig(self) -> Path:
         """Write an administrator's kubeconfig."""
+        return self._kubeconfig("kubeconfig", ADMIN_TOKEN)
+
+    @property
+    def kubelet_kubeconfig(self) -> Path:
+        """Write one of the kubelet of node `a`, whom admission plugins alone hold back."""
+        return self._kubeconfig("kubelet", KUBELET_TOKEN)
+
+    def _kubeconfig(self, name: str, token: str) -> Path:
         return write_kubeconfig(
-            self._folder / "kubeconfig",
+            self._folder / name,
             f"https://{LOOPBACK}:{self._port}",
-            bearer=ADMIN_TOKEN,
+            bearer=token,
             authority=str(self._certificate),
         )
 
@@ -52,7 +65,7 @@ class LoneApiServer:
     def __enter__(self) -> Self:
         key = self._folder / "accounts.key"
         subprocess.run(["openssl", "genrsa", "-out", str(key)], check=True, capture_output=True)
-        (self._folder / "tokens.csv").write_text(f"{ADMIN_TOKEN},admin,1,system:masters\n")
+        (self._folder / "tokens.csv").write_text(TOKENS)
         self._run(
             "etcd",
             f"--data-dir={self._folder / 'etcd'}",
@@ -87,6 +100,7 @@ class LoneApiServer:
             f"--cert-dir={self._certificate.parent}",
             f"--token-auth-file={self._folder / 'tokens.csv'}",
             "--authorization-mode=RBAC",
+            "--enable-admission-plugins=NodeRestriction",  # as kubeadm does
             f"--service-account-key-file={key}",
             f"--service-account-signing-key-file={key}",
             "--service-account-issuer=https://kubernetes.default.svc",
