@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from database_fixtures import DATABASES
+from database_servers import DatabaseServer
 
 from ledger.store import Ledger
 
@@ -21,3 +23,18 @@ def ledger(ledger_url: str) -> Iterator[Ledger]:
     """Return an empty ledger."""
     with Ledger.open(ledger_url) as opened:
         yield opened
+
+
+@pytest.fixture
+def ledgers(
+    empty_ledger: Callable[[str], str],
+    mariadb_server: DatabaseServer,
+    postgresql_server: DatabaseServer,
+) -> Iterator[tuple[Ledger, ...]]:
+    """Return an empty ledger of each kind: what takes long to draw is tried on all of them.
+
+    The servers are named, for that marks the test.
+    """
+    kinds = ("sqlite", "mariadb", "postgresql")
+    with ExitStack() as opened:
+        yield tuple(opened.enter_context(Ledger.open(empty_ledger(kind))) for kind in kinds)

@@ -89,14 +89,15 @@ def all_of(ledger: Ledger) -> list:
 
 @ONE_LEDGER
 @given(prediction=predictions(), action=actions(), error=errors())
-def test_every_record_comes_back_as_it_went_in(ledger, prediction, action, error) -> None:
+def test_every_record_comes_back_as_it_went_in(ledgers, prediction, action, error) -> None:
     """Signs, quotes, other planes, extreme numbers: the row is the record."""
-    ledger.record([prediction, action, error])
+    for ledger in ledgers:
+        ledger.record([prediction, action, error])
 
-    found = all_of(ledger)
+        found = all_of(ledger)
 
-    for record in (prediction, action, error):
-        assert record in found
+        for record in (prediction, action, error):
+            assert record in found
 
 
 def test_one_batch_takes_all_kinds_or_none(ledger) -> None:

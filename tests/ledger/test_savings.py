@@ -7,12 +7,13 @@ from itertools import count
 from math import fsum, isclose
 
 import pytest
-from decisions import decisions, made
+from decisions import made
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from energy.errors import InputError
 from ledger.saving import Saving
+from ledger.store import Ledger
 
 FEW_NAMES = st.sampled_from(["a", "b", "c"])
 #: Small enough that what is lost in a sum is far below the tolerance.
@@ -50,10 +51,11 @@ def of_this_example(rows: tuple[Saving, ...], written: list) -> list[Saving]:
     return [row for row in rows if row.namespace in {each.namespace for each in written}]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(
     written=st.lists(
-        decisions(
+        st.builds(
+            made,
             namespace=FEW_NAMES,
             workload_kind=FEW_NAMES,
             workload_name=FEW_NAMES,
@@ -68,10 +70,16 @@ def of_this_example(rows: tuple[Saving, ...], written: list) -> list[Saving]:
     since=TIME,
     now=TIME,
 )
-def test_nothing_is_lost_or_counted_twice(ledger, written, since, now) -> None:
+def test_nothing_is_lost_or_counted_twice(ledgers, written, since, now) -> None:
     """The sum by workload is the sum by namespace is the sum of the decisions."""
     written = as_another_example(written)
-    ledger.write(written)
+    for ledger in ledgers:
+        ledger.write(written)
+        assert_sums_are_those_of(written, ledger, since, now)
+
+
+def assert_sums_are_those_of(written: list, ledger: Ledger, since: float, now: float) -> None:
+    """Compare what the ledger sums with sums made here."""
     by = {
         group: of_this_example(ledger.savings(group, since_seconds=since, now_seconds=now), written)
         for group in ("namespace", "workload")

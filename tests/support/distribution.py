@@ -32,6 +32,7 @@ GROUPS = {
     "empty_database": "databases",
     "ledger_url": "databases",
     "ledger": "databases",
+    "ledgers": "databases",
     "kafka_broker": "kafka",
     "kafka_settings": "kafka",
     "streams": "kafka",
