@@ -119,6 +119,10 @@ class Nobody:
         """Give none up."""
         return 0
 
+    def identity(self) -> str:
+        """Have no name."""
+        return ""
+
     def close(self) -> None:
         """Be let go."""
 

@@ -213,7 +213,14 @@ class Bridge:
         if self._producer is None:
             self._producer = self._open_producer()
             self._given_up = self._producer.failed_total()
+            self._look_at_log(self._producer)
         return self._producer
+
+    def _look_at_log(self, producer: Producer) -> None:
+        """Begin anew where the topic was made anew: what was sent may lie in the old one."""
+        if self._core.write_to(producer.identity()):
+            self._sent.clear()
+            _log.warning("the topic was made anew: the history is read and sent again")
 
     def _settle(self) -> None:
         """Wait until all that was sent is acknowledged, and keep that.
@@ -230,6 +237,7 @@ class Bridge:
                 self._given_up = given_up
                 self._sent.clear()
             raise
+        self._look_at_log(self._producer)
         # Emptied first: a state file that cannot be written is no reason to send anything again.
         acknowledged, self._sent = self._sent, []
         for each in acknowledged:

@@ -63,6 +63,7 @@ class BridgeCore:
         self._piece_minutes = piece_minutes
         self._since = None if state is None else state.since
         self._done = MinuteSet() if state is None else state.done
+        self._log = "" if state is None else state.log
         self._lacking = MinuteSet()
         self._workloads: int | None = None
         self._handed: dict[tuple[str, int], TrafficSample] = {}
@@ -73,7 +74,8 @@ class BridgeCore:
         """What is done, with all that there is of it; None before the first look at a clock."""
         if self._since is None:
             return None
-        return BridgeState(since=self._since, done=self._done.without(self._lacking))
+        done = self._done.without(self._lacking)
+        return BridgeState(since=self._since, done=done, log=self._log)
 
     @property
     def lacking(self) -> MinuteSet:
@@ -216,6 +218,20 @@ class BridgeCore:
             for place, sample in self._handed.items()
             if newest - self._reread_minutes < place[1] <= newest
         }
+
+    def write_to(self, log: str) -> bool:
+        """Begin anew where samples go to another log than before; return whether they do.
+
+        Args:
+            log: its name; "" where nobody says, which tells nothing.
+        """
+        is_another = bool(log and self._log) and log != self._log
+        if is_another:
+            self._since = None
+            self._done = self._lacking = MinuteSet()
+            self._handed = {}
+        self._log = log or self._log
+        return is_another
 
     def _merged(self, sample: TrafficSample) -> TrafficSample:
         """What was handed on, with what is measured now in its place."""

@@ -27,10 +27,12 @@ class BridgeState:
     Attributes:
         since: the first minute that was wanted when it began.
         done: minutes whose samples the stream has acknowledged.
+        log: what it wrote to, as `Producer.identity` names it; "" where that was not known.
     """
 
     since: int
     done: MinuteSet
+    log: str = ""
 
 
 class _Document(BaseModel):
@@ -40,6 +42,7 @@ class _Document(BaseModel):
     of: str
     since: int
     done: list[tuple[int, int]]
+    log: str = ""
 
 
 class StateFile:
@@ -71,7 +74,7 @@ class StateFile:
         if found.version != VERSION or found.of != self._of:
             _log.info("%s is of other queries or another stream: begun anew", self.path)
             return None
-        return BridgeState(since=found.since, done=done)
+        return BridgeState(since=found.since, done=done, log=found.log)
 
     def require_writable(self) -> None:
         """Refuse a place that cannot be written to before anything is read.
@@ -105,6 +108,7 @@ class StateFile:
             "of": self._of,
             "since": state.since,
             "done": [[each.first, each.last] for each in state.done.ranges],
+            "log": state.log,
         }
         temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:

@@ -49,6 +49,10 @@ class KafkaStreamProducer:
         """Count the messages that were given up."""
         return self._writer.failed_total()
 
+    def identity(self) -> str:
+        """The topic's own number; a broker older than 2.8 says none."""
+        return self._writer.identity()
+
     def close(self) -> None:
         """Send what is queued, if that takes seconds only, and let go."""
         self._writer.close()

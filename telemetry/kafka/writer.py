@@ -126,6 +126,11 @@ class KafkaWriter:
         with self._changed:
             return self._failed_total
 
+    def identity(self) -> str:
+        """Name the topic's log as the brokers last did; "" where they did not."""
+        number = self._producer._metadata.topic_id(self._topic)  # noqa: SLF001 - nowhere else
+        return "" if number is None else f"kafka {number}"
+
     def close(self) -> None:
         """Send what waits, if that takes seconds only; what is left counts as given up."""
         if self._is_closed:

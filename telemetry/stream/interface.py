@@ -112,6 +112,9 @@ class Producer(Protocol):
     def failed_total(self) -> int:
         """Count the messages that were queued and then given up, so far."""
 
+    def identity(self) -> str:
+        """Name the log that is written to: a topic made anew has another; "" where nobody says."""
+
     def close(self) -> None:
         """Send what is queued, if that takes seconds only, and let go; more often than once."""
 

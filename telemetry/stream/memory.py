@@ -167,6 +167,10 @@ class MemoryProducer:
         """0: what was taken is there."""
         return 0
 
+    def identity(self) -> str:
+        """Another one for each stream, as for its consumers."""
+        return self._log.identity
+
     def close(self) -> None:
         """Let go."""
         self._closed = True

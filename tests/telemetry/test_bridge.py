@@ -395,6 +395,7 @@ class Broker:
         self.given_up = 0
         self.opened = 0
         self.waiting = 0
+        self.log = "one"
 
     def open(self):
         """Be connected to, if it is there."""
@@ -420,8 +421,47 @@ class Broker:
         """Say what was given up."""
         return self.given_up
 
+    def identity(self) -> str:
+        """Name the topic."""
+        return self.log
+
     def close(self) -> None:
         """Let go."""
+
+
+def test_a_topic_that_was_made_anew_gets_all_the_history(tmp_path: Path) -> None:
+    """While the bridge runs, and before it starts; a broker that names no topic says nothing."""
+    tape, broker, clock = Tape(), Broker(), Clock(100)
+    tape.rates = {minute: {"x": 1.0} for minute in range(90, 120)}
+    file = StateFile(tmp_path / "state.json", of="test")
+
+    def started() -> Bridge:
+        core = BridgeCore(tape, backfill_minutes=3, reread_minutes=0, state=file.read())
+        return Bridge(core, broker.open, now=clock, state_file=file)
+
+    def minutes() -> list[int]:
+        bridge.turn()
+        found = [each.timestamp_milliseconds // 60_000 for each in broker.sent]
+        broker.sent.clear()
+        return found
+
+    bridge = started()
+    assert minutes() == [98, 99, 100]
+    for log in ("", "one"):
+        broker.log = log
+        assert minutes() == []
+    broker.log = "two"
+    assert minutes() == [98, 99, 100]
+    bridge = started()
+    clock.now += 60
+    assert minutes() == [101]
+    broker.log = "three"
+    bridge = started()
+    clock.now += 60
+    assert sorted(minutes()) == [100, 101, 102]
+    assert file.read() == BridgeState(
+        since=100, done=MinuteSet.of([MinuteRange(100, 102)]), log="three"
+    )
 
 
 def test_a_broker_that_is_away_gets_nothing_twice_when_it_comes_back() -> None:

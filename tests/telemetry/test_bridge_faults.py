@@ -181,6 +181,10 @@ class Sink:
         """Give none up."""
         return 0
 
+    def identity(self) -> str:
+        """Have no name."""
+        return ""
+
     def close(self) -> None:
         """Be let go."""
 

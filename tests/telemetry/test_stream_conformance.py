@@ -167,7 +167,7 @@ def test_reader_seeks_by_offset_and_by_time(streams):
     assert sum(ends.values()) == len(sent)
     assert behind == {0: ends[0] - 2, 1: 0, 2: 0}
     assert [each.offset for each in again] == list(range(2, ends[0]))
-    assert identities == {consumer.identity()}
+    assert identities == {consumer.identity()} == {producer.identity()}
     assert "None" not in consumer.identity()
     consumer.close()
     producer.close()
