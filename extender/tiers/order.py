@@ -147,17 +147,23 @@ def _joined(order: Sequence[_Kind], hysteresis_ratio: float | None) -> list[list
     Without a tolerance labels do not count.
     """
     joined: list[list[_Kind]] = []
+    labels: set[int | None] = set()
+    low = high = 0.0  # the costs of the last group: there may be as many kinds as nodes
     for kind in order:
-        if joined:
-            run = [*joined[-1], kind]
-            labels = set() if hysteresis_ratio is None else {tier for _, tier in run}
-            alike = len(labels) == 1 and None not in labels
-            tolerance = hysteresis_ratio if alike and hysteresis_ratio else SAME_COST_RATIO
-            costs = [cost for cost, _ in run]
-            if len(labels - {None}) <= 1 and max(costs) <= min(costs) * (1 + tolerance):
-                joined[-1].append(kind)
-                continue
-        joined.append([kind])
+        cost, tier = kind
+        of_both = set() if hysteresis_ratio is None else labels | {tier}
+        alike = len(of_both) == 1 and None not in of_both
+        tolerance = hysteresis_ratio if alike and hysteresis_ratio else SAME_COST_RATIO
+        if (
+            joined
+            and len(of_both - {None}) <= 1
+            and max(high, cost) <= min(low, cost) * (1 + tolerance)
+        ):
+            joined[-1].append(kind)
+            labels, low, high = of_both, min(low, cost), max(high, cost)
+        else:
+            joined.append([kind])
+            labels, low, high = {tier}, cost, cost
     return joined
 
 
