@@ -38,8 +38,8 @@ from energy.errors import InputError, UnavailableError
 
 # What the API server writes in a 403; the words around the name have been stable since 1.8.
 _DENIED_USER = re.compile(r'User "(?P<user>[^"]+)"')
-# What it writes when admission refuses what RBAC allows: policies and webhooks say the first, its own
-# plugins (NodeRestriction, quotas) refuse in RBAC's words, and name no user.
+# What it writes when admission refuses what RBAC allows: policies and webhooks say the first, its
+# own plugins (NodeRestriction, quotas) refuse in RBAC's words, and name no user.
 _DENIED_BY_ADMISSION = re.compile("denied|is forbidden: ")
 # A server under load asks for seconds. Whatever asks for a day is wrong, and the copy would be a
 # day old.
