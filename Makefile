@@ -16,7 +16,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format toolchain bench docs clean environment training-libraries
+.PHONY: help demo test coverage lint format toolchain bench docs clean environment training-libraries
 .DELETE_ON_ERROR:
 
 ##@ Use it
@@ -28,7 +28,11 @@ demo: $(READY) ## Real traffic on simulated servers under five policies, in watt
 # PROCESSES=0` runs all in one.
 PROCESSES ?= $(shell expr $$(nproc) + 1)
 test: $(READY) ## All tests, with the real components that are there
-	@$(BIN)/pytest -n $(PROCESSES) --dist loadfile --cov --cov-report=term
+	@$(BIN)/pytest -n $(PROCESSES) --dist loadfile
+
+# A fifth slower, and nothing depends on it.
+coverage: $(READY) ## All tests, and which lines they reach, into htmlcov/
+	@$(BIN)/pytest -n $(PROCESSES) --dist loadfile --cov --cov-report=term --cov-report=html
 
 lint: $(READY) ## Style, types and the layers
 	$(BIN)/ruff check .
