@@ -1,8 +1,9 @@
 """PromQL over kube-state-metrics: which workload a pod and a Service belong to.
 
 Names and labels: kube-state-metrics 2, docs/metrics/workload/{pod,replicaset,deployment,
-statefulset,daemonset}-metrics.md and docs/metrics/service/{service,endpoint}-metrics.md. A pod
-without an owner has `owner_kind=""` (before 2.5 `<none>`).
+statefulset,daemonset}-metrics.md and docs/metrics/service/{service,endpoint,endpointslice}-
+metrics.md. Its Helm chart has endpointslices instead of endpoints since version 7. A pod without an
+owner has `owner_kind=""` (before 2.5 `<none>`).
 
 Scraped without `honor_labels`, its `namespace` and `pod` are those of kube-state-metrics itself,
 and what it says is in `exported_namespace`: such series would give false names, and are left out.
@@ -75,10 +76,9 @@ SERVICES: Final = (
     'max by (namespace, service) (kube_service_info{service!="",exported_namespace=""$match})'
 )
 
-#: (namespace, service, kind, name): whose pods a Service leads to, by their addresses.
-SERVICE_OWNERS: Final = (
-    "max by (namespace, service, kind, name) ("
-    "label_replace(max by (namespace, endpoint, ip)"
+# (namespace, service, pod): whose addresses the Service's Endpoints have.
+_BY_ADDRESS: Final = (
+    "max by (namespace, service, pod) (label_replace(max by (namespace, endpoint, ip)"
     ' (kube_endpoint_address{endpoint!="",exported_namespace=""$match}),'
     ' "service", "$1", "endpoint", "(.+)")'
     " * on (namespace, ip) group_left (pod)"
@@ -87,6 +87,21 @@ SERVICE_OWNERS: Final = (
     'label_replace(kube_pod_info{host_network!="true",pod_ip!="",exported_namespace=""$match},'
     ' "ip", "$1", "pod_ip", "(.+)")'
     " and on (namespace, pod)"
-    ' kube_pod_status_phase{phase="Running",exported_namespace=""$match} == 1)'
+    ' kube_pod_status_phase{phase="Running",exported_namespace=""$match} == 1))'
+)
+# What Kubernetes appends to a name that it makes up (k8s.io/apimachinery, pkg/util/rand).
+_MADE_UP: Final = "-[bcdfghjklmnpqrstvwxz2456789]{5}"
+# (namespace, service, pod): slices name their pods, and are named after their Service.
+_BY_SLICE: Final = (
+    "max by (namespace, service, pod) (label_replace(label_replace("
+    f'kube_endpointslice_endpoints{{endpointslice=~".+{_MADE_UP}",targetref_kind="Pod",'
+    'targetref_name!="",exported_namespace=""$match},'
+    f' "service", "$1", "endpointslice", "(.+){_MADE_UP}"), "pod", "$1", "targetref_name", "(.+)"))'
+    f" and on (namespace, service) {SERVICES}"
+)
+
+#: (namespace, service, kind, name): whose pods a Service leads to.
+SERVICE_OWNERS: Final = (
+    f"max by (namespace, service, kind, name) (({_BY_ADDRESS} or {_BY_SLICE})"
     f" * on (namespace, pod) group_left (kind, name) {POD_OWNERS})"
 )

@@ -125,6 +125,10 @@ PODS = {
 }
 
 
+# EndpointSlice -> its pod: of a Service, by a name of its own, of a Service that is not there
+SLICES = {"sliced-x7k2p": "cart-0", "cart-by-hand": "web-7d-a", "gone-x7k2p": "web-7d-a"}
+
+
 def _kube_state_metrics() -> dict[str, Value]:
     said = []
     for pod, (kind, owner, address, on_host) in PODS.items():
@@ -144,6 +148,12 @@ def _kube_state_metrics() -> dict[str, Value]:
         'kube_service_info{namespace="shop",service="cart",cluster_ip="10.2.0.2"}',
         'kube_endpoint_address{namespace="shop",endpoint="web-svc",ip="10.0.0.1",ready="true"}',
         'kube_endpoint_address{namespace="shop",endpoint="web-svc",ip="10.0.0.2",ready="true"}',
+        'kube_service_info{namespace="shop",service="sliced",cluster_ip="10.2.0.3"}',
+        *(
+            f'kube_endpointslice_endpoints{{namespace="shop",endpointslice="{slice_name}",'
+            f'ready="true",targetref_kind="Pod",targetref_name="{pod}",address="10.0.0.9"}}'
+            for slice_name, pod in SLICES.items()
+        ),
     ]
     series = dict.fromkeys(said, constant(1))
     # A pod that has ended names the address that web-7d-a has now.

@@ -16,9 +16,10 @@ from energy.errors import InputError
 from telemetry.messages import TrafficSample
 from telemetry.prometheus import Prometheus, PrometheusSettings
 from telemetry.traffic.check import HONOR_LABELS, SignalFinding, SignalState, checked
+from telemetry.traffic.cluster_state import SERVICE_OWNERS
 from telemetry.traffic.custom import read_custom_queries
 from telemetry.traffic.presets import PRESETS
-from telemetry.traffic.query import Naming, Signal, TrafficQuery, TrafficScope
+from telemetry.traffic.query import Naming, Signal, TrafficQuery, TrafficScope, rendered
 from telemetry.traffic.reader import TrafficOptions, TrafficReader
 
 pytestmark = pytest.mark.prometheus
@@ -108,6 +109,22 @@ def test_a_preset_finds_what_its_exporter_puts_out(
         minute * 60_000
     }
     assert reading.failures == ()
+
+
+def test_pods_behind_a_service_are_known_by_addresses_or_by_slices(
+    prometheus: Prometheus, traffic_history: History
+) -> None:
+    """Newer kube-state-metrics has slices alone; only names that Kubernetes made say whose."""
+    at_seconds = traffic_history.minute_last * 60
+    found = prometheus.query(rendered(SERVICE_OWNERS, TrafficScope()), at_seconds=at_seconds)
+
+    assert {tuple(sorted(each.labels.items())) for each in found} == {
+        (("kind", kind), ("name", name), ("namespace", "shop"), ("service", service))
+        for service, kind, name in (
+            ("web-svc", "Deployment", "web"),
+            ("sliced", "StatefulSet", "cart"),
+        )
+    }
 
 
 def test_the_presets_are_all_tried() -> None:
