@@ -25,7 +25,6 @@ from cluster.kube.snapshot import STOP_SECONDS, ClusterObserver
 from cluster.kube.store import Change
 from cluster.model import Node, Pod
 from energy.catalogue import Catalogue
-from energy.errors import NegawattError
 from energy.power_profile import PowerProfile
 from extender.cluster_view import is_finished
 from extender.core import Core
@@ -33,6 +32,7 @@ from extender.explanation import Explanation
 from extender.figures import Figures
 from extender.garbage import GarbageTurns
 from extender.inbox import Inbox
+from extender.missed_ends import MissedEnds
 from extender.rankings import Job, Solved
 from extender.readings import ReadingLoop
 from extender.scorer import JsonObject, Readiness
@@ -50,6 +50,10 @@ TURN_SECONDS = 0.05
 PROFILE_SECONDS = 5.0
 #: How long an informer may hear nothing: a quiet cluster says nothing for up to two minutes.
 SILENT_SECONDS = 150.0
+#: How often ends of pods are looked for that the ledger could not take.
+ENDS_SECONDS = 60.0
+#: After which a pod that another replica saw bound is known here, too.
+SEEN_SECONDS = 5.0
 
 
 class Service:
@@ -209,7 +213,7 @@ class Service:
         return False
 
     def _await_sync(self) -> None:
-        """Wait for the first lists, then go live; runs on a thread of its own."""
+        """Wait for the first lists, then go live and look after ends; on a thread of its own."""
         while not self._stopping.is_set():
             try:
                 self.profile_observer.wait_until_known(timeout_seconds=SYNC_SECONDS)
@@ -223,7 +227,8 @@ class Service:
             else:
                 self._inbox.put(self._look_at_profiles)
                 self._inbox.put(self._go_live)
-                self._end_those_that_left()
+                if self._writer is not None:
+                    self._keep_ends(self._writer)
                 return
 
     def _go_live(self) -> None:
@@ -231,19 +236,20 @@ class Service:
         # What is there now stays: looking through it for garbage would halt requests for long.
         self._garbage.whole(time.monotonic())
 
-    def _end_those_that_left(self) -> None:
-        """End the ledger's pods that went while nobody watched; when is not known better."""
-        if self._writer is None:
-            return
-        try:
-            known = frozenset(self._left_running())  # first: a pod may be bound this moment
-        except NegawattError as error:
-            _log.warning("pods that ended meanwhile are not known: %s", error)
-            return
-        pods = (reading.value for reading in self.observer.pods.values())
-        present = {pod.uid for pod in pods if pod is not None and not is_finished(pod)}
-        for uid in known - present:
-            self._writer.offer_end(uid, time.time())
+    def _keep_ends(self, writer: LedgerWriter) -> None:
+        """End the ledger's pods that are gone: they went before us, or their end got lost."""
+        ends = MissedEnds(writer, self._left_running, self._running_uids)
+        ends.note()
+        while not self._stopping.wait(ENDS_SECONDS):
+            if ends.is_due():
+                ends.note(wait=lambda: self._stopping.wait(SEEN_SECONDS))
+
+    def _running_uids(self) -> frozenset[str] | None:
+        """The pods that run; None where the cluster is not followed now, or one cannot be read."""
+        pods = [reading.value for reading in self.observer.pods.values()]
+        if self.observer.pods.status().error is not None or None in pods:
+            return None
+        return frozenset(pod.uid for pod in pods if pod is not None and not is_finished(pod))
 
     def _look_at_profiles(self) -> None:
         found = self.profile_observer.observe()

@@ -1,0 +1,62 @@
+"""Ends of pods that the ledger was not told: nobody watched, or its queue had no room.
+
+A pod whose end got lost would run for ever there, and what it forgoes would grow for ever.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+
+from energy.errors import NegawattError
+from ledger.writer import LedgerWriter
+
+_log = logging.getLogger(__name__)
+
+
+class MissedEnds:
+    """Compares the pods that run as the ledger knows with those that are there.
+
+    At first, and again after the ledger's queue had to drop something. Not locked: one thread uses
+    it.
+    """
+
+    def __init__(
+        self,
+        writer: LedgerWriter,
+        left_running: Callable[[], Iterable[str]],
+        present: Callable[[], frozenset[str] | None],
+    ) -> None:
+        """Prepare; both give ids of pods: those that run as the ledger knows, those that do.
+
+        `present` gives None where that is not known now: then nothing is ended.
+        """
+        self._writer, self._left_running, self._present = writer, left_running, present
+        self._dropped: int | None = None
+
+    def is_due(self) -> bool:
+        """Whether ends may have been missed, and the ledger has what it was told since."""
+        writer = self._writer
+        if self._dropped is None:
+            return True
+        return writer.dropped != self._dropped and not writer.pending and not writer.failing
+
+    def note(self, wait: Callable[[], object] = lambda: None) -> None:
+        """End them in the ledger now; when they ended is not known better.
+
+        `wait` lets pods be seen that another replica saw bound first.
+        """
+        dropped = self._writer.dropped
+        try:
+            known = frozenset(self._left_running())  # first: a pod may be bound this moment
+        except NegawattError as error:
+            _log.warning("pods that ended meanwhile are not known: %s", error)
+            return
+        wait()
+        present = self._present()
+        if present is None:
+            return
+        for uid in known - present:
+            self._writer.offer_end(uid, time.time())
+        self._dropped = dropped
