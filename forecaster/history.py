@@ -89,7 +89,7 @@ class History:
         """Add empty rows at the end."""
         more = History(rows)
         for name in _ARRAYS:
-            setattr(self, name, np.concatenate([getattr(self, name), getattr(more, name)]))
+            add_rows(getattr(self, name), getattr(more, name))
 
     def clear_row(self, row: int) -> None:
         """Forget what one row knows."""
@@ -236,6 +236,16 @@ class History:
         self._present[row, place] = present | bit
         self.first_minute[row] = min(int(self.first_minute[row]), minute)
         return PutReport(late=1)
+
+
+def add_rows(array: npt.NDArray[Any], rows: npt.NDArray[Any]) -> None:
+    """Lengthen an array in place, for those that are large: a copy would need the room of both.
+
+    Nothing else may look into its memory: the array owns it, and views of it are no longer valid.
+    """
+    have = len(array)
+    array.resize((have + len(rows), *array.shape[1:]), refcheck=False)
+    array[have:] = rows
 
 
 _ARRAYS: Final = ("newest_minute", "first_minute", "_ring", "_means", "_present")
