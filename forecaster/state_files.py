@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import io
 import json
 import logging
 import os
@@ -17,8 +16,9 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -111,7 +111,7 @@ class StateFiles:
             if known is not None and known > state.offset:
                 _log.warning("%s is newer than what we know, and stays", path)
                 return False
-            _replace(path, self._bytes(partition, state))
+            _replace(path, lambda file: self._write(file, partition, state))
         except OSError as error:
             raise _unwritable(path, error) from None
         return True
@@ -120,7 +120,8 @@ class StateFiles:
         """The state of a partition; None where there is none, or it was broken and set aside."""
         path = self.path(partition)
         try:
-            return self._parsed(partition, path.read_bytes())
+            with path.open("rb") as file:
+                return self._parsed(partition, file)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
@@ -139,34 +140,36 @@ class StateFiles:
         else:
             _log.warning("%s is broken (%s) and set aside as %s", path, why, aside.name)
 
-    def _bytes(self, partition: int, state: PartitionState) -> list[bytes | memoryview]:
+    def _write(self, file: BinaryIO, partition: int, state: PartitionState) -> None:
+        """Write all; the checksum takes its place in the head when the rest is there."""
         arrays: Arrays = {
             f"{section}{_SEPARATOR}{name}": array
             for section, named in state.sections.items()
             for name, array in named.items()
         }
-        body = io.BytesIO()
-        np.savez(body, **arrays)  # type: ignore[arg-type] # its stub takes the names for options
-        view = body.getbuffer()
         header = {
             "topic": self._topic,
             "partition": partition,
             "offset": state.offset,
             "stream": state.stream,
             "written_at_seconds": state.written_at_seconds,
-            "sha256": hashlib.sha256(view).hexdigest(),
         }
-        return [MAGIC, json.dumps(header).encode() + b"\n", view]
+        body = _Summed(file)
+        file.write(_head(header | {"sha256": body.digest()}))
+        np.savez(body, **arrays)  # type: ignore[arg-type] # its stub takes the names for options
+        file.seek(0)
+        file.write(_head(header | {"sha256": body.digest()}))
 
-    def _parsed(self, partition: int, data: bytes) -> PartitionState:
-        header, start = _header(data)
-        body = memoryview(data)[start:]
-        if hashlib.sha256(body).hexdigest() != header["sha256"]:
+    def _parsed(self, partition: int, file: BufferedReader) -> PartitionState:
+        header, start = _header(file.read(HEADER_BYTES_MAX))
+        file.seek(start)
+        if hashlib.file_digest(file, "sha256").hexdigest() != header["sha256"]:
             raise ValueError("its checksum does not fit")
         if (header["topic"], header["partition"]) != (self._topic, partition):
             raise ValueError("it is of another partition")
         sections: dict[str, Arrays] = {}
-        with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
+        file.seek(start)
+        with np.load(file, allow_pickle=False) as arrays:
             for full in arrays.files:
                 section, _, name = full.partition(_SEPARATOR)
                 sections.setdefault(section, {})[name] = arrays[full]
@@ -176,6 +179,38 @@ class StateFiles:
             stream=str(header.get("stream", "")),
             sections=sections,
         )
+
+
+class _Summed:
+    """Writes to a file and sums up what it is given: no archive need be in memory as a whole.
+
+    It cannot be sought in, so that an archive comes from its beginning to its end.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._sum = hashlib.sha256()
+
+    def digest(self) -> str:
+        """The sum of all that was written, always as long."""
+        return self._sum.hexdigest()
+
+    def write(self, data: bytes) -> int:
+        """Write on."""
+        self._sum.update(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        """Archives ask for it."""
+        self._file.flush()
+
+    def read(self, _bytes_max: int = -1) -> bytes:
+        """For numpy, which takes nothing for a file that cannot be read."""
+        raise OSError("this is only written")
+
+
+def _head(header: Mapping[str, object]) -> bytes:
+    return MAGIC + json.dumps(header).encode() + b"\n"
 
 
 def _header(data: bytes) -> tuple[dict[str, Any], int]:
@@ -201,13 +236,12 @@ def _offset_in(path: Path, stream: str) -> int | None:
 
 
 def _replace(
-    path: Path, parts: list[bytes | memoryview], sync: Callable[[int], None] = os.fsync
+    path: Path, write: Callable[[BinaryIO], None], sync: Callable[[int], None] = os.fsync
 ) -> None:
     """Put a file in another's place so that a loss of power leaves one of them, whole."""
     writing = path.with_suffix(f".{os.getpid()}.writing")
     with writing.open("wb") as file:
-        for part in parts:
-            file.write(part)
+        write(file)
         file.flush()
         sync(file.fileno())
     writing.replace(path)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -139,3 +140,24 @@ def test_a_second_forecaster_is_not_let_into_a_folder(tmp_path):
         second.__enter__()
     with alone_in(tmp_path / "state"):
         pass
+
+
+def test_a_state_is_written_and_read_without_a_second_copy_of_it(tmp_path):
+    """A partition has tens of megabytes, and they count for the memory of a whole service."""
+    files = StateFiles(tmp_path, TOPIC)
+    megabytes = np.zeros((64, 2**20), np.uint8)
+    state = PartitionState(offset=7, written_at_seconds=1.5, sections={"engine": {"a": megabytes}})
+    tracemalloc.start()
+    try:
+        files.write(3, state)
+        _, written = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        before, _ = tracemalloc.get_traced_memory()
+        found = files.read(3)
+        _, read = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert found.sections["engine"]["a"].nbytes == megabytes.nbytes
+    assert written < megabytes.nbytes * 0.6  # numpy writes 16 MiB at a time
+    assert read - before < megabytes.nbytes * 1.6
