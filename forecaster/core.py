@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from forecaster.history import PutReport
 from forecaster.hourly_errors import HourlyErrors
 from forecaster.intake import AGE_SECONDS_MAX, KEYS_MAX, Intake
 from forecaster.own_errors import SERVED, OwnErrors
-from forecaster.publishing import Latest, messages_of
+from forecaster.publishing import Latest, messages_of, sound_rows
 from forecaster.selection import Selection
 from forecaster.shadow import Shadow
 from ledger.record import Record
@@ -68,11 +68,24 @@ class CoreOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a turn of the core gives to the outside."""
+    """What a turn of the core gives to the outside.
 
-    messages: tuple[TrafficForecast, ...] = ()
+    Attributes:
+        records: for the ledger.
+        forecasts: what was forecast; None where nothing was due.
+        messages_count: how many of the forecasts can be told.
+        valid_until_seconds: how long they may be used, Unix time.
+    """
+
     records: tuple[Record, ...] = ()
     forecasts: ForecastSet | None = None
+    messages_count: int = 0
+    valid_until_seconds: float = 0.0
+
+    def messages(self) -> Iterator[TrafficForecast]:
+        """The forecasts that can be told; each is made when it is asked for."""
+        if self.forecasts is not None:
+            yield from messages_of(self.forecasts, SERVED, self.valid_until_seconds)
 
 
 class Core:
@@ -252,25 +265,29 @@ class Core:
     def _forecast(self, due: Due) -> Outcome:
         forecasts = self.engine.forecast(due.minute, due.keys)
         valid_until = due.minute * 60 + self.options.valid_seconds
-        messages = []
-        made = messages_of(forecasts, SERVED, valid_until)
-        for row, (key, message) in enumerate(zip(forecasts.keys, made, strict=True)):
+        sound = sound_rows(forecasts)
+        for row, (key, is_sound) in enumerate(zip(forecasts.keys, sound.tolist(), strict=True)):
             latest = Latest(forecasts, row, valid_until)
-            if message is not None:
-                messages.append(message)
+            if is_sound:
                 self.latest[key] = latest
             elif key not in self.latest or not self.has_forecast(key):
                 self.latest[key] = latest  # why there is none
             else:
                 self.latest[key] = self.latest[key].outlasting(latest.reason)
-        self.published_total += len(messages)
-        self.withheld_total += len(forecasts.keys) - len(messages)
+        messages_count = int(sound.sum())
+        self.published_total += messages_count
+        self.withheld_total += len(forecasts.keys) - messages_count
         self.errors.add(forecasts)
         selection = self.selection()
         hourly = self.hourly.add(forecasts, lambda key: selection.lead_time_of(key) is not None)
         turned = self.anomalies.turned(forecasts)
         self._in_shadow(lambda shadow: shadow.compare(forecasts))
-        return Outcome(messages=tuple(messages), records=(*hourly, *turned), forecasts=forecasts)
+        return Outcome(
+            records=(*hourly, *turned),
+            forecasts=forecasts,
+            messages_count=messages_count,
+            valid_until_seconds=valid_until,
+        )
 
     def _in_shadow(self, act: Callable[[Shadow], None]) -> None:
         """Let the challenger do as the champion does; where it fails it goes, and nobody else."""

@@ -30,7 +30,7 @@ from forecaster.models_report import ModelsReport
 from forecaster.state_files import StateFiles
 from forecaster.state_keeping import StateKeeping
 from ledger.record import Record
-from telemetry.messages import TrafficForecast, TrafficSample
+from telemetry.messages import TrafficSample
 from telemetry.stream.interface import (
     DAY_MILLISECONDS,
     FORECASTS_TOPIC,
@@ -176,7 +176,7 @@ class Service:
         if outcome.forecasts is not None:
             self.forecast_seconds = time.perf_counter() - started
         if self._options.publishes:
-            self._publish(outcome.messages, producer)
+            self._publish(outcome, producer)
         for record in outcome.records:
             self._offer(record)
         if self._options.rebuilds:
@@ -227,14 +227,15 @@ class Service:
             keys = self.core.key_counts()
             self._behind = frozenset(p for p in self._behind if lag.get(p, 0) > keys.get(p, 0))
 
-    def _publish(self, messages: tuple[TrafficForecast, ...], producer: Producer) -> None:
+    def _publish(self, outcome: Outcome, producer: Producer) -> None:
         """Hand forecasts on; what finds no room is dropped: the next ones are better anyway."""
-        for sent, message in enumerate(messages):
+        for sent, message in enumerate(outcome.messages()):
             try:
                 producer.send(message)
             except UnavailableError as error:
-                self.forecasts_dropped_total += len(messages) - sent
-                _log.warning("%d forecasts are dropped: %s", len(messages) - sent, error)
+                dropped = outcome.messages_count - sent
+                self.forecasts_dropped_total += dropped
+                _log.warning("%d forecasts are dropped: %s", dropped, error)
                 return
 
     def _keep_in_memory(self, batch: Batch, consumer: Consumer) -> None:

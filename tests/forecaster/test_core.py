@@ -49,7 +49,7 @@ def take(own: Core, minute: int) -> int:
     """Let a minute of all workloads come; how many were forecast."""
     for key in KEYS:
         own.take(0, key, minute * 60_000, 10.0, minute * 60.0)
-    return len(own.turn(minute * 60.0 + 1).messages)
+    return own.turn(minute * 60.0 + 1).messages_count
 
 
 @pytest.mark.parametrize("fails", ["put", "forecast", "drop"])

@@ -29,12 +29,12 @@ def test_messages_made_at_once_are_those_that_are_checked_one_by_one(rows):
     """The wire has the same bytes, and whoever reads them takes them."""
     rates = np.repeat(np.array(rows)[:, None, :], 6, axis=1)
     forecasts = forecasts_of([1.0] * len(rows), rates)
-    made = messages_of(forecasts, "mixture", 6300.0)
+    each = [Latest(forecasts, row, 6300.0).message("mixture") for row in range(len(rows))]
+    made = list(messages_of(forecasts, "mixture", 6300.0))
 
-    for row, message in enumerate(made):
-        assert message == Latest(forecasts, row, 6300.0).message("mixture")
-        if message is not None:
-            assert TrafficForecast.from_bytes(message.to_bytes()) == message
+    assert made == [message for message in each if message is not None]
+    for message in made:
+        assert TrafficForecast.from_bytes(message.to_bytes()) == message
 
 
 def test_a_kept_forecast_holds_its_own_row_alone():

@@ -12,6 +12,7 @@ from forecaster_stage import START_MINUTE, WEB, Clock, Stage
 from plain_engine import PlainEngine
 
 from energy.errors import UnavailableError
+from forecaster import core
 from forecaster.core import CoreOptions
 from forecaster.selection import Selection
 from forecaster.service import ServiceOptions
@@ -228,6 +229,20 @@ def test_in_memory_what_is_taken_is_done_with(tmp_path, rebuilds):
     assert stage.service.workload(WEB).state == "ready"
 
     assert stage.committed() == ({} if rebuilds else {0: len(VALUES)})
+
+
+def test_in_memory_no_message_is_made_that_nobody_reads(tmp_path, monkeypatch):
+    """Ten thousand messages a minute take a second, and sixty megabytes."""
+
+    def refuse(*_):
+        raise AssertionError("a message is made")
+
+    monkeypatch.setattr(core, "messages_of", refuse)
+    stage = Stage(tmp_path, options=ServiceOptions(rebuilds=False, publishes=False))
+    stage.minutes(VALUES)
+
+    assert stage.service.workload(WEB).state == "ready"
+    assert stage.core.published_total == len(VALUES) - 1
 
 
 def test_a_long_past_is_learnt_from_at_once(tmp_path):
