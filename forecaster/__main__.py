@@ -7,12 +7,10 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from random import Random
+from typing import TYPE_CHECKING
 
 import uvloop
 
-from cluster.kube.client import connect
-from cluster.kube.settings import KubeSettings
-from cluster.kube.workload_annotations import WorkloadAnnotations
 from energy.errors import InputError
 from forecaster.annotated import selection_of
 from forecaster.app import create_app
@@ -27,9 +25,6 @@ from forecaster.selection import Selection, wishes_of
 from forecaster.service import Service, ServiceOptions
 from forecaster.settings import DAY_SECONDS, NO_LEDGER, ForecasterSettings, read_settings
 from forecaster.state_files import StateFiles, alone_in
-from ledger.retention import Retention
-from ledger.store import Ledger
-from ledger.writer import LedgerWriter
 from telemetry.bridge.bridge import Bridge
 from telemetry.bridge.service import BridgeThread
 from telemetry.serving.access import require_guarded
@@ -38,6 +33,10 @@ from telemetry.stream.interface import RECORDS_MAX, SAMPLES_TOPIC, Stream
 from telemetry.stream.memory import MEMORY_RECORDS_MAX, MemoryStream
 from telemetry.stream.samples import samples_topic
 from telemetry.stream.settings import open_stream
+
+if TYPE_CHECKING:
+    from cluster.kube.workload_annotations import WorkloadAnnotations
+    from ledger.writer import LedgerWriter
 
 MEMORY = "memory"
 
@@ -157,6 +156,11 @@ def _bridge(settings: ForecasterSettings, stream: Stream) -> Bridge | None:
 def _ledger(settings: ForecasterSettings, opened: ExitStack) -> LedgerWriter | None:
     if settings.ledger_url == NO_LEDGER:
         return None
+    # The libraries of databases take 25 MB, those of Kubernetes 40: who uses none loads none.
+    from ledger.retention import Retention
+    from ledger.store import Ledger
+    from ledger.writer import LedgerWriter
+
     ledger = Ledger.open(settings.ledger_url, password_file=settings.ledger_password_file)
     opened.enter_context(ledger)
     return opened.enter_context(LedgerWriter(ledger, retention=Retention()))
@@ -175,6 +179,10 @@ def followed_annotations(
     """The cluster's annotations, where they are followed."""
     if not settings.cluster:
         return None
+    from cluster.kube.client import connect
+    from cluster.kube.settings import KubeSettings
+    from cluster.kube.workload_annotations import WorkloadAnnotations
+
     client = connect(KubeSettings(kubeconfig=settings.kubeconfig, context=settings.context))
     opened.callback(client.close)
     rng = Random()  # noqa: S311 - spreads retries, keeps no secret
