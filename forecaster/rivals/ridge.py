@@ -160,7 +160,7 @@ class Ridge:
         rows, wanted = rows[whole], wanted[whole]
         settings = self._settings
         features = arrays["features"][rows, slot]
-        usual = arrays["error"][rows]
+        usual = np.maximum(arrays["error"][rows], _ERROR_MIN)
         predicted = np.einsum("nf,nfh->nh", features, arrays["coefficients"][rows])
         error = wanted - predicted
         bounded = np.clip(error, -settings.clip_errors * usual, settings.clip_errors * usual)
@@ -191,6 +191,9 @@ class Ridge:
 
 _ERROR_GAIN: Final = np.float32(0.01)
 _ERRORS_MAX: Final = np.float32(5)
+#: In scales. Weeks in which nothing moves would shrink the usual error to nothing, and whatever
+#: came then would be an outlier that teaches nothing.
+_ERROR_MIN: Final = np.float32(0.05)
 _ROWS_AT_ONCE: Final = 1024
 
 

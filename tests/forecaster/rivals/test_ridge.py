@@ -58,6 +58,18 @@ def test_it_is_silent_until_it_has_learnt_enough() -> None:
     assert np.isfinite(ridge.medians(state, view_at(values, START + 109))).all()
 
 
+def test_weeks_in_which_nothing_moved_do_not_make_all_traffic_an_outlier() -> None:
+    """The usual error stays what a series can have: the first hours of traffic teach again."""
+    values = np.concatenate([np.zeros((1, 600)), rates(1, 600, seed=4)], axis=1)
+    ridge = Ridge()
+    idle = dict(learnt(ridge, values, 0, 300))
+    # What six weeks leave of an error that each step shrinks by a hundredth.
+    idle["error"] = np.full_like(idle["error"], 0.99**12_000)
+    for view in views(values, 305, 1199):
+        idle = ridge.step(idle, view)
+    assert (idle["error"] > 0.1).all()
+
+
 def test_it_learns_what_the_last_value_cannot_know() -> None:
     """A wave of ninety minutes is seen through within a day."""
     random = np.random.default_rng(3)
