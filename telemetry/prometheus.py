@@ -42,6 +42,9 @@ _TOO_MUCH: Final = "too many samples"
 #: To one that takes longer than `timeout=` or its own `--query.timeout`.
 _LATE: Final = "query timed out"
 
+#: Thanos answers from the stores that it reaches, unless it is told not to.
+_WHOLE: Final = {"partial_response": "false"}
+
 Kind = Literal[
     "unreachable", "timed-out", "refused", "failing", "denied", "not-prometheus", "too-large"
 ]
@@ -159,13 +162,15 @@ class Prometheus:
 
         Args:
             query: PromQL that gives a vector.
-            at_seconds: as of this Unix time instead.
+            at_seconds: as of this Unix time instead, and whole or not at all.
 
         Raises:
             PrometheusError: no answer, a refusal in the server's words, no Prometheus, or a token
                 file that cannot be read.
         """
-        params = self._limits() | ({} if at_seconds is None else {"time": repr(at_seconds)})
+        params = self._limits()
+        if at_seconds is not None:
+            params |= {"time": repr(at_seconds)} | _WHOLE
         with self._translating():
             self._authorise()
             elements = self._connection.custom_query(query, params=params)
@@ -189,8 +194,7 @@ class Prometheus:
                 datetime.fromtimestamp(first_seconds, UTC),
                 datetime.fromtimestamp(last_seconds, UTC),
                 str(step_seconds),
-                # Thanos answers from the stores that it reaches, unless it is told not to.
-                params=self._limits() | {"partial_response": "false"},
+                params=self._limits() | _WHOLE,
             )
             return tuple(_range_series(element) for element in _listed(elements))
 
@@ -363,7 +367,8 @@ def _range_series(element: object) -> RangeSeries:
         raise TypeError("an element without labels")
     labels = element["metric"]  # nobody else holds it
     name = labels.pop("__name__", "")
-    points = element["values"]
+    # A native histogram has no numbers, unless it was none at some time.
+    points = element.get("values", ()) if "histograms" in element else element["values"]
     at_seconds = np.array([point[0] for point in points], dtype=np.float64).round()
     values = np.array([point[1] for point in points], dtype=np.float64)
     numbers = np.isfinite(values)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
@@ -203,6 +205,37 @@ def test_an_answer_has_a_largest_size(monkeypatch) -> None:
 
     assert found is not None
     assert "larger than" in found[1]
+
+
+def test_what_is_asked_of_a_time_is_answered_whole_or_not_at_all() -> None:
+    """Names from some of Thanos' stores would make strangers of the others' workloads."""
+    asked = []
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        asked.append(parse_qs(urlsplit(request.path).query).get("partial_response"))
+        text(200, b'{"data":{"result":[]}}')(request)
+
+    with answering(answer) as url:
+        connected = Prometheus(PrometheusSettings(url=url))
+        connected.query("up", at_seconds=60)
+        connected.query_range("up", first_seconds=0, last_seconds=60, step_seconds=60)
+        connected.query("up")
+        connected.close()
+
+    assert asked == [["false"], ["false"], None]
+
+
+def test_a_native_histogram_is_a_series_without_numbers() -> None:
+    """One query of somebody's own that gives such must not pass for no Prometheus at all."""
+    histogram = {"count": "1", "sum": "2", "buckets": [[0, "1", "2", "1"]]}
+    series = {"metric": {"app": "web"}, "histograms": [[60, histogram]]}
+    body = json.dumps({"data": {"result": [series, {**series, "values": [[120, "3"]]}]}})
+    with answering(text(200, body.encode())) as url:
+        connected = Prometheus(PrometheusSettings(url=url))
+        found = connected.query_range("web", first_seconds=0, last_seconds=120, step_seconds=60)
+        connected.close()
+
+    assert [each.values.tolist() for each in found] == [[], [3.0]]
 
 
 def test_a_token_is_read_at_every_query(tmp_path: Path) -> None:
