@@ -15,7 +15,12 @@ import numpy.typing as npt
 
 from forecaster.history import DAY_BUCKETS, PAST_BUCKETS, RECENT_MINUTES, HistoryView
 from forecaster.horizons import BUCKET_MINUTES, HORIZONS_MINUTES
-from forecaster.present import mean_present, median_present, newest_present
+from forecaster.present import (
+    deviation_present,
+    mean_present,
+    median_present,
+    newest_present,
+)
 
 Floats = npt.NDArray[np.float32]
 
@@ -179,7 +184,7 @@ def _of_horizons(paths: Floats, median: Floats) -> tuple[Floats, Floats, Floats]
     mean = mean_present(ahead, axis=1)
     smooth = median_present(((ahead + later) / 2).astype(np.float32, copy=False))
     naive = (np.zeros_like(usual), usual, mean, ahead[:, 0], ahead[:, _WEEK], smooth)
-    spread = np.sqrt(mean_present((ahead - mean[:, None]) ** 2, axis=1))
+    spread = deviation_present(ahead, mean)
     by_horizon = ahead.transpose(0, 2, 1)
     which = np.broadcast_to(np.eye(HORIZONS, dtype=np.float32), (len(paths), HORIZONS, HORIZONS))
     features = [_filled(by_horizon), _mask(by_horizon)]

@@ -13,7 +13,7 @@ import numpy as np
 
 from forecaster.history import RECENT_MINUTES, Floats, HistoryView
 from forecaster.horizons import BUCKET_MINUTES, HORIZONS_MINUTES
-from forecaster.present import mean_present
+from forecaster.present import deviation_present, mean_present
 from forecaster.rivals.drift import LEVEL_MINUTES, changes, ratios
 from forecaster.rivals.levels import level, newest_value, scale
 from forecaster.rivals.seasons import CENTRE_MINUTES, Seasons, Spread
@@ -149,7 +149,7 @@ def _forwards(seasons: Seasons, anchor: Floats, one: Floats) -> dict[str, Floats
             "to_level": Spread.of(then - anchor[:, None]).median / one,
             "after": Spread.of(seasons.bucket(minutes + 15) - then).median / one,
             "rise_mean": mean,
-            "rise_deviation": np.sqrt(mean_present((rises - mean[:, None]) ** 2)),
+            "rise_deviation": deviation_present(rises, mean),
             "rise_max": spread.greatest,
             "rise_min": spread.least,
         }

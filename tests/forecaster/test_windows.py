@@ -55,6 +55,18 @@ def test_windows_do_not_know_the_unit(factor: float, offset: int) -> None:
     np.testing.assert_allclose(other.scale, one.scale * factor, rtol=1e-3)
 
 
+def test_a_day_of_traffic_before_idle_days_overflows_nothing() -> None:
+    """The largest rates that are taken, in units of a series that stands at zero; no warning."""
+    view = a_view()
+    past = view.past.copy()
+    past[:, -3 * 288 : -2 * 288] = np.random.default_rng(1).uniform(0, 1e12, 288)
+    past[:, -2 * 288 :] = 0
+    windows = windows_of(HistoryView(view.minute, np.zeros_like(view.recent), past))
+
+    assert all(np.isfinite(values).all() for values in windows.inputs().values())
+    assert np.abs(windows.horizons).max() == CLIP
+
+
 @given(
     hnp.arrays(np.float32, (2, RECENT_MINUTES), elements=st.sampled_from([np.nan, 0, 1, 5e5])),
     st.integers(0, 4),
