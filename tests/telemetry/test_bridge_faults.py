@@ -193,14 +193,14 @@ class Sink:
 def test_no_more_is_read_at_once_than_memory_holds(workloads: int) -> None:
     """Ten minutes until it is known of how many, then as many as fit; and every minute once."""
     crowd = Crowd(workloads)
-    core = BridgeCore(crowd, backfill_minutes=1000, reread_minutes=0)
+    core = BridgeCore(crowd, backfill_minutes=400, reread_minutes=0)
     Bridge(core, Sink, now=lambda: 1_000_000.0).turn()
 
     assert len(crowd.asked[0]) == 10
     most = max(len(minutes) for minutes in crowd.asked[1:])
     assert most == max(1, min(360, PIECE_SAMPLES // max(1, workloads)))
     assert sorted(minute for minutes in crowd.asked for minute in minutes) == list(
-        range(crowd.asked[0][-1] - 999, crowd.asked[0][-1] + 1)
+        range(crowd.asked[0][-1] - 399, crowd.asked[0][-1] + 1)
     )
 
 

@@ -305,7 +305,7 @@ def test_a_check_says_what_is_missing_and_how_to_mend_it(
         ("[1, 2]", "give names and values"),
         ("queries: [up]", "queries.0: give names and values"),
         ("services: [web]", "services: give names and values"),
-        ("[" * 5000, "is nested too deeply"),
+        ("[" * 1000, "is nested too deeply"),
         ("services: {web: shop/Deployment/web}", "is no Service"),
         ("services: {shop/web: web}", "is no workload"),
     ],
