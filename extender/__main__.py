@@ -119,7 +119,7 @@ def run(settings: ExtenderSettings) -> None:
             prediction = PredictionService(
                 offer=Recording(writer).offer if writer else lambda _: False,
                 ledger=ledger,
-                cluster=partial(nodes_of, core, service.readiness),
+                cluster=partial(nodes_of, core, service.readiness, service.silence),
             )
             opened.callback(prediction.close)
             add = partial(add_prediction, service=prediction, settings=settings)
@@ -147,12 +147,18 @@ def _left_running(ledger: Ledger, client: KubeClient) -> frozenset[str]:
 
 
 def nodes_of(
-    core: Core, readiness: Callable[[], Readiness], task_cores: float
+    core: Core,
+    readiness: Callable[[], Readiness],
+    silence: Callable[[], str],
+    task_cores: float,
 ) -> ClusterServers | str:
-    """The cluster's nodes for a prediction, or why they are not known.
+    """The cluster's nodes for a prediction, or why they are not known, or not any more.
 
-    On the event loop's thread.
+    Scheduling goes on with what was known last; nobody waits for a prediction that may be wrong. On
+    the event loop's thread.
     """
+    if line := silence():
+        return line
     scene = core.scene()
     if scene is None:
         return f"the cluster is not known: {'; '.join(readiness().lines) or 'no rule yet'}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -147,6 +148,14 @@ class Service:
             if status.error
         ]
         return Readiness(ready=False, lines=(*found.lines, *errors))
+
+    def silence(self) -> str:
+        """Since when the API server has said nothing of nodes or pods; "" while it speaks."""
+        informers = (self.observer.nodes, self.observer.pods)
+        age_seconds = max(informer.status().age_seconds for informer in informers)
+        if not SILENT_SECONDS < age_seconds < math.inf:  # before the first lists it is not known
+            return ""
+        return f"the API server has said nothing of the cluster for {age_seconds:.0f} s"
 
     def figures(self) -> Figures:
         """The core's figures with the ages of its sources, the meters and the ledger."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -17,7 +20,7 @@ from scripted_api import ScriptedApi, ScriptedRequest, scripted_api
 from cluster.kube.client import KubeClient, connect
 from cluster.kube.settings import KubeSettings
 from extender.core import Core, CoreOptions
-from extender.service import Service
+from extender.service import SILENT_SECONDS, Service
 from extender.settings import ExtenderSettings
 from extender.unreadable import POD, Unreadable
 
@@ -157,3 +160,25 @@ def test_what_is_read_again_or_gone_is_counted_no_more(caplog: pytest.LogCapture
             assert noted.counts()[POD] == 0
 
     assert caplog.messages == ["what is wrong"] * 2
+
+
+def test_an_api_server_that_has_long_been_silent_is_told_as_such(
+    api: ScriptedApi, client: KubeClient
+) -> None:
+    """A quiet one is not, nor one whose first lists are still to come."""
+    ahead_seconds, goes_on = [0.0], Event()
+    script(api, goes_on)
+    later = replace(client, monotonic=lambda: time.monotonic() + ahead_seconds[-1])
+    service = Service(ExtenderSettings(), Core(CoreOptions(), now=lambda: 1000.0), later)
+
+    async def run() -> None:
+        assert service.silence() == ""
+        async with service:
+            await until(lambda: service.readiness().ready)
+            assert service.silence() == ""
+            ahead_seconds.append(SILENT_SECONDS + 10)
+            said = r"the API server has said nothing of the cluster for 1\d\d s"
+            assert re.fullmatch(said, service.silence())
+            goes_on.set()
+
+    asyncio.run(run())

@@ -47,11 +47,17 @@ def records() -> list[Prediction]:
 
 
 @pytest.fixture
-def app(core, records):
+def said() -> list[str]:
+    """What the service says of a silent API server, last."""
+    return [""]
+
+
+@pytest.fixture
+def app(core, records, said):
     """The extender's application with predictions over that core."""
     service = PredictionService(
         offer=lambda record: records.append(record) is None,
-        cluster=partial(nodes_of, core, core.readiness),
+        cluster=partial(nodes_of, core, core.readiness, lambda: said[-1]),
     )
     add = partial(add_prediction, service=service, settings=ExtenderSettings())
     yield create_app(SteadyScorer(), ExtenderSettings(), add=add)
@@ -75,6 +81,17 @@ def test_a_cluster_that_is_not_known_is_no_answer(app):
 
     assert reply.status == 503
     assert "nodes and pods have not been listed yet" in reply.json()["error"]
+
+
+def test_a_cluster_of_long_ago_is_no_answer(app, core, records, said):
+    """A node that had room then may have none now, or be gone."""
+    fill(core)
+    said.append("the API server has said nothing of the cluster for 200 s")
+
+    reply = predict(app, TASK)
+
+    assert (reply.status, reply.json()) == (503, {"error": said[-1]})
+    assert records == []
 
 
 def test_nodes_are_priced_by_their_profiles_at_their_load(app, core, records):

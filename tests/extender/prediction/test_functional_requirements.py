@@ -191,6 +191,14 @@ ONE = {"id": "a", "cpus": 4, "memory": 8, "energy_rate": 5}
         ({"task_load": 15, "servers": "clusters"}, "the word cluster"),
         ({"task_load": 15, "servers": [ONE, ONE]}, "servers.1.id: another server has the same id"),
         ({"task_load": 15, "servers": [{"id": "a"}]}, "servers.0.cpus: is missing"),
+        (
+            {"task_load": 15, "servers": [{**ONE, "id": "a" * 254}]},
+            "servers.0.id: should have 253 characters at most",
+        ),
+        (
+            {"task_load": 15, "servers": [3]},
+            "servers.0: should be an object that describes a server",
+        ),
         ({"task_load": 15, "servers": [{**ONE, "cpus": -1}]}, "servers.0.cpus: should be greater"),
         ({"task_load": 15, "servers": [{**ONE, "cpu_usage": 101}]}, "servers.0.cpu_usage"),
         ({"task_load": 15, "servers": [{**ONE, "idle_watts": 20}]}, "cpus x energy_rate = 20"),
