@@ -10,7 +10,7 @@ from pathlib import Path
 
 from console.forecast_markdown import command_of, markdown
 from console.forecast_tables import print_tables
-from console.output import HTML, JSON, MARKDOWN, emit, json_text
+from console.output import HTML, JSON, MARKDOWN, emit, json_text, say
 from console.progress import live_steps
 from console.provenance import commit
 from forecaster.evaluation.engines import check, forecaster_for
@@ -94,6 +94,9 @@ def show(request: Request, form: str, file: Path | None) -> None:
         InputError: a trace or the models cannot be used.
     """
     traces = read_traces(request.files)
+    for trace in traces:
+        for note in trace.notes:
+            say(f"{trace.name}: {note}")
     made_with = check(request.plan, [trace.name for trace in traces]) | {
         "commit": commit(),
         "horizons_minutes": list(request.plan.horizons_minutes),

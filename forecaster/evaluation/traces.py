@@ -1,7 +1,9 @@
 """Traces: a CSV `timestamp,value` with a step of 1 to 5 minutes, and its view minute by minute.
 
 The timestamp names the start of a step: ISO 8601 (UTC where it names no zone) or Unix time in
-seconds or milliseconds. A step without a row, or with an empty or NaN value, is absent.
+seconds or milliseconds. A step without a row, or with an empty or NaN value, is absent. Rows may
+come in any order; of several of one step the last counts, as where a local clock was set back. Rows
+off the grid of the first belong to the next step on it: nothing is known before it was measured.
 """
 
 from __future__ import annotations
@@ -24,8 +26,10 @@ from forecaster.horizons import BUCKET_MINUTES, MINUTE_SECONDS
 
 COLUMNS: Final = ("timestamp", "value")
 STEP_MINUTES_MAX: Final = 5
-#: How far a row may lie from its place, in steps.
-ASTRAY_RATIO_MAX: Final = 0.25
+#: How long before its place on the grid a row may end, in steps; what is earlier is known later.
+EARLY_RATIO_MAX: Final = 0.25
+#: How far the usual distance of two rows may be from whole minutes.
+STEP_SECONDS_ASTRAY_MAX: Final = 15.0
 #: As the engine has it: beyond this a number is a broken exporter's.
 VALUE_MAX: Final = 1e12
 MINUTES_MAX: Final = 2 * 366 * 24 * 60
@@ -50,12 +54,14 @@ class Trace:
         step_minutes: 1 to 5.
         first_minute: number of the first minute (Unix time / 60 of its end).
         values: float[n], in the file's unit; NaN: absent.
+        notes: what had to be done to the rows before they were a series.
     """
 
     name: str
     step_minutes: int
     first_minute: int
     values: Floats
+    notes: tuple[str, ...] = ()
 
     @property
     def minutes(self) -> Minutes:
@@ -86,6 +92,10 @@ def read_trace(file: Path) -> Trace:
         InputError: it cannot be read, or is no trace; the message names the line.
     """
     seconds, values = _columns(_text(file), str(file))
+    if len(seconds) < 2:  # noqa: PLR2004 - one point has no step
+        raise InputError(
+            f"has {len(seconds)} rows", where=str(file), mend="a trace needs two at the least"
+        )
     return _on_minutes(trace_name(file), seconds, values, str(file))
 
 
@@ -123,9 +133,6 @@ def _columns(text: str, where: str) -> tuple[Floats, Floats]:
             raise InputError("has too few columns", where=place, mend=_FORM)
         seconds.append(_seconds(row[when].strip(), place))
         values.append(_value(row[what].strip(), place))
-        if len(seconds) > 1 and seconds[-1] <= seconds[-2]:
-            what_is_wrong = "a time twice" if seconds[-1] == seconds[-2] else "time runs backwards"
-            raise InputError(what_is_wrong, where=place, mend="sort the rows, one for each step")
     return np.array(seconds), np.array(values)
 
 
@@ -175,16 +182,16 @@ def _value(text: str, place: str) -> float:
 
 def _on_minutes(name: str, seconds: Floats, values: Floats, where: str) -> Trace:
     """Lay the steps on minutes; a step of several minutes is repeated."""
-    if len(seconds) < 2:  # noqa: PLR2004 - one point has no step
-        raise InputError(
-            f"has {len(seconds)} rows", where=where, mend="a trace needs two at the least"
-        )
+    ordered = np.argsort(seconds, kind="stable")
+    backwards = int((np.diff(seconds) < 0).sum())
+    seconds, values = seconds[ordered], values[ordered]
     step = _step_minutes(seconds, where)
-    places = _places(seconds, step, where)
+    places, moved = _places(seconds, step)
     if (places[-1] + 1) * step > MINUTES_MAX:
         raise InputError("is longer than two years", where=where, mend="cut it")
     steps = np.full(int(places[-1]) + 1, np.nan)
-    steps[places] = values
+    known = ~np.isnan(values)
+    steps[places[known]] = values[known]  # of several in one place the last is kept
     if np.isnan(steps).all():
         raise InputError("has no value", where=where, mend=_FORM)
     first = int(seconds[0]) // MINUTE_SECONDS + 1
@@ -192,34 +199,39 @@ def _on_minutes(name: str, seconds: Floats, values: Floats, where: str) -> Trace
         # Steps of five minutes end where forecasts are made; the calendar moves by four minutes
         # at the most.
         first -= (first - 1) % BUCKET_MINUTES
-    return Trace(name, step, first, np.repeat(steps, step))
+    notes = _notes(backwards, int((np.diff(places) == 0).sum()), moved)
+    return Trace(name, step, first, np.repeat(steps, step), notes)
+
+
+def _notes(backwards: int, twice: int, moved: int) -> tuple[str, ...]:
+    said = (
+        (backwards, "time runs backwards {} times: the rows were sorted"),
+        (twice, "{} rows have the time of another: the last counts"),
+        (moved, "{} rows lie off the grid: they belong to the step after"),
+    )
+    return tuple(text.format(f"{count:,}") for count, text in said if count)
 
 
 def _step_minutes(seconds: Floats, where: str) -> int:
     """The step that most rows keep; of two equally common ones the shorter."""
-    differences, counts = np.unique(
-        np.rint(np.diff(seconds) / MINUTE_SECONDS).astype(np.int64), return_counts=True
-    )
+    apart = np.diff(seconds)
+    apart = apart[apart > 0] if (apart > 0).any() else apart
+    rounded = np.rint(apart / MINUTE_SECONDS).astype(np.int64)
+    differences, counts = np.unique(rounded, return_counts=True)
     step = int(differences[counts.argmax()])
-    if not 1 <= step <= STEP_MINUTES_MAX:
-        shown = f"{step} minutes" if step else f"{np.diff(seconds).min():g} seconds"
+    astray = np.abs(apart[rounded == step] - step * MINUTE_SECONDS)
+    is_whole = float(np.median(astray)) <= STEP_SECONDS_ASTRAY_MAX
+    if not (1 <= step <= STEP_MINUTES_MAX and is_whole):
+        usual = float(np.median(apart[rounded == step]))
+        shown = f"{step} minutes" if step and is_whole else f"{usual:g} seconds"
         raise InputError(
             f"has a step of {shown}", where=where, mend=f"use 1 to {STEP_MINUTES_MAX} minutes"
         )
     return step
 
 
-def _places(seconds: Floats, step: int, where: str) -> Minutes:
-    """Numbers of the steps from the first on; a row may be a quarter of a step early or late."""
+def _places(seconds: Floats, step: int) -> tuple[Minutes, int]:
+    """Numbers of the steps from the first on, and how many rows lie off the grid."""
     exact = (seconds - seconds[0]) / (step * MINUTE_SECONDS)
-    places: Minutes = np.rint(exact).astype(np.int64)
-    astray = np.abs(exact - places) > ASTRAY_RATIO_MAX
-    astray[1:] |= np.diff(places) == 0
-    if astray.any():
-        when = datetime.fromtimestamp(float(seconds[astray.argmax()]), UTC)
-        raise InputError(
-            f"does not keep its step of {step} minutes at {when:%Y-%m-%dT%H:%M:%S}",
-            where=where,
-            mend="lay the rows on one grid",
-        )
-    return places
+    places: Minutes = np.ceil(exact - EARLY_RATIO_MAX).astype(np.int64)
+    return places, int((places - exact > EARLY_RATIO_MAX).sum())
