@@ -9,7 +9,7 @@ from stream_reading import FIRST, MINUTE, by_key, read, samples, send, until
 
 from energy.errors import UnavailableError
 from telemetry.messages import HorizonForecast, TrafficForecast
-from telemetry.stream.interface import FORECASTS_TOPIC, SAMPLES_TOPIC, Batch
+from telemetry.stream.interface import FORECASTS_TOPIC, SAMPLES_TOPIC, Batch, Record
 
 ALL = frozenset({0, 1, 2})
 
@@ -157,6 +157,10 @@ def test_reader_seeks_by_offset_and_by_time(streams):
     consumer.seek(0, 2)
     behind = consumer.lag_messages()
     again = read(consumer, count=ends[0] - 2)
+    consumer.seek(0, len(sent))  # beyond the end: of a topic that was made anew
+    few: list[Record] = []
+    until(lambda: bool(few), lambda: few.extend(consumer.poll(0.2, 3).records))
+    oldest = few + read(consumer, count=ends[0] - len(few))
 
     assert {each.timestamp_milliseconds for each in younger} == {
         middle + minute * MINUTE for minute in range(5)
@@ -167,6 +171,8 @@ def test_reader_seeks_by_offset_and_by_time(streams):
     assert sum(ends.values()) == len(sent)
     assert behind == {0: ends[0] - 2, 1: 0, 2: 0}
     assert [each.offset for each in again] == list(range(2, ends[0]))
+    assert len(few) <= 3
+    assert [each.offset for each in oldest] == list(range(ends[0]))
     assert identities == {consumer.identity()} == {producer.identity()}
     assert "None" not in consumer.identity()
     consumer.close()
