@@ -22,13 +22,13 @@ def open_sockets() -> int:
 
 
 def left_open(settings: KafkaSettings) -> int:
-    """Count the sockets that three vain trials leave to Python's collector of cycles."""
+    """Count the sockets that two vain trials leave to Python's collector of cycles."""
     stream = KafkaStream(settings)
     gc.collect()
     before = open_sockets()
     gc.disable()
     try:
-        for _ in range(3):
+        for _ in range(2):
             with pytest.raises(UnavailableError):
                 stream.producer(SAMPLES_TOPIC)
         return open_sockets() - before
@@ -40,12 +40,12 @@ def test_refused_connections_are_closed():
     """Nobody listens there."""
     (port,) = free_ports(1)
 
-    assert left_open(KafkaSettings(servers=(f"{LOOPBACK}:{port}",), connect_seconds=0.5)) == 0
+    assert left_open(KafkaSettings(servers=(f"{LOOPBACK}:{port}",), connect_seconds=0.2)) == 0
 
 
 def test_failed_handshakes_are_closed(kafka_broker: KafkaBroker):
     """Its certificate is of an authority that we do not know."""
-    settings = kafka_broker.secure_settings(connect_seconds=1.0, tls_ca_file=None)
+    settings = kafka_broker.secure_settings(connect_seconds=0.5, tls_ca_file=None)
 
     assert left_open(settings) == 0
 
