@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from forecaster.anomalies import Anomalies
 from forecaster.contract import Arrays, Floats, ForecastEngine, ForecastSet, Integers
 from forecaster.due import Due, Schedule
+from forecaster.faults import ModelFault, Silence, fault_of
 from forecaster.history import PutReport
 from forecaster.hourly_errors import HourlyErrors
 from forecaster.intake import AGE_SECONDS_MAX, KEYS_MAX, Intake
@@ -31,6 +32,7 @@ _log = logging.getLogger(__name__)
 
 Sections = Mapping[str, Mapping[str, npt.NDArray[Any]]]
 ENGINE, INTAKE, ERRORS, ANOMALIES = "engine", "intake", "errors", "anomalies"
+CONTEST: Final = "contest"
 #: What a new process learns from at once takes it a minute or so: two days of 500 workloads.
 LEARNT_MINUTES: Final = 2880
 LEARNT_KEYS: Final = 500
@@ -99,8 +101,13 @@ class Core:
     ) -> None:
         self.engine = engine
         self.shadow: Shadow | None = None
+        #: How champion and challenger did before a restart, while there is no challenger yet.
+        self.contests: dict[int, Mapping[str, npt.NDArray[Any]]] = {}
         #: Versions that failed in the shadow, and why; whoever dismisses them takes them out.
         self.shadow_failures: dict[str, Exception] = {}
+        #: What the models that serve failed at; whoever looks into it takes it out.
+        self.fault: ModelFault | None = None
+        self._silence = Silence()
         self.options = options
         self.selection = selection
         self.intake = Intake(options.keys_max)
@@ -160,9 +167,10 @@ class Core:
         if due is None:
             return Outcome()
         ended = self._close(due) if due.closes else ()
-        if not due.keys:
-            return Outcome(records=ended)
-        outcome = self._forecast(due)
+        outcome = self._forecast(due) if due.keys else Outcome()
+        if due.closes:
+            self.fault = self._silence.fault(due.minute) or self.fault
+            self._silence = Silence()
         return replace(outcome, records=(*ended, *outcome.records))
 
     def _hand_on(self, now_seconds: float, behind: Container[int]) -> tuple[str, ...]:
@@ -221,9 +229,12 @@ class Core:
         learnt = {key: new[key] for key in new if key in done}
         try:
             self.put += self.engine.put_all(learnt)
-        except Exception:  # noqa: BLE001 - one is broken, or all: each is tried by itself
+        except Exception as error:  # noqa: BLE001 - one is broken, or all: each is tried by itself
             _log.exception("%d workloads could not be learnt from together", len(learnt))
+            tried = tuple(learnt)
             learnt = {key: given for key, given in learnt.items() if self._learn_one(key, given)}
+            if not learnt:
+                self.fault = fault_of(int(now_seconds // 60), tried, error)
         for key, given in learnt.items():
             self._put_done(key, *given)
         self._unlearnt -= learnt.keys()
@@ -263,9 +274,14 @@ class Core:
         return int(now_seconds // 60 - LEARNT_MINUTES * share)
 
     def _forecast(self, due: Due) -> Outcome:
-        forecasts = self.engine.forecast(due.minute, due.keys)
+        try:
+            forecasts = self.engine.forecast(due.minute, due.keys)
+        except Exception as error:
+            self.fault = fault_of(due.minute, due.keys, error)
+            raise
         valid_until = due.minute * 60 + self.options.valid_seconds
         sound = sound_rows(forecasts)
+        self._silence.add(forecasts, sound)
         for row, (key, is_sound) in enumerate(zip(forecasts.keys, sound.tolist(), strict=True)):
             latest = Latest(forecasts, row, valid_until)
             if is_sound:
@@ -289,7 +305,14 @@ class Core:
             valid_until_seconds=valid_until,
         )
 
-    def _in_shadow(self, act: Callable[[Shadow], None]) -> None:
+    def begin_shadow(self, shadow: Shadow) -> None:
+        """Let a challenger forecast beside us, and go on with its contest of before a restart."""
+        self.shadow = shadow
+        kept = tuple(self.contests.values())
+        self.contests.clear()
+        self._in_shadow(lambda shadow: [shadow.restore(each) for each in kept])
+
+    def _in_shadow(self, act: Callable[[Shadow], object]) -> None:
         """Let the challenger do as the champion does; where it fails it goes, and nobody else."""
         shadow = self.shadow
         if shadow is None:
@@ -300,6 +323,21 @@ class Core:
             _log.exception("version %s fails in the shadow, and goes", shadow.version)
             self.shadow_failures[shadow.version] = error
             self.shadow = None
+
+    def fault_again(self, fault: ModelFault) -> ModelFault | None:
+        """Whether the engine, which may have other models by now, fails at the same; None if not.
+
+        It forecasts, for nobody.
+        """
+        known = set(self.engine.keys())
+        keys = tuple(key for key in fault.keys if key in known)
+        silence = Silence()
+        try:
+            forecasts = self.engine.forecast(fault.minute, keys)
+        except Exception as error:  # noqa: BLE001 - that is what was asked
+            return fault_of(fault.minute, keys, error)
+        silence.add(forecasts, sound_rows(forecasts))
+        return silence.fault(fault.minute)
 
     def is_fresh(self, key: str, now_seconds: float) -> bool:
         """Whether a workload's newest measured sample is young enough for a forecast."""
@@ -349,7 +387,13 @@ class Core:
             INTAKE: self.intake.export(keys),
             ERRORS: self.errors.export(keys),
             ANOMALIES: self.anomalies.export(keys),
-        }
+        } | self._contest(partition, keys)
+
+    def _contest(self, partition: int, keys: Iterable[str]) -> dict[str, Arrays]:
+        if self.shadow is not None:
+            return {CONTEST: self.shadow.export(keys)}
+        kept = self.contests.get(partition)  # a challenger may still come
+        return {} if kept is None else {CONTEST: dict(kept)}
 
     def restore(self, partition: int, sections: Sections) -> None:
         """Take what `export` gave.
@@ -369,7 +413,23 @@ class Core:
             self.drop(keys)
             raise
         self._partitions.update(dict.fromkeys(keys, partition))
-        self._unlearnt |= set(keys) - set(self.engine.keys())
+        known = set(self.engine.keys())
+        self._unlearnt |= set(keys) - known
+        self._restore_contest(
+            partition, [key for key in keys if key in known], sections.get(CONTEST)
+        )
+
+    def _restore_contest(
+        self, partition: int, keys: Sequence[str], kept: Mapping[str, npt.NDArray[Any]] | None
+    ) -> None:
+        """Let the challenger know what we know, and how both did; it goes where it cannot."""
+        minute = int(self._now_seconds // 60)
+        self._in_shadow(lambda shadow: shadow.take_over(self.engine, keys, minute))
+        if kept is None:
+            return
+        if self.shadow is None:
+            self.contests[partition] = kept
+        self._in_shadow(lambda shadow: shadow.restore(kept))
 
     def drop(self, keys: Iterable[str]) -> None:
         """Forget workloads."""

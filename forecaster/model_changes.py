@@ -10,11 +10,13 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from energy.errors import NegawattError
 from forecaster.challenge import DAY_SECONDS, ChallengePolicy, Verdict, judge
 from forecaster.contract import Arrays, ForecastEngine
 from forecaster.core import Core
+from forecaster.faults import ModelFault
 from forecaster.models_report import SHIPPED_FOLDER, ModelsReport, models_report
 from forecaster.own_errors import LSTM
 from forecaster.registry import DESCRIPTION, SHIPPED, Registry, RegistryState, watched
@@ -26,6 +28,8 @@ from ledger.action import ActionDecision
 
 _log = logging.getLogger(__name__)
 _REASON_MAX = 4000
+#: Models that fail are not tried against others more often.
+MEND_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,7 @@ class ModelChanges:
         self._refused: dict[str, str] = {}
         self._watched_enough: set[str] = set()
         self._broken = ""
+        self._mended_at = float("-inf")
         self.state = RegistryState()
         self.serving = ""
         self.trained_ratio: float | None = None
@@ -133,6 +138,41 @@ class ModelChanges:
             return ()
         return records
 
+    def mend(self, now_seconds: float) -> tuple[ActionDecision, ...]:
+        """Where the models that serve fail at their work, let others serve that do not.
+
+        Those that served before, or else the shipped ones; if they fail at the same, it is no fault
+        of models and nothing changes. Gives back what is to go to the ledger.
+        """
+        fault, self._core.fault = self._core.fault, None
+        if fault is None or abs(now_seconds - self._mended_at) < MEND_SECONDS:
+            return ()
+        self._mended_at = now_seconds
+        failed = self.serving
+        found = self._core.fault_again(fault)
+        for version in dict.fromkeys((self.state.previous or SHIPPED, SHIPPED)):
+            if found is not None and version != failed and self._stands_in(version, found):
+                self._refuse(failed, f"it failed at work: it {found.why}")
+                return (_record("fall-back", version, failed, found.why, now_seconds),)
+        return ()
+
+    def _stands_in(self, version: str, fault: ModelFault) -> bool:
+        """Let a version serve in place of one that fails; False, and nothing changes, if it can't.
+
+        The registry stays as it is: elsewhere its champion may do.
+        """
+        core = self._core
+        engine, models, shadow = core.engine, core.engine.models, core.shadow
+        serving, ratio = self.serving, self.trained_ratio
+        if not self._takes_over(version):
+            return False
+        if core.fault_again(fault) is None:
+            return True
+        core.engine, core.shadow = engine, shadow
+        engine.adopt(models)
+        self.serving, self.trained_ratio = serving, ratio
+        return False
+
     def report(self) -> ModelsReport:
         """Versions, who serves, and how they do; from any thread."""
         shadow = self._core.shadow
@@ -167,9 +207,12 @@ class ModelChanges:
         shadow = self._core.shadow
         if shadow is not None and shadow.version != beside:
             self._core.shadow = None
-        if beside and self._core.shadow is None:
-            self._core.shadow = self._shadow(beside, now_seconds)
-            if self._core.shadow is None:
+        if not beside:
+            self._core.contests.clear()  # of whoever challenged before
+        elif self._core.shadow is None:
+            if (begun := self._shadow(beside, now_seconds)) is not None:
+                self._core.begin_shadow(begun)
+            else:
                 why = self._refused.get(beside, "it cannot be loaded")
                 self.state = self._registry.dismiss(beside, why, now_seconds)
         return records
@@ -191,6 +234,7 @@ class ModelChanges:
                 self._core.engine,
                 keys_max=self._options.challenger_keys_max,
                 minute=int(now_seconds // 60),
+                against=self.serving,
             )
         except Exception as error:  # noqa: BLE001 - of models that fit ours in no way
             self._refuse(version, error)
@@ -220,7 +264,7 @@ class ModelChanges:
             return None
         return engine
 
-    def _refuse(self, version: str, error: Exception) -> None:
+    def _refuse(self, version: str, error: Exception | str) -> None:
         self._refused[version] = str(error) or type(error).__name__
         _log.warning("version %s cannot serve: %s", version, error)
 

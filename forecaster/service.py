@@ -192,10 +192,17 @@ class Service:
             outcome = self.core.turn(now_seconds, behind=self._behind)
         except Exception:
             self._fails = True
+            self._mend_models(now_seconds)
             raise
+        self._mend_models(now_seconds)
         if outcome.forecasts is not None:  # a turn with nothing to do says nothing of it
             self._fails = False
         return outcome
+
+    def _mend_models(self, now_seconds: float) -> None:
+        if self.core.fault is not None:
+            for record in self.models.mend(now_seconds):
+                self._offer(record)
 
     def _opened(self) -> tuple[Consumer, Producer]:
         if self._consumer is None or self._producer is None:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from forecaster.challenge import Contest
-from forecaster.contract import Floats, ForecastEngine, ForecastSet, Integers
+from forecaster.contract import Arrays, Floats, ForecastEngine, ForecastSet, Integers
 from forecaster.horizons import HORIZONS_SECONDS, MEDIAN_INDEX, MINUTE_SECONDS
 from forecaster.own_errors import LAST_VALUE, RATIO_MAX
 
 _Names = npt.NDArray[np.int64]
-#: Columns of a workload's sums: absolute errors, what came (requests/s), and how many.
-_CHAMPION, _CHALLENGER, _LAST, _ACTUAL, _COUNT = range(5)
+#: Columns of a workload's sums: absolute errors, what came (requests/s), and how many forecasts,
+#: and beside those how many of which the challenger alone said nothing.
+_CHAMPION, _CHALLENGER, _LAST, _ACTUAL, _COUNT, _SILENT = range(6)
+_WIDTH: Final = 6
 #: Below this share of its traffic an error is none: nobody is better by a rounding.
 _FLOOR_RATIO: Final = 1e-3
 #: The same where there is no traffic, requests/s.
@@ -36,30 +38,64 @@ class Shadow:
         *,
         keys_max: int,
         minute: int,
+        against: str = "",
     ) -> None:
         """Begin with what the champion knows of `keys_max` workloads, as of a minute.
 
         Forecasts that it takes over from the champion are not compared: they are none of its own.
+        ``against`` is the champion's version.
         """
-        self.version = version
+        self.version, self.against = version, against
         self.engine = engine
         self.contest = Contest()
         #: How often it was looked who is better; `ModelChanges` counts.
         self.looks_taken = 0
         self._minute = minute
-        self._seconds, self._silent = 0.0, 0
+        self._seconds = 0.0
         self._keys_max = keys_max
-        known = champion.keys()
-        # Every n-th: keys lie in the order in which they came, which may be that of their size.
-        keys = known[:: max(1, -(-len(known) // keys_max))]
-        if keys:
-            engine.restore(champion.export(keys))
         #: Workloads, and after which minute forecasts of them are the engine's own.
-        self._keys = dict.fromkeys(keys, minute)
+        self._keys: dict[str, int] = {}
         #: Workloads by number, so that a forecast has a name that can be sorted.
         self._numbers: dict[str, int] = {}
         self._next = count()
         self._sums: dict[str, npt.NDArray[np.float64]] = {}
+        self.take_over(champion, champion.keys(), minute)
+
+    def take_over(self, champion: ForecastEngine, known: Sequence[str], minute: int) -> None:
+        """Take what the champion knows of workloads as of a minute, of so many as there is room."""
+        if (room := self._keys_max - len(self._keys)) <= 0 or not known:
+            return
+        # Every n-th: keys lie in the order in which they came, which may be that of their size.
+        keys = known[:: max(1, -(-len(known) // room))]
+        self.engine.restore(champion.export(keys))
+        self._keys |= dict.fromkeys(keys, minute)
+
+    def export(self, keys: Iterable[str]) -> Arrays:
+        """What a restart needs of how both did on workloads."""
+        known = [key for key in keys if key in self._sums]
+        return {
+            "keys": np.array(known, np.str_),
+            "sums": np.array([self._sums[key] for key in known]).reshape(-1, _WIDTH),
+            "versions": np.array([self.version, self.against], np.str_),
+            "seconds": np.array([self._seconds]),
+            "looks_taken": np.array([self.looks_taken]),
+        }
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take what `export` gave; nothing where it was a contest of others, or kept otherwise.
+
+        Of workloads that are forecast in the shadow no longer nothing is taken.
+        """
+        sums = np.asarray(state["sums"], np.float64)
+        versions = [str(each) for each in state["versions"]]
+        if versions != [self.version, self.against] or sums.shape[1:] != (_WIDTH,):
+            return
+        for key, mine in zip(state["keys"].tolist(), sums, strict=True):
+            if key in self._keys:
+                self._sums[key] = mine.copy()
+        self._seconds = max(self._seconds, float(state["seconds"][0]))
+        self.looks_taken = max(self.looks_taken, int(state["looks_taken"][0]))
+        self._say()
 
     def put(self, key: str, minutes: Integers, requests_per_second: Floats) -> None:
         """Take what the champion takes, of its own workloads; of new ones while there is room."""
@@ -100,12 +136,12 @@ class Shadow:
         last = scored.medians[expected, champion.models.index(LAST_VALUE)]
         served = scored.quantiles[expected, MEDIAN_INDEX]
         errors = [np.abs(each - actual) for each in (served, said, last)]
-        sums = np.stack([*errors, np.abs(actual), np.ones(len(actual))], axis=1)
-        known = np.isfinite(sums)
-        told = known[:, _CHAMPION] & known[:, _LAST]
-        both = told & known[:, _CHALLENGER]
-        self._silent += int((told & ~both).sum())
-        self._count(champion, scored.key_indices[expected][both], sums[both])
+        known = np.isfinite(errors)
+        told = known[_CHAMPION] & known[_LAST]
+        both = told & known[_CHALLENGER]
+        sums = np.stack([*errors, np.abs(actual), both, ~both], axis=1)
+        sums[~both, :_COUNT] = 0.0
+        self._count(champion, scored.key_indices[expected][told], sums[told])
 
     def _expected(self, champion: ForecastSet) -> npt.NDArray[np.intp]:
         """Rows of what fell due of the champion's that the challenger should have foreseen."""
@@ -115,7 +151,7 @@ class Shadow:
         return np.flatnonzero(scored.origin_minutes > since[scored.key_indices])
 
     def _count(self, champion: ForecastSet, places: Integers, added: Floats) -> None:
-        """Add errors [k, 5] to the sums of workloads, and say anew how both do."""
+        """Add errors [k, 6] to the sums of workloads, and say anew how both do."""
         for place in np.unique(places).tolist():
             key = champion.keys[place]
             mine = added[places == place].sum(axis=0)
@@ -123,9 +159,13 @@ class Shadow:
         passed_seconds = (champion.minute - self._minute) * MINUTE_SECONDS
         self._seconds += min(max(0.0, passed_seconds), _STEP_SECONDS_MAX)
         self._minute = max(self._minute, champion.minute)
+        self._say()
+
+    def _say(self) -> None:
+        sums = np.array(list(self._sums.values())).reshape(-1, _WIDTH)
         self.contest = contest_of(
-            np.array(list(self._sums.values())).reshape(-1, _COUNT + 1),
-            silent_count=self._silent,
+            sums[sums[:, _COUNT] > 0],
+            silent_count=int(sums[:, _SILENT].sum()),
             seconds=self._seconds,
         )
 
@@ -146,7 +186,7 @@ class Shadow:
 
 
 def contest_of(sums: Floats, *, silent_count: int, seconds: float) -> Contest:
-    """How champion and challenger do by sums of workloads [n, 5]: each workload counts alike.
+    """How champion and challenger do by sums of workloads [n, 5 or more], each counting alike.
 
     Ratios of errors are clipped to 1/10…10: no single workload decides, not even one whose traffic
     stands so that the last value is never off.

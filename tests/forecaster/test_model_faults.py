@@ -302,3 +302,66 @@ def _is_gone(number: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+class TiringEngine(PlainEngine):
+    """Forecasts what it is tried with; later it fails, in one way or the other."""
+
+    def __init__(self, fails: str = "", way: str = "raises") -> None:
+        super().__init__(adopts=False)
+        self.fails, self.way = fails, way
+
+    def forecast(self, minute, keys=None):
+        """Fail of one workload, which comes later, or of all."""
+        said = super().forecast(minute, keys)
+        if not self.fails or not any(key.startswith(self.fails) for key in said.keys):
+            return said
+        if self.way == "raises":
+            raise RuntimeError("Got: 1 Expected: 2")
+        said.requests_per_second[:] = np.nan
+        return said
+
+
+@pytest.mark.parametrize("way", ["raises", "is mute"])
+def test_a_champion_that_fails_at_work_gives_way_by_itself(tmp_path, way, caplog):
+    """To who served before, if that works; why is said once, and goes to the ledger."""
+    promoted(Registry(tmp_path / "models"), "old", "new")
+    made = {"new": TiringEngine("shop", way), "old": PlainEngine(factor=3.0)}
+    stage = Stage(tmp_path, engine_of=engines(**made))
+    assert stage.models.serving == "new"
+
+    for _ in range(6):
+        stage.clock.at_minute(stage.clock.minute + 1)
+        stage.send(10.0)
+        for second in (1.0, 30.0):
+            stage.clock.at_minute(stage.clock.minute, second)
+            assert stage.service.attempt() or stage.service.attempt()
+    records = [each for each in stage.records if each.subject_kind == "Models"]
+
+    assert stage.models.serving == "old"
+    assert stage.core.engine is made["old"]
+    assert stage.service.workload(WEB).forecast.horizons[0].requests_per_second[2] == 30.0
+    assert [(each.action, each.subject_name) for each in records] == [("fall-back", "old")]
+    assert records[0].detail == {"replaced": "new"}
+    assert "old serves in place of new: it failed at work: it " in stage.models.trouble
+    assert caplog.text.count("version new cannot serve") == 1
+    text = exposition(process_registry(), stage.service.figures()).decode()
+    assert "negawatt_forecaster_champion_serves 0.0" in text
+    assert stage.registry.state().champion == "new"
+
+
+def test_a_champion_stays_where_others_fail_at_the_same(tmp_path):
+    """Then it is no fault of models; what was learnt stays where it is."""
+    promoted(Registry(tmp_path / "models"), "old", "new")
+    engines_made = {name: TiringEngine("shop") for name in ("old", "new", SHIPPED)}
+    stage = Stage(tmp_path, engine_of=engines(**engines_made))
+    for _ in range(4):
+        stage.clock.at_minute(stage.clock.minute + 1)
+        stage.send(10.0)
+        stage.service.attempt()
+
+    assert stage.models.serving == "new"
+    assert stage.core.engine is engines_made["new"]
+    assert len(stage.core.engine.known[WEB]) == 4
+    assert stage.models.trouble == ""
+    assert not stage.records

@@ -25,12 +25,13 @@ from forecaster.retraining import (
     missing_libraries,
     why_retrain,
 )
-from forecaster.shadow import contest_of
+from forecaster.shadow import Shadow, contest_of
 
 POLICY = ChallengePolicy(
     scored_count_min=100, margin_ratio=0.05, looks_seconds=(1000.0, 3000.0), silent_ratio_max=0.1
 )
 RATIOS = st.floats(0.01, 100)
+UNDECIDED = ModelOptions(retraining=None)  # the first look is after a day
 
 
 def contest(**changes) -> Contest:
@@ -411,3 +412,55 @@ def test_one_of_several_processes_trains_and_its_models_challenge(tmp_path):
     assert stage.registry.state().history[0].action == "challenge"
     assert stage.registry.state().history[0].version == "new"
     assert not stage.registry.claim_training(None, 1.0)
+
+
+def plain(_version: str) -> PlainEngine:
+    """Give any version's engine."""
+    return PlainEngine()
+
+
+def test_a_contest_goes_on_after_a_restart(tmp_path):
+    """What both were off by, for how long and how often it was looked; and with all of its past."""
+    values = [10.0 + minute % 7 for minute in range(40)]
+    stage = Stage(tmp_path, engine_of=plain, model_options=UNDECIDED)
+    stage.minutes(values[:3])
+    stage.registry.challenge(version(stage.registry, "new"), "trained", stage.clock.seconds)
+    stage.minutes(values)
+    before = stage.core.shadow
+    before.looks_taken = 1
+    stage.service.close()
+
+    after = Stage(
+        tmp_path,
+        stream=stage.stream,
+        clock=stage.clock,
+        engine_of=plain,
+        model_options=UNDECIDED,
+    )
+    after.minutes(values[:1])
+    found = after.core.shadow
+
+    assert before.contest.scored_count > 100
+    assert found.contest.scored_count >= before.contest.scored_count
+    assert found.contest.seconds >= before.contest.seconds > 0
+    assert found.looks_taken == 1
+    assert found.engine.known == after.core.engine.known
+    others = Shadow("new", PlainEngine(), after.core.engine, keys_max=5, minute=0, against="x")
+    others.restore(before.export([WEB]))
+    assert others.contest == Contest()
+
+
+def test_workloads_that_come_with_a_partition_are_known_to_the_challenger(tmp_path):
+    """Its forecasts would rest on minutes, and the champion's on days."""
+    stage = Stage(tmp_path, engine_of=plain, model_options=UNDECIDED)
+    stage.minutes([10.0] * 5)
+    kept = stage.core.export(0)
+    stage.service.close()
+
+    after = Stage(tmp_path / "elsewhere", engine_of=plain, model_options=UNDECIDED)
+    shadow = Shadow("new", PlainEngine(), after.core.engine, keys_max=5, minute=0)
+    after.core.begin_shadow(shadow)
+    after.core.restore(0, kept)
+
+    assert shadow.engine.known == after.core.engine.known
+    assert WEB in shadow.engine.known
