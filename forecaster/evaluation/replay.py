@@ -143,6 +143,12 @@ def replay(
         quantiles.append(forecasts.requests_per_second[0])
         medians.append(forecasts.medians[0])
         anomalous.append(forecasts.anomalous[0])
+        # Where a step of two to four minutes ends later, the service learns what the origin's
+        # minute was from the forecast of that minute: it makes one every minute.
+        ended = place // trace.step_minutes * trace.step_minutes + trace.step_minutes - 1
+        if ended > place:
+            feed.advance_to(ended)
+            forecaster.forecast(int(trace.first_minute + ended))
         advance(1)
     return Replay(
         trace=trace,
