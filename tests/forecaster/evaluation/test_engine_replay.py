@@ -8,10 +8,12 @@ import numpy as np
 
 from forecaster.evaluation import replay as replay_module
 from forecaster.evaluation.engines import forecaster_for
+from forecaster.evaluation.judgement import judge
 from forecaster.evaluation.replay import replay
 from forecaster.evaluation.residuals import DAY_MINUTES
 from forecaster.evaluation.run import Plan
 from forecaster.evaluation.traces import Trace
+from forecaster.horizons import HORIZONS_MINUTES
 
 
 def test_no_forecast_of_the_engine_changes_when_everything_after_its_origin_does():
@@ -29,6 +31,14 @@ def test_no_forecast_of_the_engine_changes_when_everything_after_its_origin_does
     np.testing.assert_array_equal(before.quantiles[known], after.quantiles[known])
     np.testing.assert_array_equal(before.anomalous[known], after.anomalous[known])
     assert not np.array_equal(before.quantiles[~known], after.quantiles[~known], equal_nan=True)
+
+
+def test_of_a_series_that_stands_still_no_forecast_is_off_by_rounding():
+    """The last value is never off, and nothing may count as infinitely worse: 7.3 has no end."""
+    still = Trace("still", 1, 25_000_001, np.full(300, 7.3))
+    scores = judge(replay(still, forecaster_for(Plan(), "still")), HORIZONS_MINUTES).scores
+    assert scores["mixture"].mae == 0
+    assert np.isnan(scores["mixture"].relative_mae_ratio)
 
 
 class FewOrigins:
