@@ -308,11 +308,10 @@ class Core:
     def begin_shadow(self, shadow: Shadow) -> None:
         """Let a challenger forecast beside us, and go on with its contest of before a restart."""
         self.shadow = shadow
-        kept = tuple(self.contests.values())
-        self.contests.clear()
-        self._in_shadow(lambda shadow: [shadow.restore(each) for each in kept])
+        contests, self.contests = self.contests, {}
+        self._in_shadow(lambda shadow: shadow.restore(*contests.values()))
 
-    def _in_shadow(self, act: Callable[[Shadow], object]) -> None:
+    def _in_shadow(self, act: Callable[[Shadow], None]) -> None:
         """Let the challenger do as the champion does; where it fails it goes, and nobody else."""
         shadow = self.shadow
         if shadow is None:

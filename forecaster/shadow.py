@@ -81,11 +81,16 @@ class Shadow:
             "looks_taken": np.array([self.looks_taken]),
         }
 
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Take what `export` gave; nothing where it was a contest of others, or kept otherwise.
+    def restore(self, *states: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take what `export` gave, several times; nothing where it was a contest of others, or kept otherwise.
 
         Of workloads that are forecast in the shadow no longer nothing is taken.
         """
+        for state in states:
+            self._take_sums(state)
+        self._say()
+
+    def _take_sums(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         sums = np.asarray(state["sums"], np.float64)
         versions = [str(each) for each in state["versions"]]
         if versions != [self.version, self.against] or sums.shape[1:] != (_WIDTH,):
@@ -95,7 +100,6 @@ class Shadow:
                 self._sums[key] = mine.copy()
         self._seconds = max(self._seconds, float(state["seconds"][0]))
         self.looks_taken = max(self.looks_taken, int(state["looks_taken"][0]))
-        self._say()
 
     def put(self, key: str, minutes: Integers, requests_per_second: Floats) -> None:
         """Take what the champion takes, of its own workloads; of new ones while there is room."""
