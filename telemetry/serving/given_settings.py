@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
@@ -15,6 +16,8 @@ from pydantic_settings import BaseSettings
 from energy.errors import InputError
 
 S = TypeVar("S", bound=BaseSettings)
+
+_OF_KUBELET: Final = re.compile(r"_SERVICE_(HOST|PORT(_\w+)?)|_PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +55,11 @@ class SettingsSource(Generic[S]):
 
     def _require_known(self, environ: Mapping[str, str]) -> None:
         known = {f"{self.prefix}{name}".upper() for name in self.kind.model_fields}
-        for name in sorted(environ):
-            if name.upper().startswith(self.prefix.rstrip("_")) and name.upper() not in known:
+        stem = self.prefix.rstrip("_")
+        for name, value in sorted(environ.items()):
+            if name.upper().startswith(stem) and name.upper() not in known:
+                if _is_of_kubelet(name.removeprefix(stem), value):
+                    continue
                 close = get_close_matches(name.upper(), known, n=1)
                 mend = f"did you mean {close[0]}?" if close else f"see `{self.command} --help`"
                 raise InputError(f"is no setting of {self.service}", where=name, mend=mend)
@@ -70,6 +76,14 @@ class SettingsSource(Generic[S]):
             return InputError(what, where=where)
         shown = f"{what[:1].lower()}{what[1:]}, not {str(first['input'])!r}"
         return InputError(shown, where=where, mend=f"see `{self.command} --help`")
+
+
+def _is_of_kubelet(rest: str, value: str) -> bool:
+    """Whether that is what a kubelet tells pods of a Service that is named like the service.
+
+    Kubernetes' pkg/kubelet/envvars; what people mean by `…_PORT` is a number.
+    """
+    return bool(_OF_KUBELET.fullmatch(rest)) and (rest != "_PORT" or "://" in value)
 
 
 def flag(name: str) -> str:

@@ -113,6 +113,7 @@ def test_strangers_show_a_token(tmp_path: Path) -> None:
         ({"delay_seconds": "nan"}, {}, "--delay-seconds"),
         ({"tls_cert_file": "a.pem"}, {}, "go together"),
         ({}, {"NEGAWATT_TELEMETRY__PORTS": "1"}, "did you mean NEGAWATT_TELEMETRY__PORT?"),
+        ({}, {"NEGAWATT_TELEMETRY_PORT": "1"}, "did you mean NEGAWATT_TELEMETRY__PORT?"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_in_one_line(flags, environ, words) -> None:
@@ -122,6 +123,21 @@ def test_settings_that_cannot_be_are_refused_in_one_line(flags, environ, words) 
 
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_what_a_kubelet_tells_of_a_service_of_our_name_is_no_setting() -> None:
+    """A Service `negawatt-telemetry` with an address must not keep our pods from starting."""
+    told = {
+        "SERVICE_HOST": "10.0.0.1",
+        "SERVICE_PORT": "10382",
+        "SERVICE_PORT_HTTP": "10382",
+        "PORT": "tcp://10.0.0.1:10382",
+        "PORT_10382_TCP": "tcp://10.0.0.1:10382",
+        "PORT_10382_TCP_ADDR": "10.0.0.1",
+    }
+    environ = {f"NEGAWATT_TELEMETRY_{name}": value for name, value in told.items()}
+
+    assert read_settings({}, environ).port == 10_382
 
 
 @pytest.mark.parametrize(
