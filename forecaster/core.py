@@ -17,6 +17,7 @@ import numpy.typing as npt
 from forecaster.anomalies import Anomalies
 from forecaster.contract import Arrays, Floats, ForecastEngine, ForecastSet, Integers
 from forecaster.due import Due, Schedule
+from forecaster.early import EarlySamples
 from forecaster.faults import ModelFault, Silence, fault_of
 from forecaster.history import PutReport
 from forecaster.hourly_errors import HourlyErrors
@@ -32,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 Sections = Mapping[str, Mapping[str, npt.NDArray[Any]]]
 ENGINE, INTAKE, ERRORS, ANOMALIES = "engine", "intake", "errors", "anomalies"
-CONTEST: Final = "contest"
+EARLY, CONTEST = "early", "contest"
 #: What a new process learns from at once takes it a minute or so: two days of 500 workloads.
 LEARNT_MINUTES: Final = 2880
 LEARNT_KEYS: Final = 500
@@ -111,6 +112,7 @@ class Core:
         self.options = options
         self.selection = selection
         self.intake = Intake(options.keys_max)
+        self.early = EarlySamples()
         self.errors = OwnErrors()
         self.anomalies = Anomalies(options.ledger_keys_max)
         self.hourly = HourlyErrors(options.ledger_keys_max)
@@ -140,7 +142,10 @@ class Core:
         requests_per_second: float | None,
         now_seconds: float,
     ) -> None:
-        """Take a sample of a workload; what cannot be taken is counted."""
+        """Take a sample of a workload, or let it wait; what cannot be taken is counted."""
+        given = (partition, key, timestamp_milliseconds, requests_per_second, now_seconds)
+        if self.early.hold(*given):
+            return
         is_new = key not in self._partitions
         if self.intake.take(key, timestamp_milliseconds, requests_per_second, now_seconds) is None:
             self._partitions[key] = partition
@@ -154,6 +159,9 @@ class Core:
         is learnt from at once. All others are served meanwhile.
         """
         self._now_seconds = now_seconds
+        for each in self.early.due(now_seconds):
+            milliseconds, rate = each.timestamp_milliseconds, each.requests_per_second
+            self.take(each.partition, each.key, milliseconds, rate, now_seconds)
         self.schedule.touched(self._hand_on(now_seconds, behind))
         served = (
             key
@@ -378,15 +386,20 @@ class Core:
     def export(self, partition: int) -> dict[str, Arrays]:
         """All that is known of a partition's workloads, but for what waits (see `unkept`)."""
         keys = self.keys_of(partition)
+        early = {EARLY: self.early.export(partition)} if self.early else {}
         if not keys:
-            return {}
+            return early
         known = set(self.engine.keys())
-        return {
-            ENGINE: self.engine.export([key for key in keys if key in known]),
-            INTAKE: self.intake.export(keys),
-            ERRORS: self.errors.export(keys),
-            ANOMALIES: self.anomalies.export(keys),
-        } | self._contest(partition, keys)
+        return (
+            early
+            | {
+                ENGINE: self.engine.export([key for key in keys if key in known]),
+                INTAKE: self.intake.export(keys),
+                ERRORS: self.errors.export(keys),
+                ANOMALIES: self.anomalies.export(keys),
+            }
+            | self._contest(partition, keys)
+        )
 
     def _contest(self, partition: int, keys: Iterable[str]) -> dict[str, Arrays]:
         if self.shadow is not None:
@@ -400,7 +413,9 @@ class Core:
         Raises:
             KeyError, TypeError, ValueError: it was of another version; nothing of it is kept.
         """
-        if not sections:
+        if EARLY in sections:
+            self.early.restore(partition, sections[EARLY])
+        if not sections.keys() - {EARLY}:
             return
         keys = [str(key) for key in sections[INTAKE]["keys"]]
         try:
@@ -429,6 +444,12 @@ class Core:
         if self.shadow is None:
             self.contests[partition] = kept
         self._in_shadow(lambda shadow: shadow.restore(kept))
+
+    def release(self, partition: int) -> None:
+        """Forget a partition, which somebody else has now."""
+        self.drop(self.keys_of(partition))
+        self.early.drop(partition)
+        self.contests.pop(partition, None)
 
     def drop(self, keys: Iterable[str]) -> None:
         """Forget workloads."""

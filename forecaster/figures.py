@@ -53,6 +53,7 @@ class Figures:
     keys: int
     valid_keys: int
     stale_keys: int
+    early_samples: int
     anomalous_keys: int
     anomalies_total: int
     newest_minute_age_seconds: float | None
@@ -183,6 +184,7 @@ def figures_of(core: Core, now_seconds: float, **said: Any) -> Figures:  # noqa:
         keys=len(tuple(core.intake.keys())),
         valid_keys=sum(1 for one in valid.values() if _is_told(one)),
         stale_keys=core.stale_keys,
+        early_samples=len(core.early),
         anomalous_keys=len(core.anomalies),
         anomalies_total=core.anomalies.started_total,
         newest_minute_age_seconds=None if newest is None else now_seconds - newest,

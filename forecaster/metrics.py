@@ -189,6 +189,11 @@ FAMILIES: Final[tuple[Family[Figures], ...]] = (
     ),
     _gauge("last_forecast_seconds", "What the last forecast took.", lambda f: f.forecast_seconds),
     _counter("samples", "Samples read.", lambda f: f.samples_total),
+    _gauge(
+        "early_samples",
+        "Samples that were stamped ahead of our clock and wait for it: one of the clocks is wrong.",
+        lambda f: f.early_samples,
+    ),
     _counter("minutes_accepted", "Minutes that were new.", lambda f: f.accepted_total),
     _counter("minutes_repeated", "Minutes that were known already.", lambda f: f.repeated_total),
     _counter("minutes_late", "Minutes filled in after a later one.", lambda f: f.late_total),

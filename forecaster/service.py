@@ -287,7 +287,7 @@ class Service:
         self._keeping.keep(self._positions, partitions, commit)
         self._keeping.forget(partitions)
         for partition in partitions:
-            self.core.drop(self.core.keys_of(partition))
+            self.core.release(partition)
             self._positions.pop(partition, None)
         self._behind -= partitions
         _log.info("partitions %s are no longer ours", sorted(partitions))

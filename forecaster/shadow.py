@@ -82,7 +82,7 @@ class Shadow:
         }
 
     def restore(self, *states: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Take what `export` gave, several times; nothing where it was a contest of others, or kept otherwise.
+        """Take what `export` gave at several times, but for contests of others.
 
         Of workloads that are forecast in the shadow no longer nothing is taken.
         """

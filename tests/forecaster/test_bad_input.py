@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 import pytest
 from forecaster_stage import START_MINUTE, WEB, Clock, Stage
 
 from energy.errors import InputError, UnavailableError
 from forecaster.core import CoreOptions
+from forecaster.early import EarlySamples
 from forecaster.service import ServiceOptions
 from telemetry.messages import TrafficSample
 from telemetry.stream.interface import SAMPLES_TOPIC
@@ -69,12 +71,48 @@ def test_samples_from_the_future_are_refused(tmp_path):
     """Those of a clock that is a little ahead are taken."""
     stage = Stage(tmp_path)
     stage.minutes([10.0, 10.0])
-    stage.send(99.0, stage.clock.minute + 3)
+    stage.send(99.0, stage.clock.minute + 63)
     stage.send(11.0, stage.clock.minute + 1)
     stage.turn()
 
     assert stage.service.figures().refused["future"] == 1
+    assert stage.service.figures().early_samples == 0
     assert max(stage.core.engine.known[WEB]) == stage.clock.minute + 1
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_samples_wait_for_a_clock_of_ours_that_is_late(tmp_path, restarts):
+    """For ten minutes it stands; then it is set right, and nothing that came is lost."""
+    stage = Stage(tmp_path)
+    stage.minutes([10.0, 10.0])
+    began = stage.clock.minute
+    for ahead in range(1, 11):
+        stage.send(10.0 + ahead, began + ahead)
+        stage.send(None, began + ahead, key="shop/Deployment/new")
+        stage.turn()
+    waiting = stage.service.figures().early_samples
+    known = max(stage.core.engine.known[WEB])
+    if restarts:
+        stage.service.close()
+        stage = Stage(tmp_path, stream=stage.stream, clock=stage.clock)
+    stage.clock.at_minute(began + 10)
+    stage.turn(2)
+
+    assert (waiting, known) == (16, began + 2)
+    assert stage.core.engine.known[WEB] | {began - 1: 10.0, began: 10.0} == {
+        began + ahead: 10.0 + max(ahead, 0) for ahead in range(-1, 11)
+    }
+    assert np.isnan(list(stage.core.engine.known["shop/Deployment/new"].values())).all()
+    assert stage.service.figures().early_samples == 0
+    assert stage.service.figures().refused["future"] == 0
+
+
+def test_no_more_samples_wait_than_there_is_room_for():
+    """The others are refused and counted; those of a partition that goes are forgotten."""
+    early = EarlySamples(samples_max=2)
+    assert [early.hold(part, WEB, 600_000, 1.0, 0.0) for part in (0, 1, 1)] == [True, True, False]
+    early.drop(0)
+    assert [each.partition for each in early.due(600.0)] == [1]
 
 
 def test_samples_that_come_twice_or_late_change_nothing_else(tmp_path):
