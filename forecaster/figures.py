@@ -53,7 +53,6 @@ class Figures:
     keys: int
     valid_keys: int
     stale_keys: int
-    early_samples: int
     anomalous_keys: int
     anomalies_total: int
     newest_minute_age_seconds: float | None
@@ -81,6 +80,7 @@ class Figures:
     trained_ratio: float | None
     champion_serves: bool = True
     typical_lstm_ratio: float | None = None
+    early_samples: int = 0
     challenger: str | None = None
     challenger_scored: int = 0
     gauges: tuple[Gauge, ...] = ()

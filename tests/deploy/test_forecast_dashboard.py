@@ -88,6 +88,13 @@ def test_every_series_is_one_that_is_served() -> None:
         )
 
 
+def test_the_drift_that_is_drawn_is_the_one_that_trains_new_models() -> None:
+    """Pooled over workloads the largest alone would draw it."""
+    (drift,) = [panel for panel in PANELS if "at its training" in panel["title"]]
+    (now, _) = METRIC.findall(" ".join(target["expr"] for target in drift["targets"]))
+    assert now == "negawatt_forecaster_typical_relative_mae_ratio"
+
+
 def test_series_of_the_forecaster_are_of_the_chosen_job() -> None:
     """Two clusters in one Prometheus stay apart."""
     for target in TARGETS:

@@ -117,6 +117,7 @@ def filled_page() -> str:
         errors={"mixture": error, "lstm": error},
         trains=False,
         trained_ratio=0.66,
+        typical_lstm_ratio=0.6,
         gauges=(gauge,),
     )
     return exposition(process_registry(), figures).decode()
