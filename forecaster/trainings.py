@@ -45,8 +45,14 @@ class Trainings:
         return self._training is not None
 
     def start(self) -> None:
-        """End what a process that was killed left behind."""
+        """End what a process that was killed left behind, and say whether new models can come."""
         clear(self._registry.folder)
+        if self._policy is None:
+            _log.info("no new models are trained: --no-retrain")
+        elif (lack := self._lack()) is None:
+            _log.info("new models are trained here when they are due")
+        else:
+            _log.info("no new models can be trained here: %s", lack)
 
     def finished(self) -> Finished | None:
         """What came of the one that runs; None while it does, and where none did."""

@@ -20,6 +20,12 @@ RUN_HELP = """Forecast workloads' traffic until SIGTERM or Ctrl-C: samples in, f
 
 Each option can also be given as a variable: NEGAWATT_FORECASTER__PROMETHEUS_URL and so on.
 """
+ROLLBACK_HELP = (
+    "Serve a version of the models again; forecasters that run follow within a minute.\n\n"
+    "No forecaster is asked, so none need run and no port is needed: under a lock, which holds for"
+    " all who share it, the registry in the folder of the models is changed. Give the"
+    " --models-directory that the forecasters have."
+)
 Directory = Annotated[
     Path | None,
     typer.Option(
@@ -53,7 +59,7 @@ def _run(given: Mapping[str, str | bool | None]) -> None:
 def register(group: typer.Typer) -> None:
     """Add the commands to the group of the forecaster."""
     group.command()(models)
-    group.command()(rollback)
+    group.command(help=ROLLBACK_HELP)(rollback)
 
 
 def models(models_directory: Directory = None, output: Output = TABLE) -> None:

@@ -464,3 +464,20 @@ def test_workloads_that_come_with_a_partition_are_known_to_the_challenger(tmp_pa
 
     assert shadow.engine.known == after.core.engine.known
     assert WEB in shadow.engine.known
+
+
+@pytest.mark.parametrize(
+    ("policy", "lack", "line"),
+    [
+        (RetrainingPolicy(), None, "new models are trained here when they are due"),
+        (RetrainingPolicy(), "optuna lacks", "no new models can be trained here: optuna lacks"),
+        (None, None, "no new models are trained: --no-retrain"),
+    ],
+)
+def test_it_is_said_at_the_start_whether_new_models_can_be_trained(
+    tmp_path, caplog, policy, lack, line
+):
+    """Not only after a week, when a training is due."""
+    caplog.set_level("INFO")
+    Stage(tmp_path, model_options=ModelOptions(retraining=policy), lack=lambda: lack)
+    assert line in caplog.text
