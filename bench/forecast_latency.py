@@ -4,10 +4,10 @@
 
 One forecaster with the shipped models, as `negawatt forecaster run --stream kafka` with a ledger
 runs it, in a process of its own whose most resident memory is printed at the end: the project's bar
-is 600 MB at 10,000 workloads. The toolchain's broker on loopback; the samples of each minute are sent
-at a steady rate after the minute's end, as a bridge sends them. The time is from before `send` of the
-sample that completes a workload's minute to after `poll` of the forecast of that minute, by the clock
-of one process. A quarter of an hour of history is sent before and not timed.
+is 600 MB at 10,000 workloads. The toolchain's broker on loopback; the samples of each minute are
+sent at a steady rate after the minute's end, as a bridge sends them. The time is from before `send`
+of the sample that completes a workload's minute to after `poll` of the forecast of that minute, by
+the clock of one process. A quarter of an hour of history is sent before and not timed.
 """
 
 from __future__ import annotations
