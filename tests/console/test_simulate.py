@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 from command_line import negawatt
@@ -172,31 +170,3 @@ def test_a_pod_larger_than_every_node_is_named_and_pending(files):
 
     assert "giant" in done.stderr
     assert {row["pending_pods"] for row in document["policies"].values()} == {1}
-
-
-def test_the_demo_shows_the_rule_that_ships_and_leaves_a_page(tmp_path):
-    """One table, a sentence for each policy, JSON with prices, and a page that plots them."""
-    done = subprocess.run(
-        [sys.executable, "-m", "console", "demo"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
-    document = json.loads((tmp_path / "out/demo/result.json").read_text())
-
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("• ") == 5
-    assert "simulated" in done.stdout
-    assert list(document["policies"]) == [
-        "default", "most-allocated", "efficiency-order", "negawatt", "negawatt+moves0.5", "bound",
-    ]  # fmt: skip
-    assert len(document["sentences"]) == 5
-    page = (tmp_path / "out/demo/index.html").read_text()
-    assert page.count("<svg") == 3
-    assert "watts per requested GiB" in page
-
-    moved, unmoved = document["policies"]["negawatt+moves0.5"], document["policies"]["negawatt"]
-    assert moved["evictions"] > unmoved["evictions"] == 0
-    assert moved["evictions_per_pod_day"] > 0.0
-    assert "/pod·day" in done.stdout
