@@ -43,7 +43,8 @@ TIERS_METRICS_HEAD = f"""# Metrics of the controller of tiers
 {GENERATED}
 
 `GET /metrics` of `negawatt extender tiers run` gives them in Prometheus' text format; off loopback
-with a token. `GET /tiers` says the same node by node, with reasons.
+with a token. `GET /tiers` says the same node by node, with reasons. Those of the ledger are there
+where one is kept (`--ledger-url`).
 """
 
 SETTINGS_HEAD = f"""# Settings of the extender

@@ -53,16 +53,16 @@ def run(settings: TiersSettings) -> None:
     with ExitStack() as opened:
         opened.callback(client.close)
         labels = NodeLabels(client, answer_seconds_max=ANSWER_SECONDS_MAX)
-        record = _recorder(settings, opened)
+        writer = _ledger_writer(settings, opened)
         controller = Controller(
             settings,
             Relabelling(labels=labels, now=time.time, rng=rng, force=settings.force),
             lambda changed: ClusterWatch(client, changed, rng=rng, written_profiles=written),
             _leadership(settings, kube, rng, opened),
-            changed=record,
+            changed=_recorder(settings, writer),
         )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(controller, settings))
+            runner.run(_serve(controller, settings, writer))
 
 
 def _leadership(
@@ -78,19 +78,31 @@ def _leadership(
     return Elected(election, settings.lease_namespace)
 
 
-def _recorder(settings: TiersSettings, opened: ExitStack) -> Callable[[LabelChange, float], object]:
-    """What takes each change into the ledger, if there is one."""
+def _ledger_writer(settings: TiersSettings, opened: ExitStack) -> LedgerWriter | None:
+    """What writes the ledger beside the controller, if one is kept."""
     if settings.ledger_url == NO_LEDGER:
+        return None
+    ledger = opened.enter_context(
+        Ledger.open(settings.ledger_url, password_file=settings.ledger_password_file)
+    )
+    return opened.enter_context(LedgerWriter(ledger, retention=Retention()))
+
+
+def _recorder(
+    settings: TiersSettings, writer: LedgerWriter | None
+) -> Callable[[LabelChange, float], object]:
+    """What takes each change into the ledger."""
+    if writer is None:
         return lambda _change, _at: None
-    ledger = opened.enter_context(Ledger.open(settings.ledger_url))
-    writer = opened.enter_context(LedgerWriter(ledger, retention=Retention()))
     return lambda change, at: writer.offer(action_of(change, rule=settings.rule, at_seconds=at))
 
 
-async def _serve(controller: Controller, settings: TiersSettings) -> None:
+async def _serve(
+    controller: Controller, settings: TiersSettings, writer: LedgerWriter | None
+) -> None:
     """Follow the cluster and listen at once: whether it is known is for /readyz to say."""
     with controller:
-        await serve(create_app(controller, settings), settings, say_where)
+        await serve(create_app(controller, settings, writer), settings, say_where)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from extender.tiers.controller import Controller
 from extender.tiers.metrics import exposition, process_registry
+from extender.tiers.record import WrittenRecords
 from extender.tiers.settings import TiersSettings
 from extender.tiers.survey import NodeTier
 from telemetry.serving.door import UNAVAILABLE, GuardedApp, guarded_app
@@ -33,8 +34,10 @@ class Tiers(BaseModel):
     nodes: tuple[NodeTier, ...] | None
 
 
-def create_app(controller: Controller, settings: TiersSettings) -> GuardedApp:
-    """The application over a controller."""
+def create_app(
+    controller: Controller, settings: TiersSettings, ledger: WrittenRecords | None = None
+) -> GuardedApp:
+    """The application over a controller, and what writes its ledger, where one is kept."""
     app = guarded_app(settings, "negawatt tiers")
     registry = process_registry()
 
@@ -58,7 +61,7 @@ def create_app(controller: Controller, settings: TiersSettings) -> GuardedApp:
     @app.get("/metrics", response_class=PlainTextResponse)
     def metrics() -> Response:
         """Prometheus' text format; the names are in docs/reference/tiers-metrics.md."""
-        return Response(exposition(registry, controller.figures()), media_type=CONTENT_TYPE)
+        return Response(exposition(registry, controller.figures(), ledger), media_type=CONTENT_TYPE)
 
     @app.get("/tiers")
     def tiers() -> Tiers:

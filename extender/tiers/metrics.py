@@ -9,16 +9,19 @@ from typing import Final
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
 from extender.tiers.controller import TierFigures
+from extender.tiers.record import WrittenRecords
 from extender.tiers.survey import LabelState, SurveyCounts
 from telemetry.serving.series import COUNTER, GAUGE, Family, Row, lines
 
 PREFIX: Final = "negawatt_tiers_"
-_Counts = tuple[TierFigures, SurveyCounts | None]
+_Counts = tuple[TierFigures, SurveyCounts | None, WrittenRecords | None]
 
 
-def exposition(registry: CollectorRegistry, figures: TierFigures) -> bytes:
-    """All series in Prometheus' text format."""
-    counted = (figures, None if figures.survey is None else figures.survey.counts())
+def exposition(
+    registry: CollectorRegistry, figures: TierFigures, ledger: WrittenRecords | None = None
+) -> bytes:
+    """All series in Prometheus' text format; those of the ledger where one is kept."""
+    counted = (figures, None if figures.survey is None else figures.survey.counts(), ledger)
     own = (line for family in FAMILIES for line in lines(family, counted))
     return generate_latest(registry) + "".join(own).encode()
 
@@ -55,6 +58,13 @@ def _counted(
         return (((name,), count) for name, count in sorted(value(counts[1]).items()))
 
     return rows
+
+
+def _recorded(
+    value: Callable[[WrittenRecords], float],
+) -> Callable[[_Counts], Iterable[Row]]:
+    """Nothing where no ledger is kept."""
+    return lambda counts: () if counts[2] is None else (((), value(counts[2])),)
 
 
 def _states(counts: SurveyCounts) -> Mapping[str, int]:
@@ -117,5 +127,23 @@ FAMILIES: Final[tuple[Family[_Counts], ...]] = (
         GAUGE,
         "PowerProfiles that could not be understood; the log names them.",
         _one(lambda f: len(f.doubts)),
+    ),
+    _family(
+        "ledger_written_records_total",
+        COUNTER,
+        "Changes of labels written to the ledger.",
+        _recorded(lambda ledger: ledger.written),
+    ),
+    _family(
+        "ledger_dropped_records_total",
+        COUNTER,
+        "Changes of labels that found no room, or that the ledger refused; the log has them.",
+        _recorded(lambda ledger: ledger.dropped),
+    ),
+    _family(
+        "ledger_pending_records",
+        GAUGE,
+        "Changes of labels that wait for the ledger.",
+        _recorded(lambda ledger: ledger.pending),
     ),
 )

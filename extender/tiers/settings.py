@@ -97,6 +97,11 @@ class TiersSettings(BaseSettings):
         description="Database that keeps each change of a label (SQLAlchemy URL); `none` keeps"
         " none, the log has them all the same.",
     )
+    ledger_password_file: Path | None = Field(
+        None,
+        description="File with the password for the ledger's database, where that is a server;"
+        " the URL then has none.",
+    )
     host: str = Field(
         "127.0.0.1",
         description="Address to listen on; off loopback a token or a client CA is required.",

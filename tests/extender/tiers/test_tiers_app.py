@@ -27,6 +27,8 @@ from extender.tiers.settings import TiersSettings
 from extender.tiers.survey import HeldBack, LabelState, Survey, SurveyRules, survey
 from extender.tiers.watch import ClusterWatch
 from extender.tiers.wishes import TierOptions
+from ledger.store import Ledger
+from ledger.writer import LedgerWriter
 from telemetry.serving.door import GuardedApp
 
 TOKEN = "a-token-of-some-length"  # noqa: S105 - it opens nothing
@@ -84,11 +86,11 @@ def test_each_node_is_told_with_state_and_reason() -> None:
     assert looked().due_seconds == NOW + 9
 
 
-def test_every_series_has_a_row_of_the_page_and_a_value() -> None:
+def test_every_series_has_a_row_of_the_page_and_a_value(tmp_path: Path) -> None:
     """What is counted adds up."""
-    said = exposition(
-        process_registry(), TierFigures(mode="act", rule="fill-cost", survey=looked())
-    )
+    figures = TierFigures(mode="act", rule="fill-cost", survey=looked())
+    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.sqlite'}") as ledger:
+        said = exposition(process_registry(), figures, LedgerWriter(ledger))
     page = (repository.ROOT / "docs/reference/tiers-metrics.md").read_text(encoding="utf-8")
     named = set(re.findall(r"^\| `(negawatt_\w+)`", page, re.MULTILINE))
     lines = said.decode().splitlines()
