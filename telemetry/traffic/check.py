@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 from telemetry.prometheus import GONE, Prometheus, PrometheusError
+from telemetry.traffic.assembly import MINUTE_SECONDS
 from telemetry.traffic.presets import PRESETS
 from telemetry.traffic.query import Signal, TrafficQuery
 from telemetry.traffic.reader import NAMED_BY_OTHERS, TrafficOptions, TrafficReader
@@ -19,6 +20,10 @@ _GUESSED: Final = "kube-state-metrics is scraped without honor_labels: names are
 HONOR_LABELS: Final = "have Prometheus scrape kube-state-metrics with honor_labels: true"
 #: The simplest query takes no longer, or somebody else answers there.
 ANSWERING_SECONDS: Final = 5.0
+
+
+#: Whether there is a metric at the time that is looked at, with these matchers if it is of state.
+_Presence: TypeAlias = Callable[[str, str], bool]
 
 
 class SignalState(StrEnum):
@@ -130,13 +135,20 @@ def _checked(
     reader = TrafficReader(prometheus, replace(options, queries=(query,)))
     reading = reader.read(minute, minute)
     found = reading.assembly.workloads.get(query.signal, 0)
+
+    def there(metric: str, honoured: str) -> bool:
+        of_state = honoured if metric.startswith("kube_") else ""
+        matchers = ",".join(part for part in (of_state, options.scope.matchers) if part)
+        asked = f"count({metric}{{{matchers}}})"
+        return bool(prometheus.query(asked, at_seconds=minute * MINUTE_SECONDS))
+
     strangers = reading.assembly.strangers
     if found or strangers:
         state = SignalState.FOUND if found else SignalState.UNNAMED
-        if _misread(prometheus, query, options):
+        if _misread(there, query):
             return _finding(query, state, found, lacking=_GUESSED, mend=HONOR_LABELS)
         return _finding(query, state, found, **_unnamed(strangers))
-    absent = _absent(prometheus, query, options)
+    absent = _absent(there, query)
     if absent:
         return _finding(
             query, SignalState.ABSENT, lacking=", ".join(absent), mend=next(iter(absent.values()))
@@ -174,33 +186,20 @@ def _unnamed(strangers: tuple[str, ...]) -> dict[str, str]:
     }
 
 
-def _absent(
-    prometheus: Prometheus, query: TrafficQuery, options: TrafficOptions
-) -> Mapping[str, str]:
+def _absent(there: _Presence, query: TrafficQuery) -> Mapping[str, str]:
     """The metrics of a query that Prometheus does not have, and how to get them."""
     preset = PRESETS.get(query.source)
     if preset is None:
         return {"any series": "try the query in Prometheus' own page"}
     absent = {}
     for metric, mend in preset.metrics.items():
-        if metric not in query.promql or _is_there(prometheus, metric, options, _HONOURED):
+        if metric not in query.promql or there(metric, _HONOURED):
             continue
-        is_misread = _is_there(prometheus, metric, options, "")
-        absent[f"{metric} with honor_labels" if is_misread else metric] = mend
+        absent[f"{metric} with honor_labels" if there(metric, "") else metric] = mend
     return absent
 
 
-def _is_there(prometheus: Prometheus, metric: str, options: TrafficOptions, honoured: str) -> bool:
-    of_state = honoured if metric.startswith("kube_") else ""
-    matchers = ",".join(part for part in (of_state, options.scope.matchers) if part)
-    return bool(prometheus.query(f"count({metric}{{{matchers}}})"))
-
-
-def _misread(prometheus: Prometheus, query: TrafficQuery, options: TrafficOptions) -> bool:
+def _misread(there: _Presence, query: TrafficQuery) -> bool:
     """Whether names are guessed since all of kube-state-metrics is scraped without honor_labels."""
     ready = "kube_deployment_status_replicas_ready"
-    return (
-        query.naming in NAMED_BY_OTHERS
-        and not _is_there(prometheus, ready, options, _HONOURED)
-        and _is_there(prometheus, ready, options, "")
-    )
+    return query.naming in NAMED_BY_OTHERS and not there(ready, _HONOURED) and there(ready, "")

@@ -258,6 +258,7 @@ def test_a_check_says_what_is_missing_and_how_to_mend_it(
     alone = replace(requests, promql='label_replace(vector(1), "name", "elsewhere-x-80", "", "")')
     elsewhere = finding(prometheus, minute, alone)
     absent = finding(prometheus, minute, requests, TrafficScope(matchers='cluster="other"'))
+    too_early = finding(prometheus, traffic_history.minute_first - 60, requests)
     narrow = finding(prometheus, minute, requests, TrafficScope(window_seconds=2))
     refused = finding(prometheus, minute, replace(requests, promql="sum("))
     wrong = TrafficScope(matchers='job="wrong"')
@@ -279,6 +280,7 @@ def test_a_check_says_what_is_missing_and_how_to_mend_it(
     assert absent.state is SignalState.ABSENT
     assert absent.lacking == "traefik_service_requests_total"
     assert "metrics.prometheus" in absent.mend
+    assert too_early.state is SignalState.ABSENT  # as of the minute that is looked at
     assert narrow.state is SignalState.TOO_FEW
     assert refused.state is SignalState.FAILED
     assert (misread.state, misread.lacking) == (
