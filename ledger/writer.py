@@ -183,10 +183,11 @@ class LedgerWriter:
         with self._counting:
             if not self._waiting:  # the with-block was left meanwhile, and all counted as dropped
                 return
-            for _ in range(written + dropped):
-                self._waiting.popleft()
+            # First: whoever sees that nothing waits is to find all of it counted.
             self._written += written
             self._dropped += dropped
+            for _ in range(written + dropped):
+                self._waiting.popleft()
 
     def _run(self) -> None:
         pause_seconds = PAUSE_MIN_SECONDS
@@ -199,8 +200,8 @@ class LedgerWriter:
                     self._tidy()
                     pause_seconds = PAUSE_MIN_SECONDS
                 self._tidy()
-            except UnavailableError as error:
-                self._note_failure(str(error))
+            except Exception as error:  # noqa: BLE001 - a thread that ended would write no more
+                self._note_failure(str(error) or type(error).__name__)
                 self._pause(pause_seconds)
                 pause_seconds = min(2 * pause_seconds, PAUSE_MAX_SECONDS)
 

@@ -177,6 +177,29 @@ def test_who_is_hung_up_on_waits_while_nothing_answers_and_is_dropped_after(ledg
         assert (writer.written, writer.dropped, writer.failing) == (9, 1, False)
 
 
+class Confused(HangsUp):
+    """One whose driver, asked whether the database answers, raises what nobody foresaw."""
+
+    def serves(self) -> bool:
+        """Fail while it is away."""
+        if self.away:
+            raise RuntimeError("packet out of order")
+        return True
+
+
+def test_an_error_that_nobody_foresaw_does_not_end_the_writing(tmp_path) -> None:
+    """It is an outage like any other, and named."""
+    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        store = Confused(ledger, None)
+        with LedgerWriter(store, gather_seconds=0.01) as writer:
+            writer.offer(made())
+            wait_until(lambda: "packet out of order" in writer.last_error)
+
+            store.away = False
+            wait_until(lambda: writer.written == 1)
+            assert (writer.dropped, writer.pending) == (0, 0)
+
+
 def test_a_long_outage_loses_no_record_uncounted(server, ledger, monkeypatch) -> None:
     """However long: records of every kind are written, dropped and counted, or still wait."""
     monkeypatch.setattr("ledger.writer.PAUSE_MAX_SECONDS", 0.01)
