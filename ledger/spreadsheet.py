@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-#: Spreadsheets run a cell that begins so; a quote before it makes it text.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+#: Spreadsheets run a cell that begins so, in East Asia also in full width
+#: (https://owasp.org/www-community/attacks/CSV_Injection); a quote before it makes it text.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", *"\uff1d\uff0b\uff0d\uff20")
 
 
 def cell(value: object) -> object:

@@ -54,7 +54,7 @@ def test_a_csv_has_a_header_and_lists_as_json(url) -> None:
     assert [each["node"] for each in json.loads(row["candidates"])] == ["new-1", "old-1"]
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("start", [*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20"])
 def test_no_spreadsheet_runs_what_a_record_says(url, start) -> None:
     """A caller's text becomes text; numbers below zero stay numbers."""
     text = f"{start}1+1"
