@@ -43,5 +43,7 @@ def credible(
     if known:
         timeline[:RECENT_MINUTES] = history.view(np.array([row]), newest).recent[0]
     timeline[minutes[new] - first] = rates[new]
-    rates[new] = np.where(find_outages(timeline).marked[minutes[new] - first], np.nan, rates[new])
+    # What is known was judged when it came, by minutes of which the view shows no more.
+    outages = find_outages(timeline, judged_minutes=RECENT_MINUTES if known else 0)
+    rates[new] = np.where(outages.marked[minutes[new] - first], np.nan, rates[new])
     return rates

@@ -59,18 +59,21 @@ class Outages:
         return known
 
 
-def find_outages(values: npt.ArrayLike, step_minutes: int = 1) -> Outages:
+def find_outages(values: npt.ArrayLike, step_minutes: int = 1, judged_minutes: int = 0) -> Outages:
     """Mark what is absent, what is NaN and what is an incredible run of zeros.
 
     Args:
         values: float[n], a value a minute without missing minutes in between; NaN: absent.
         step_minutes: of so many minutes, from the first on, each has the value of a longer step;
             n is a multiple of it. A step is cut whole.
+        judged_minutes: of so many at the beginning it is known already: what was an outage is NaN,
+            and runs of zeros that began there are traffic.
     """
     series = np.asarray(values, dtype=np.float64)
     outages = Outages(np.isnan(series), np.zeros(len(series), dtype=np.bool_))
     for first, end in _runs(series == 0):
-        _mark_run(series, outages, (first, end), step_minutes)
+        if first >= judged_minutes:
+            _mark_run(series, outages, (first, end), step_minutes)
     if step_minutes == 1:
         return outages
     marked, edges = (

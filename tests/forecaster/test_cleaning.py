@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from forecaster.arrivals import credible
 from forecaster.cleaning import clip_outliers, find_outages, steady_levels, without_outages
+from forecaster.history import History
 
 
 def steady(minutes: int, level: float = 3000.0, seed: int = 1) -> np.ndarray:
@@ -129,3 +131,19 @@ def test_spikes_that_are_a_habit_stay():
 def test_little_or_constant_data_stays_as_it_is(values):
     """Nothing can be said of it."""
     np.testing.assert_array_equal(clip_outliers(values), np.array(values, dtype=float))
+
+
+def test_zeros_that_come_one_by_one_are_judged_as_those_of_the_whole_series():
+    """Zeros that were traffic when they came stay so, also when the reason is out of sight."""
+    values = np.full(160, 10.0) + np.random.default_rng(1).uniform(0, 1, 160)
+    values[:30:2] = 1.0  # so unsteady that the zeros of the second half hour are traffic
+    values[[60, 62, 64, 66, 150]] = 0.0
+    values[67:141] = np.nan
+    history, came = History(1), []
+    for minute, value in enumerate(values):
+        rates = credible(history, 0, np.array([minute]), np.array([value]))
+        history.put(0, minute, float(rates[0]))
+        came.append(np.isnan(rates[0]))
+
+    np.testing.assert_array_equal(came, find_outages(values).marked)
+    assert not came[150]
