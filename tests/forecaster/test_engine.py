@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from forecaster.engine import Engine, EngineSettings
+from forecaster.engine import Arrays, Engine, EngineSettings
 from forecaster.forecasts import Forecasts
 from forecaster.history import PutReport
 from forecaster.model_set import ModelSet
@@ -27,8 +27,20 @@ def traffic(minutes: np.ndarray, seed: int = 0, level: float = 100.0) -> np.ndar
     return level * (2 + np.sin(2 * np.pi * minutes / DAY)) * (1 + noise)
 
 
+_FED: dict[tuple[int, tuple[str, ...]], Arrays] = {}
+
+
 def fed(models: ModelSet, minutes: int, keys: tuple[str, ...] = (KEY,)) -> Engine:
     """Return an engine that was fed minute by minute, and asked at every fifth."""
+    if (minutes, keys) not in _FED:
+        _FED[minutes, keys] = newly_fed(models, minutes, keys).export(keys)
+    engine = Engine(models)
+    engine.restore(_FED[minutes, keys])
+    return engine
+
+
+def newly_fed(models: ModelSet, minutes: int, keys: tuple[str, ...] = (KEY,)) -> Engine:
+    """As `fed`, without a restart."""
     engine = Engine(models)
     for first in range(START - minutes + 1, START + 1, 5):
         block = np.arange(first, first + 5)
@@ -118,7 +130,7 @@ def test_zeros_of_a_quiet_series_are_traffic(models: ModelSet) -> None:
 
 def test_a_restart_changes_no_forecast(models: ModelSet) -> None:
     """All of the state travels: weights, intervals, what waits to be scored."""
-    engine = fed(models, 600, (KEY, "shop/Deployment/cart"))
+    engine = newly_fed(models, 300, (KEY, "shop/Deployment/cart"))
     heir = Engine(models)
     heir.restore(engine.export(engine.keys()))
 
@@ -134,7 +146,7 @@ def test_a_restart_changes_no_forecast(models: ModelSet) -> None:
 
 def test_series_do_not_know_of_each_other(models: ModelSet) -> None:
     """Alone, in company, in pieces or after others were dropped: a forecast is the same."""
-    company = fed(models, 300, ("a/Deployment/a", "a/Deployment/b", "a/Deployment/c"))
+    company = newly_fed(models, 200, ("a/Deployment/a", "a/Deployment/b", "a/Deployment/c"))
     pieces = Engine(models, EngineSettings(rows_at_once=1))
     pieces.restore(company.export(company.keys()))
     company.drop(["a/Deployment/a"])
@@ -155,7 +167,7 @@ def test_series_do_not_know_of_each_other(models: ModelSet) -> None:
 
 def test_a_backfill_is_learnt_from_as_if_it_passed(models: ModelSet) -> None:
     """The past put at once and the same past minute by minute end in the same state."""
-    slow = fed(models, 400)
+    slow = newly_fed(models, 400)
     minutes = np.arange(START - 399, START + 1)
     quick = Engine(models)
 
