@@ -105,7 +105,7 @@ def origins_of(trace: Trace) -> tuple[int, Minutes]:
     """Where the last 30 % begin, and the indices of the origins from the warm-up on.
 
     Raises:
-        InputError: the trace is too short.
+        InputError: the trace is too short, or has no value in the last 30 %.
     """
     count = len(trace.values)
     if count < MINUTES_MIN:
@@ -116,6 +116,10 @@ def origins_of(trace: Trace) -> tuple[int, Minutes]:
         )
     # Of steps longer than a minute none is cut.
     test_from = count // trace.step_minutes * TRAINING_PERCENT // 100 * trace.step_minutes
+    if np.isnan(trace.values[test_from:]).all():
+        raise InputError(
+            "the last 30 % hold no value to judge by", where=trace.name, mend="give a longer trace"
+        )
     last = count - 1 - min(HORIZONS_MINUTES)
     places = np.arange(max(0, test_from - WARM_MINUTES), last + 1)
     return test_from, places[trace.minutes[places] % BUCKET_MINUTES == 0]

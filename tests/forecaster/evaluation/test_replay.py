@@ -101,6 +101,15 @@ def test_a_short_trace_is_refused():
         replay(trace_of(traffic(199)), NaiveEngine())
 
 
+def test_a_trace_that_ends_in_silence_is_refused_before_the_work_begins():
+    """One line; the forecaster is not even asked."""
+    values, engine = traffic(400), NaiveEngine()
+    values[270:] = np.nan
+    with pytest.raises(InputError, match="shop: the last 30 % hold no value to judge by"):
+        replay(trace_of(values), engine)
+    assert not engine.calls
+
+
 def test_steps_of_five_minutes_are_known_when_they_end():
     """An origin sees its own step whole, and the target at five minutes is the next."""
     values = np.repeat(np.arange(100.0) + 500, 5)

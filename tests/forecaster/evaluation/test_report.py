@@ -155,9 +155,9 @@ def test_zero_shot_takes_the_folder_without_the_series(tmp_path):
         Plan(zero_shot=True).folder_of("shop")
 
 
-def test_a_last_third_without_values_is_refused():
-    """One line."""
-    values = trace_of("shop", 900).values
-    values[600:] = np.nan
+def test_a_last_third_that_is_an_outage_is_refused():
+    """Zeros that no traffic explains, to the end: one line."""
+    values = trace_of("shop", 260).values
+    values[180:] = 0
     with pytest.raises(InputError, match="hold no value to judge by"):
         judge(replay(Trace("shop", 1, 25_000_001, values), NaiveEngine()), (5,))
