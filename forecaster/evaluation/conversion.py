@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import tarfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -88,7 +89,10 @@ def convert(name: str, source: Path, folder: Path) -> Converted:
     return Converted(name, file, int(starts[-1] - starts[0]) + 1, len(starts))
 
 
-_BROKEN: Final = (OSError, ValueError, KeyError, IndexError, EOFError, tarfile.TarError)
+_BROKEN: Final = (
+    *(OSError, ValueError, KeyError, IndexError, EOFError),
+    *(tarfile.TarError, zlib.error, StopIteration),
+)
 
 
 def points(source: Path) -> Points:

@@ -12,6 +12,7 @@ import csv
 import gzip
 import io
 import math
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -110,7 +111,7 @@ def _text(file: Path) -> str:
         if content.startswith(b"\x1f\x8b"):
             content = gzip.decompress(content)
         return content.decode("utf-8-sig")
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(
             f"cannot be read ({reason})", where=str(file), mend="name a CSV file"
@@ -140,7 +141,7 @@ def _rows(text: str, where: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(io.StringIO(text, newline=""))
     try:
         for row in reader:
-            if row:
+            if any(row):
                 yield reader.line_num, row
     except csv.Error as error:
         raise InputError(
@@ -153,7 +154,7 @@ def _seconds(text: str, place: str) -> float:
         number = float(text)
     except ValueError:
         try:
-            time = datetime.fromisoformat(text)
+            time = datetime.fromisoformat(text.removesuffix(" UTC"))
         except ValueError:
             raise InputError(
                 f"{text!r} is no time", where=place, mend="use ISO 8601 or Unix seconds"

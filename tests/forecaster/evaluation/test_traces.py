@@ -44,6 +44,13 @@ def test_steps_of_five_minutes_are_held_and_end_on_the_grid(tmp_path):
     assert (trace.first_minute + 4) % 5 == 0
 
 
+def test_rows_of_nothing_are_none_and_a_time_may_name_utc(tmp_path):
+    """As spreadsheets and warehouses write them."""
+    text = "timestamp,value\n1970-01-02 00:00:00 UTC,5\n\n1970-01-02 00:01:00 UTC,6\n,\n"
+    trace = read_trace(written(tmp_path, text))
+    assert (trace.first_minute, trace.values.tolist()) == (1441, [5, 6])
+
+
 def test_a_row_may_be_a_little_late(tmp_path):
     """Fifteen seconds of a minute."""
     text = "timestamp,value\n0,1\n70,2\n115,3\n180,4\n"
@@ -112,10 +119,12 @@ def test_a_bad_file_is_one_clear_line(tmp_path, text, said):
 
 def test_what_is_no_text_is_said(tmp_path):
     """Bytes, a folder, a broken archive, nothing at all."""
-    binary, broken = tmp_path / "a.csv", tmp_path / "b.csv.gz"
+    binary, broken, wrong = (tmp_path / name for name in ("a.csv", "b.csv.gz", "c.csv.gz"))
     binary.write_bytes(b"\xff\xfe\x00\x81")
     broken.write_bytes(gzip.compress(b"timestamp,value\n60,1\n")[:-12])
-    for file in (binary, broken, tmp_path, tmp_path / "none.csv"):
+    whole = gzip.compress(b"timestamp,value\n" + bytes(range(256)) * 9)
+    wrong.write_bytes(whole[:40] + bytes(each ^ 0x5A for each in whole[40:120]) + whole[120:])
+    for file in (binary, broken, wrong, tmp_path, tmp_path / "none.csv"):
         with pytest.raises(InputError, match=str(file)):
             read_trace(file)
 
