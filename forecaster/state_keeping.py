@@ -103,13 +103,14 @@ class StateKeeping:
             if partition in unkept:
                 _log.info("partition %d is read again from its last state on", partition)
                 continue
-            state = self._state(partition, positions[partition])
+            offset = positions[partition]
             try:
-                written = self._files.write(partition, state)
+                # Named by nobody, so that the next one comes when this one's memory is free.
+                written = self._files.write(partition, self._state(partition, offset))
             except UnavailableError as error:
                 self._failed(str(error))
                 continue
-            self._written(partition, state.offset, commit, is_kept=written)
+            self._written(partition, offset, commit, is_kept=written)
 
     def forget(self, partitions: Collection[int]) -> None:
         """These partitions are not ours any more."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import repository
 
 from energy.errors import UnavailableError
 from forecaster.state_files import PartitionState, StateFiles, alone_in
+from forecaster.state_keeping import StateKeeping
 
 TOPIC = "samples"
 STATE = PartitionState(
@@ -161,3 +163,32 @@ def test_a_state_is_written_and_read_without_a_second_copy_of_it(tmp_path):
     assert found.sections["engine"]["a"].nbytes == megabytes.nbytes
     assert written < megabytes.nbytes * 0.6  # numpy writes 16 MiB at a time
     assert read - before < megabytes.nbytes * 1.6
+
+
+class Partitions:
+    """A core of some partitions that sees whether the state that it gave before is still held."""
+
+    def __init__(self) -> None:
+        self.given = [weakref.ref(np.zeros(1))]
+        self.held = 0
+
+    def unkept(self):
+        """Nothing waits."""
+        return frozenset()
+
+    def export(self, partition):
+        """Give an array, and look after the one before."""
+        self.held += self.given[-1]() is not None
+        array = np.full(8, partition)
+        self.given.append(weakref.ref(array))
+        return {"engine": {"a": array}}
+
+
+def test_at_the_end_one_state_is_in_memory_at_a_time(tmp_path):
+    """All partitions are written then, one after another."""
+    core = Partitions()
+    keeping = StateKeeping(StateFiles(tmp_path, TOPIC), core, 60.0, lambda: 0.0)
+    keeping.keep({0: 1, 1: 2, 2: 3}, (0, 1, 2), lambda batch: None)
+    keeping.close()
+
+    assert (keeping.written_total, core.held) == (3, 0)
