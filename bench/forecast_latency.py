@@ -178,7 +178,7 @@ def main() -> None:
         broker = kafka_broker.formatted(Path(folder))
         broker.start()
         try:
-            settings = broker.settings(partitions=6, session_seconds=45.0)
+            settings = broker.settings(partitions=12, session_seconds=45.0)
             measure(settings, folder, arguments)
         finally:
             broker.kill()
