@@ -10,6 +10,7 @@ from threading import Event
 import pytest
 from scraped_prometheus import prometheus
 from traffic_history import History, constant, write_blocks
+from written_minutes import DELAY_SECONDS, Clock, Tape
 
 from energy.errors import UnavailableError
 from simulator.sandbox.ports import free_ports
@@ -22,21 +23,6 @@ from telemetry.messages import TrafficSample
 from telemetry.prometheus import PrometheusError
 from telemetry.stream.interface import SAMPLES_TOPIC, Consumer
 from telemetry.stream.memory import MemoryStream
-from telemetry.traffic.assembly import Assembly
-from telemetry.traffic.reader import TrafficReading
-
-DELAY_SECONDS = 15
-
-
-class Clock:
-    """Time as a test has it."""
-
-    def __init__(self, minute: int, seconds: float = DELAY_SECONDS) -> None:
-        self.now = minute * 60 + seconds
-
-    def __call__(self) -> float:
-        """Tell it."""
-        return self.now
 
 
 class Sink:
@@ -234,38 +220,6 @@ def _answers(settings: BridgeSettings) -> Callable[[str], bool]:
     return answers
 
 
-class Tape:
-    """Readings that a test has written down, minute by minute."""
-
-    def __init__(self) -> None:
-        self.rates: dict[int, dict[str, float | None]] = {}
-        self.asked: list[tuple[int, int]] = []
-        self.fault: Callable[[int], Exception | None] = lambda _minute: None
-        self.clock: Callable[[], float] = lambda: float("inf")
-
-    def now_seconds(self) -> float:
-        """Be of the test's opinion, unless it gives a clock."""
-        return self.clock()
-
-    def read(self, minute_first: int, minute_last: int) -> TrafficReading:
-        """Play what there is."""
-        self.asked.append((minute_first, minute_last))
-        if fault := self.fault(minute_first):
-            raise fault
-        samples = tuple(
-            TrafficSample(
-                key=f"a/Deployment/{name}",
-                timestamp_milliseconds=minute * 60_000,
-                requests_per_second=rate,
-                cpu_cores=1.0 if rate is None else None,
-            )
-            for minute in range(minute_first, minute_last + 1)
-            for name, rate in self.rates.get(minute, {}).items()
-        )
-        assembly = Assembly(samples=samples, workloads={}, refused={}, strangers=())
-        return TrafficReading(assembly=assembly, failures=(), failed={})
-
-
 def sent(sink: Sink) -> list[tuple[int, str, float | None]]:
     """List minute, name and rate of what is new."""
     return [
@@ -383,130 +337,3 @@ def test_it_wakes_when_a_minute_is_over_by_both_clocks() -> None:
 
     assert pauses.seconds == [50, 2, 2, 56, 2]
     assert [minute for minute, _, _ in sent(sink)] == [100, 101]
-
-
-class Broker:
-    """A stream that goes away as a test says: a producer's words, kept in order."""
-
-    def __init__(self) -> None:
-        self.is_away = False
-        self.room = 1000
-        self.sent: list[TrafficSample] = []
-        self.given_up = 0
-        self.opened = 0
-        self.waiting = 0
-        self.log = "one"
-
-    def open(self):
-        """Be connected to, if it is there."""
-        self.opened += 1
-        if self.is_away:
-            raise UnavailableError("no broker answers")
-        return self
-
-    def send(self, message: TrafficSample) -> None:
-        """Take a message while there is room."""
-        if len(self.sent) >= self.room:
-            raise UnavailableError("the buffer is full")
-        self.waiting += 1
-        self.sent.append(message)
-
-    def flush(self, timeout_seconds: float) -> None:
-        """Acknowledge if it is there."""
-        if self.is_away and self.waiting:
-            raise UnavailableError("not all is acknowledged")
-        self.waiting = 0
-
-    def failed_total(self) -> int:
-        """Say what was given up."""
-        return self.given_up
-
-    def identity(self) -> str:
-        """Name the topic."""
-        return self.log
-
-    def close(self) -> None:
-        """Let go."""
-
-
-def test_a_topic_that_was_made_anew_gets_all_the_history(tmp_path: Path) -> None:
-    """While the bridge runs, and before it starts; a broker that names no topic says nothing."""
-    tape, broker, clock = Tape(), Broker(), Clock(100)
-    tape.rates = {minute: {"x": 1.0} for minute in range(90, 120)}
-    file = StateFile(tmp_path / "state.json", of="test")
-
-    def started() -> Bridge:
-        core = BridgeCore(tape, backfill_minutes=3, reread_minutes=0, state=file.read())
-        return Bridge(core, broker.open, now=clock, state_file=file)
-
-    def minutes() -> list[int]:
-        bridge.turn()
-        found = [each.timestamp_milliseconds // 60_000 for each in broker.sent]
-        broker.sent.clear()
-        return found
-
-    bridge = started()
-    assert minutes() == [98, 99, 100]
-    for log in ("", "one"):
-        broker.log = log
-        assert minutes() == []
-    broker.log = "two"
-    assert minutes() == [98, 99, 100]
-    bridge = started()
-    clock.now += 60
-    assert minutes() == [101]
-    broker.log = "three"
-    bridge = started()
-    clock.now += 60
-    assert sorted(minutes()) == [100, 101, 102]
-    assert file.read() == BridgeState(
-        since=100, done=MinuteSet.of([MinuteRange(100, 102)]), log="three"
-    )
-
-
-def test_a_broker_that_is_away_gets_nothing_twice_when_it_comes_back() -> None:
-    """What waits in its buffer is settled first; what it gave up is read and sent again."""
-    tape, broker, clock = Tape(), Broker(), Clock(100)
-    tape.rates = {minute: {"x": 1.0} for minute in range(90, 120)}
-    bridge = Bridge(BridgeCore(tape, backfill_minutes=1, reread_minutes=0), broker.open, now=clock)
-
-    def minutes() -> list[int]:
-        found = [each.timestamp_milliseconds // 60_000 for each in broker.sent]
-        broker.sent.clear()
-        return found
-
-    broker.is_away = True
-    bridge.turn()
-    bridge.turn()
-    assert (minutes(), broker.opened, bridge.figures().stream_failed) == ([], 2, 2)
-    broker.is_away = False
-    bridge.turn()
-    assert minutes() == [100]
-
-    broker.is_away = True
-    for _ in range(10):  # ten minutes
-        clock.now += 60
-        bridge.turn()
-    assert minutes() == [101]  # in its buffer since
-    assert bridge.figures().troubles == ("not all is acknowledged",)
-    assert bridge.figures().minutes_behind == 10
-    broker.is_away = False
-    bridge.turn()
-    assert minutes() == list(range(102, 111))
-    assert bridge.figures().minutes_behind == 0
-
-    clock.now += 60
-    broker.room = 0
-    bridge.turn()
-    broker.room = 1000
-    bridge.turn()
-    assert minutes() == [111]
-
-    clock.now += 60
-    broker.is_away = True
-    bridge.turn()
-    broker.given_up, broker.is_away = 1, True
-    bridge.turn()
-    broker.is_away = False
-    bridge.turn()
-    assert minutes() == [112, 112]
