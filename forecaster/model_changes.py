@@ -182,6 +182,7 @@ class ModelChanges:
             verdict = f"{shadow.version}: {judged.reason}"
         return models_report(
             self._registry,
+            self.state,
             serving=self.serving,
             trouble=self.trouble or None,
             verdict=verdict,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from energy.errors import NegawattError
 from forecaster.figures import Errors
 from forecaster.own_errors import OwnError
-from forecaster.registry import DESCRIPTION, SHIPPED, Event, Registry
+from forecaster.registry import DESCRIPTION, SHIPPED, Event, Registry, RegistryState
 
 #: The same as `forecaster.model_set.SHIPPED`, without the libraries that models need.
 SHIPPED_FOLDER = Path(__file__).parent / "data" / "models" / "shipped"
@@ -65,8 +65,9 @@ class ModelsReport(BaseModel):
     history: tuple[Event, ...]
 
 
-def models_report(
+def models_report(  # noqa: PLR0913 - but for two all have defaults
     registry: Registry,
+    state: RegistryState,
     *,
     serving: str | None = None,
     trouble: str | None = None,
@@ -74,12 +75,7 @@ def models_report(
     training: str | None = None,
     errors: Mapping[str, OwnError] | None = None,
 ) -> ModelsReport:
-    """What the registry says, with what a process knows of it.
-
-    Raises:
-        InputError: the registry cannot be read.
-    """
-    state = registry.state()
+    """What the registry said last, with what a process knows of it."""
     roles = {state.previous: "previous", state.challenger: "challenger", state.champion: "champion"}
     return ModelsReport(
         champion=state.champion,

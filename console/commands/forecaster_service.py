@@ -69,7 +69,7 @@ def models(models_directory: Directory = None, output: Output = TABLE) -> None:
     with installed("forecaster"):
         from console.forecaster_tables import show_models
         from forecaster.models_report import models_report
-    report = models_report(registry)
+    report = models_report(registry, registry.state())
     if form == JSON:
         typer.echo(json_text(report.model_dump(mode="json")))
     else:

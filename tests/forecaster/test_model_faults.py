@@ -117,7 +117,7 @@ def test_a_broken_registry_does_not_hinder_the_start(tmp_path):
 
     assert len(stage.minutes([10.0, 10.0])) == 1
     assert stage.models.serving == SHIPPED
-    assert "is no registry of models" in stage.models.trouble
+    assert "is no registry of models" in stage.service.models_report().trouble
     assert not stage.service.figures().champion_serves
 
     file.write_bytes(sound)
