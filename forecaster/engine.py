@@ -63,7 +63,7 @@ class EngineSettings:
 
     minutes_min: int = 10
     age_minutes_max: int = 10
-    rows_at_once: int = 1024
+    rows_at_once: int = 512
     learn_days_max: float = 2.0
     mixture: MixtureSettings = field(default_factory=MixtureSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
