@@ -94,7 +94,8 @@ class OwnErrors:
     def pooled(self) -> dict[str, OwnError]:
         """The errors of what was served and of each model, over all workloads."""
         found = {SERVED: _served_error(self._served)}
-        for model, (count, actual, absolute, shared, last) in self._pooled.items():
+        # A copy: this is asked from other threads, and models come with their first score.
+        for model, (count, actual, absolute, shared, last) in self._pooled.copy().items():
             found[model] = OwnError(
                 scored_count=float(count),
                 mae_requests_per_second=_ratio(absolute, count),
