@@ -147,7 +147,10 @@ def _trained(request: Request, traces: Sequence[Any], begin: Begin) -> dict[str,
 
     begun = time.monotonic()
     series = [
-        TrainingSeries.cleaned(trace.name, trace.first_minute, trace.values) for trace in traces
+        TrainingSeries.cleaned(
+            trace.name, trace.first_minute, trace.values, step_minutes=trace.step_minutes
+        )
+        for trace in traces
     ]
     plan, trials = _searched(request, series, begin)
     trained = _networks(plan, series, request.seed, begin)

@@ -32,7 +32,9 @@ def show(file: Path, models: Path | None, into: Path, seed: int, form: str) -> N
         from forecaster.training.fine_tune import fine_tune
         from forecaster.training.series import TrainingSeries
 
-        series = TrainingSeries.cleaned(trace.name, trace.first_minute, trace.values)
+        series = TrainingSeries.cleaned(
+            trace.name, trace.first_minute, trace.values, step_minutes=trace.step_minutes
+        )
         tuned = fine_tune(networks_of(source / LSTM_FILE), series, seed)
         graph = to_onnx(tuned.models)
     said = {

@@ -98,7 +98,7 @@ def errors_of(graph: bytes, series: TrainingSeries, first_ratio: float, last_rat
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     expert = Boosting(onnxruntime.InferenceSession(graph, sess_options=options))
-    origins = Origins(Series(series.name, series.first_minute, series.values))
+    origins = Origins(_known(series))
     rows = np.flatnonzero(np.isin(origins.indices, series.part(first_ratio, last_ratio)))
     if not len(rows):
         return float("nan")
@@ -110,4 +110,8 @@ def errors_of(graph: bytes, series: TrainingSeries, first_ratio: float, last_rat
 
 
 def _learnt(series: Sequence[TrainingSeries], ratio: float) -> list[Series]:
-    return [Series(each.name, each.first_minute, each.until(ratio).values) for each in series]
+    return [_known(each.until(ratio)) for each in series]
+
+
+def _known(series: TrainingSeries) -> Series:
+    return Series(series.name, series.first_minute, series.values, series.step_minutes)

@@ -19,15 +19,19 @@ class Series:
         name: what it is called in reports.
         first_minute: the minute number of the first value.
         requests_per_second: float[n], one per minute; NaN: absent or an outage.
+        step_minutes: of so many minutes, from the first on, each has the value of a longer step.
     """
 
     name: str
     first_minute: int
     requests_per_second: npt.NDArray[np.float64]
+    step_minutes: int = 1
 
 
 class Origins:
     """Every fifth minute of a series, from its start to half an hour before its end.
+
+    Of a series of longer steps those at which one ends: in its middle it knows minutes to come.
 
     Origins lie on the absolute five-minute grid, so that all share one `HistoryView`, an origin a
     row. The view's minute is that of the first origin; features ask for its place in five minutes
@@ -39,7 +43,9 @@ class Origins:
         self._first = -series.first_minute % BUCKET_MINUTES
         self.minute = series.first_minute + self._first
         last = len(values) - HORIZONS_MINUTES[-1]
-        self.indices = np.arange(self._first, max(last, self._first), BUCKET_MINUTES)
+        every = np.arange(self._first, max(last, self._first), BUCKET_MINUTES)
+        self._rows = np.flatnonzero((every + 1) % series.step_minutes == 0)
+        self.indices = every[self._rows]
         padding = PAST_BUCKETS * BUCKET_MINUTES - self._first - 1
         padded = np.concatenate([np.full(padding, np.nan), values])
         whole = padded[: len(padded) // BUCKET_MINUTES * BUCKET_MINUTES]
@@ -56,7 +62,9 @@ class Origins:
 
     def view(self, rows: npt.NDArray[np.intp]) -> HistoryView:
         """Return what was known at the origins with these numbers, an origin a row."""
-        return HistoryView(self.minute, self._minutes[self._recent[rows]], self._buckets[rows])
+        return HistoryView(
+            self.minute, self._minutes[self._recent[rows]], self._buckets[self._rows[rows]]
+        )
 
 
 def _means(values: npt.NDArray[np.float64]) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -33,6 +33,8 @@ class TrainingSeries:
             are never clipped, since whether a minute is an outlier shows only later.
         bucket_ends: whether origins are the ends of buckets alone, as where the minutes of a
             bucket were made of its mean: in its middle that knows minutes to come.
+        step_minutes: of so many minutes, from the first on, each has the value of a longer step;
+            origins are the ends of steps alone, for the same reason.
     """
 
     name: str
@@ -40,10 +42,17 @@ class TrainingSeries:
     values: Floats
     targets: Floats
     bucket_ends: bool = False
+    step_minutes: int = 1
 
     @classmethod
     def cleaned(
-        cls, name: str, first_minute: int, values: npt.ArrayLike, *, bucket_ends: bool = False
+        cls,
+        name: str,
+        first_minute: int,
+        values: npt.ArrayLike,
+        *,
+        bucket_ends: bool = False,
+        step_minutes: int = 1,
     ) -> TrainingSeries:
         """Mark the outages of a raw series, and clip outliers among the targets.
 
@@ -52,14 +61,14 @@ class TrainingSeries:
         """
         raw = np.asarray(values, dtype=np.float64)
         known = raw.copy()
-        known[find_outages(raw).marked] = np.nan
+        known[find_outages(raw, step_minutes).marked] = np.nan
         if np.count_nonzero(~np.isnan(known)) < MINUTES_MIN:
             raise InputError(
                 "has too few minutes to learn from",
                 where=name,
                 mend=f"give {MINUTES_MIN} minutes at the least",
             )
-        return cls(name, first_minute, known, clip_outliers(known), bucket_ends)
+        return cls(name, first_minute, known, clip_outliers(known), bucket_ends, step_minutes)
 
     def part(self, first_ratio: float, last_ratio: float) -> Places:
         """Return the origins between two shares of the series, in order.
@@ -72,7 +81,9 @@ class TrainingSeries:
         places = np.arange(first, max(first, end), dtype=np.int64)
         if self.bucket_ends:
             places = places[(self.first_minute + places) % BUCKET_MINUTES == 0]
-        return places[~np.isnan(self.values[places])]
+        at_end = (places + 1) % self.step_minutes == 0
+        found: Places = places[at_end & ~np.isnan(self.values[places])]
+        return found
 
     def until(self, ratio: float) -> TrainingSeries:
         """Return the first share of the series.
@@ -80,5 +91,4 @@ class TrainingSeries:
         What comes later has no part in what counts as an outlier, either.
         """
         known = self.values[: int(len(self.values) * ratio)]
-        targets = clip_outliers(known)
-        return TrainingSeries(self.name, self.first_minute, known, targets, self.bucket_ends)
+        return replace(self, values=known, targets=clip_outliers(known))

@@ -10,6 +10,7 @@ from forecaster.history import History
 from forecaster.horizons import HORIZONS_MINUTES
 from forecaster.training.dataset import examples_at
 from forecaster.training.draws import DrawSettings, held_back, real_examples, synthetic_examples
+from forecaster.training.origins import Origins, Series
 from forecaster.training.series import TrainingSeries
 from forecaster.training.synthetic import synthetic_series
 from forecaster.windows import windows_of
@@ -138,6 +139,25 @@ def test_the_part_held_back_is_judged_every_fifth_minute_with_its_whole_past() -
 
     assert len(examples) == pytest.approx(0.15 * len(series.values) / 5, abs=10)
     assert (examples.inputs["candidate_present"][:, :, 3] == 1).mean() > 0.9
+
+
+@pytest.mark.parametrize("step", [3, 5])
+def test_of_longer_steps_nothing_is_learnt_in_their_middle(step: int) -> None:
+    """There the step's mean knows minutes to come; network and trees alike, also held back."""
+    values = np.repeat(np.random.default_rng(1).uniform(50, 60, 3000 // step), step)
+    first = 27_000_001  # where a bucket begins, as steps of five minutes do
+    series = TrainingSeries.cleaned("steps", first, values, step_minutes=step)
+
+    learnt = series.until(0.8)
+    trees = Origins(Series("steps", first, values, step))
+
+    for places in (learnt.part(0, 0.8), trees.indices):
+        assert len(places) > 100
+        assert (places % step == step - 1).all()
+    seen = trees.view(np.arange(len(trees)))
+    np.testing.assert_allclose(seen.recent[:, -1], values[trees.indices], rtol=1e-6)
+    wanted = [values[place - 4 : place + 1].mean() for place in trees.indices[2:]]
+    np.testing.assert_allclose(seen.past[2:, -1], wanted, rtol=1e-6)
 
 
 def test_too_short_a_series_is_refused_in_one_line() -> None:
