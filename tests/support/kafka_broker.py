@@ -92,6 +92,11 @@ class KafkaBroker:
             }
         )
 
+    def patient_settings(self, monkeypatch: pytest.MonkeyPatch) -> KafkaSettings:
+        """Give settings by which no reader dies of a slow machine, and hears soon of the others."""
+        monkeypatch.setattr("telemetry.kafka.consumer.HEARTBEAT_MILLISECONDS_MAX", 500)
+        return self.settings(session_seconds=20.0)
+
     def secure_settings(self, **others: object) -> KafkaSettings:
         """Give settings for alice on the listener with TLS."""
         password = self.folder / "password"
@@ -199,7 +204,7 @@ def streams(request: pytest.FixtureRequest) -> Callable[[], Stream]:
         stream = MemoryStream(partitions=3)
         return lambda: stream
     broker: KafkaBroker = request.getfixturevalue("kafka_broker")
-    settings = broker.settings()
+    settings = broker.patient_settings(request.getfixturevalue("monkeypatch"))
 
     def connect() -> Stream:
         from telemetry.kafka import KafkaStream

@@ -204,9 +204,9 @@ class Reader(threading.Thread):
         consumer.close()
 
 
-def test_three_readers_that_come_and_go_lose_nothing(kafka_broker: KafkaBroker):
+def test_three_readers_that_come_and_go_lose_nothing(kafka_broker: KafkaBroker, monkeypatch):
     """Each sample reaches one of them, and those of a workload stay in order."""
-    settings = kafka_broker.settings()
+    settings = kafka_broker.patient_settings(monkeypatch)
     producer = KafkaStream(settings).producer(SAMPLES_TOPIC)
     readers = [Reader(settings) for _ in range(3)]
     minute = 0
