@@ -19,8 +19,10 @@ def credible(
     row: int,
     minutes: npt.NDArray[Any],
     requests_per_second: npt.NDArray[Any],
-) -> npt.NDArray[np.float64]:
+) -> tuple[npt.NDArray[np.float64], bool]:
     """Return the rates with NaN for zeros that can only be an outage of what measures.
+
+    And whether the newest known minute is none, either, since such zeros cut it.
 
     The rule is that of `forecaster.cleaning`, over what is known and what is new: after an hour and
     a half of zeros a series is switched off, and they are traffic. Minutes that come late are left
@@ -29,16 +31,16 @@ def credible(
     rates = np.array(requests_per_second, dtype=np.float64)
     zero = rates == 0
     if not zero.any() or (zero.all() and history.newest_value(row) == 0):
-        return rates
+        return rates, False
     newest = int(history.newest_minute[row])
     new = minutes > newest
     if not new.any():
-        return rates
+        return rates, False
     known = newest != NEVER
     first = newest - RECENT_MINUTES + 1 if known else int(minutes[new].min())
     length = int(minutes.max()) - first + 1
     if length > _MINUTES_MAX:  # a clock gone astray; what is older is forgotten anyway
-        return rates
+        return rates, False
     timeline = np.full(length, np.nan)
     if known:
         timeline[:RECENT_MINUTES] = history.view(np.array([row]), newest).recent[0]
@@ -46,4 +48,4 @@ def credible(
     # What is known was judged when it came, by minutes of which the view shows no more.
     outages = find_outages(timeline, judged_minutes=RECENT_MINUTES if known else 0)
     rates[new] = np.where(outages.marked[minutes[new] - first], np.nan, rates[new])
-    return rates
+    return rates, known and bool(outages.edges[RECENT_MINUTES - 1])

@@ -113,12 +113,15 @@ class Engine:
         """Take minutes of a series, in any order; what is known is replaced.
 
         NaN says that a minute has none (an outage), and so do zeros that the series' own level
-        makes incredible. Negative and absurd rates are refused, and minutes older than eight days.
+        makes incredible, with the minute before them where they cut it. Negative and absurd rates
+        are refused, and minutes older than eight days.
         """
-        row = self._table.row(key)
+        history, row = self._table.history, self._table.row(key)
         numbers = np.asarray(minutes, dtype=np.int64)
-        rates = credible(self._table.history, row, numbers, requests_per_second)
-        return self._table.history.put_block(row, numbers, rates)
+        rates, newest_is_cut = credible(history, row, numbers, requests_per_second)
+        if newest_is_cut:
+            history.put(row, int(history.newest_minute[row]), float("nan"))
+        return history.put_block(row, numbers, rates)
 
     def put_all(self, values: Mapping[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]) -> PutReport:
         """Take minutes and rates of many series, and learn from a long past as if it passed.

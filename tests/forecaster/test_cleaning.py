@@ -141,7 +141,7 @@ def test_zeros_that_come_one_by_one_are_judged_as_those_of_the_whole_series():
     values[67:141] = np.nan
     history, came = History(1), []
     for minute, value in enumerate(values):
-        rates = credible(history, 0, np.array([minute]), np.array([value]))
+        rates, _ = credible(history, 0, np.array([minute]), np.array([value]))
         history.put(0, minute, float(rates[0]))
         came.append(np.isnan(rates[0]))
 

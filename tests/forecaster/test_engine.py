@@ -104,6 +104,18 @@ def test_zeros_that_no_traffic_explains_are_an_outage(models: ModelSet) -> None:
     assert_same(engine.forecast(START + 8), told.forecast(START + 8))
 
 
+def test_a_minute_that_an_outage_cuts_is_forgotten_when_it_shows(models: ModelSet) -> None:
+    """What measures failed within a minute: its rest is no traffic, and no level to forecast."""
+    engine, told = fed(models, 120), fed(models, 120)
+    engine.put(KEY, np.array([START + 1]), np.array([20.0]))
+    assert engine.forecast(START + 1).requests_per_second[0, 0, 2] < 150
+
+    engine.put(KEY, np.array([START + 2]), np.array([0.0]))
+    told.put(KEY, np.array([START + 1, START + 2]), np.array([np.nan, np.nan]))
+
+    assert_same(engine.forecast(START + 2), told.forecast(START + 2))
+
+
 def test_a_series_that_was_switched_off_is_forecast_at_zero_in_the_end(models: ModelSet) -> None:
     """After an hour and a half zeros are believed."""
     engine = fed(models, 120)
