@@ -12,6 +12,7 @@ import pwd
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -68,6 +69,7 @@ class DatabaseServer:
     ending: signal.Signals
     password: str = field(default_factory=lambda: secrets.token_hex(8))
     process: subprocess.Popen[bytes] | None = None
+    _engines: dict[str | None, sa.Engine] = field(default_factory=dict)
 
     def url(
         self, database: str, user: str = USER, password: str | None = None, **query: str
@@ -86,14 +88,23 @@ class DatabaseServer:
 
     def run(self, *statements: str, database: str | None = None) -> list[Any]:
         """Run statements as the administrator; return the rows of the last."""
-        url = self.administrator.set(database=database or self.administrator.database)
-        engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
         rows: list[Any] = []
-        with engine.connect() as connection:
+        with self._engine(database).connect() as connection:
             for statement in statements:
                 result = connection.exec_driver_sql(statement)
                 rows = list(result.all()) if result.returns_rows else []
         return rows
+
+    def _engine(self, database: str | None) -> sa.Engine:
+        """Keep engines, which ask the server at first what it is; each run connects anew."""
+        if database not in self._engines:
+            url = self.administrator.set(database=database or self.administrator.database)
+            # On a socket of its own: PyMySQL reads all authorities of the system for TLS each time.
+            words = {"ssl_disabled": True} if self.kind == "mariadb" else {}
+            self._engines[database] = sa.create_engine(
+                url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT", connect_args=words
+            )
+        return self._engines[database]
 
     def create_database(self) -> str:
         """Make an empty database of the ledger's user, and return its name."""
@@ -125,6 +136,14 @@ class DatabaseServer:
         # What a table of ours must not take over from its database.
         return (f"CREATE DATABASE {name} CHARACTER SET latin1 COLLATE latin1_swedish_ci", grant)
 
+    def _accepts_at_socket(self) -> bool:
+        """Whether the administrator's socket, if it is one, is there: MariaDB makes it last."""
+        path = self.administrator.query.get("unix_socket")
+        if path is None:
+            return True
+        with socket.socket(socket.AF_UNIX) as asked:
+            return asked.connect_ex(str(path)) == 0
+
     def start(self) -> None:
         """Start the process; return when it answers."""
         with (self.folder / "log").open("ab") as log:
@@ -135,7 +154,7 @@ class DatabaseServer:
         while True:
             # Asked first at the port: PyMySQL loses a socket where nobody listens.
             with suppress(sa.exc.DBAPIError):
-                if accepts(self.port):
+                if accepts(self.port) and self._accepts_at_socket():
                     self.run("SELECT 1")
                     return
             if self.process.poll() is not None or time.monotonic() > deadline:
