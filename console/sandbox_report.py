@@ -9,7 +9,7 @@ from rich.table import Table
 from console.output import stdout
 from simulator.sandbox.forecast_workloads import replayed_workloads
 from simulator.sandbox.prometheus_configuration import EXTENDER_PORT
-from simulator.sandbox.record import EXTENDER, FORECAST, FORECASTER, TIERS, as_json
+from simulator.sandbox.record import EXTENDER, FORECAST, FORECASTER, TIERS, as_json, command
 from simulator.sandbox.sandbox import ComponentStatus, Sandbox, SandboxStatus
 
 WIDTH = 12
@@ -44,7 +44,7 @@ def started_lines(sandbox: Sandbox, *, fresh: bool) -> list[str]:
         *(line(name, _with_mode(name, url, sandbox)) for name, url in urls.items()),
         *(line("ask why", text) for text in _ask_why(sandbox)),
         line("state", str(sandbox.folder)),
-        line("end it", "negawatt sandbox down"),
+        line("end it", command("down", sandbox.folder)),
     ]
 
 

@@ -31,6 +31,7 @@ from simulator.sandbox.record import (
     Program,
     SandboxOptions,
     SandboxRecord,
+    command,
     is_sandbox,
     locked,
     require_ours_or_new,
@@ -97,7 +98,7 @@ def up(
                 raise UnavailableError(
                     f"the sandbox did not start: {error}",
                     where=str(folder),
-                    mend="read the logs there; `negawatt sandbox down` removes them",
+                    mend=f"read the logs there; `{command('down', folder)}` removes them",
                 ) from error
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -145,7 +146,7 @@ def _found_running(options: SandboxOptions, stated: frozenset[str], folder: Path
         raise UnavailableError(
             f"the sandbox there is not whole: {what}",
             where=str(folder),
-            mend="run `negawatt sandbox down`",
+            mend=f"run `{command('down', folder)}`",
         )
     for name in sorted(stated):
         there = getattr(record.options, name)
@@ -153,7 +154,7 @@ def _found_running(options: SandboxOptions, stated: frozenset[str], folder: Path
             raise InputError(
                 f"the sandbox that runs there has other {WORDS[name]}: {_said(there)}",
                 where=str(folder),
-                mend="run `negawatt sandbox down` first, or give --state another folder",
+                mend=f"run `{command('down', folder)}` first, or give --state another folder",
             )
     return sandbox
 

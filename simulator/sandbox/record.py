@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -121,7 +122,7 @@ class SandboxRecord(_Strict):
             raise UnavailableError(
                 "this record of a sandbox cannot be read",
                 where=str(file),
-                mend="run `negawatt sandbox down`",
+                mend=f"run `{command('down', folder)}`",
             ) from None
 
 
@@ -133,6 +134,13 @@ def state_folder(chosen: Path | None, environ: Mapping[str, str]) -> Path:
         base = environ.get("XDG_STATE_HOME")
         chosen = (Path(base) if base else Path("~/.local/state")) / "negawatt" / "sandbox"
     return chosen.expanduser().resolve()
+
+
+def command(verb: str, folder: Path, environ: Mapping[str, str] = os.environ) -> str:
+    """A command on the sandbox of a folder, as one would type it, in whatever terminal."""
+    environ = {name: text for name, text in environ.items() if name != "NEGAWATT_SANDBOX"}
+    is_elsewhere = folder.resolve() != state_folder(None, environ)
+    return f"negawatt sandbox {verb}" + (f" --state {quote(str(folder))}" if is_elsewhere else "")
 
 
 def is_sandbox(folder: Path) -> bool:

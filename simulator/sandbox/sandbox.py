@@ -43,6 +43,7 @@ from simulator.sandbox.record import (
     Program,
     SandboxOptions,
     SandboxRecord,
+    command,
     locked,
 )
 from simulator.sandbox.toolchain import Toolchain
@@ -115,7 +116,7 @@ class Sandbox:
         record = SandboxRecord.read(folder)
         if record is None:
             raise UnavailableError(
-                "there is no sandbox", where=str(folder), mend="run `negawatt sandbox up`"
+                "there is no sandbox", where=str(folder), mend=f"run `{command('up', folder)}`"
             )
         return cls(folder, record)
 

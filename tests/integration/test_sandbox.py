@@ -93,6 +93,7 @@ def test_nodes_power_profiles_and_people_lines_agree(sandbox: Sandbox) -> None:
     assert f"export KUBECONFIG={sandbox.kubeconfig}" in said
     assert f"{sandbox.kubectl_program} get nodes" in said
     assert "runs already" in said
+    assert f"end it       negawatt sandbox down --state {sandbox.folder}" in said
 
 
 def test_everything_listens_on_loopback_alone(sandbox: Sandbox) -> None:
@@ -194,7 +195,7 @@ def test_broken_sandbox_is_named_and_can_be_taken_down(tmp_path: Path) -> None:
     assert [one.name for one in seen.components if not one.runs] == ["etcd"]
     assert again.returncode == 1
     assert "the sandbox there is not whole: etcd" in again.stderr
-    assert "run `negawatt sandbox down`" in again.stderr
+    assert f"run `negawatt sandbox down --state {folder}`" in again.stderr
     assert gone.returncode == 0
     assert [pid for pid in processes if _arguments(Path(f"/proc/{pid}"))] == []
     assert not folder.exists()

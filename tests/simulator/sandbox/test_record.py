@@ -13,6 +13,7 @@ from simulator.sandbox.record import (
     EXTRAS,
     Program,
     SandboxRecord,
+    command,
     is_sandbox,
     locked,
     options_of,
@@ -43,8 +44,23 @@ def test_broken_record_says_how_to_get_rid_of_it(tmp_path: Path, text: str) -> N
     """One line, and the way out."""
     (tmp_path / "sandbox.json").write_text(text)
 
-    with pytest.raises(UnavailableError, match="negawatt sandbox down"):
+    with pytest.raises(UnavailableError, match=f"negawatt sandbox down --state {tmp_path}`"):
         SandboxRecord.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("folder", "environ", "expected"),
+    [
+        ("/c/negawatt/sandbox", {"XDG_STATE_HOME": "/c"}, ""),
+        ("/a b", {"XDG_STATE_HOME": "/c"}, " --state '/a b'"),
+        ("/b", {"NEGAWATT_SANDBOX": "/b", "XDG_STATE_HOME": "/c"}, " --state /b"),
+    ],
+)
+def test_printed_command_is_about_this_sandbox_in_any_terminal(
+    folder: str, environ: dict[str, str], expected: str
+) -> None:
+    """Typed elsewhere, without the folder, it would end another one."""
+    assert command("down", Path(folder), environ) == f"negawatt sandbox down{expected}"
 
 
 @pytest.mark.parametrize(
