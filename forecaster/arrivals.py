@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from forecaster.cleaning import find_outages
+from forecaster.cleaning import find_outages, steady_levels
 from forecaster.history import NEVER, PAST_BUCKETS, RECENT_MINUTES, History
 from forecaster.horizons import BUCKET_MINUTES
 
@@ -25,8 +25,8 @@ def credible(
     And whether the newest known minute is none, either, since such zeros cut it.
 
     The rule is that of `forecaster.cleaning`, over what is known and what is new: after an hour and
-    a half of zeros a series is switched off, and they are traffic. Minutes that come late are left
-    as they are.
+    a half of zeros a series is switched off, and they are traffic. Of minutes that come late or
+    again each is judged by those before it.
     """
     rates = np.array(requests_per_second, dtype=np.float64)
     zero = rates == 0
@@ -34,6 +34,10 @@ def credible(
         return rates, False
     newest = int(history.newest_minute[row])
     new = minutes > newest
+    for place in np.flatnonzero(zero & ~new).tolist():
+        before = history.view(np.array([row]), int(minutes[place]) - 1).recent
+        if not np.isnan(steady_levels(before)[0]):
+            rates[place] = np.nan
     if not new.any():
         return rates, False
     known = newest != NEVER

@@ -104,6 +104,18 @@ def test_zeros_that_no_traffic_explains_are_an_outage(models: ModelSet) -> None:
     assert_same(engine.forecast(START + 8), told.forecast(START + 8))
 
 
+def test_zeros_of_an_outage_that_come_again_are_no_traffic_either(models: ModelSet) -> None:
+    """A stream delivers twice, and late ones are judged as they would have been in time."""
+    once, again = fed(models, 120), fed(models, 120)
+    minutes = np.arange(START + 1, START + 5)
+    once.put(KEY, minutes, np.zeros(4))
+    for late in (minutes[[0, 1, 3]], minutes[[3]], minutes):
+        again.put(KEY, late, np.zeros(len(late)))
+
+    assert_same(again.forecast(START + 4), once.forecast(START + 4))
+    assert again.forecast(START + 4).requests_per_second[0, 0, 2] > 150
+
+
 def test_a_minute_that_an_outage_cuts_is_forgotten_when_it_shows(models: ModelSet) -> None:
     """What measures failed within a minute: its rest is no traffic, and no level to forecast."""
     engine, told = fed(models, 120), fed(models, 120)
