@@ -58,7 +58,7 @@ class CoreOptions:
             the ledger.
         keys_max: how many workloads are known at most; samples of more are refused.
         gathered_max: minutes that gather at most while the past is read, beside those that are to
-            be learnt from; 100 bytes each.
+            be learnt from; 16 bytes each.
     """
 
     wait_seconds: float = 20.0

@@ -16,6 +16,7 @@ from typing import Final, Literal, get_args
 import numpy as np
 
 from forecaster.contract import Arrays, Floats, Integers
+from forecaster.fresh_minutes import FreshMinutes
 
 MINUTE_MILLISECONDS: Final = 60_000
 PARTS_MINUTES: Final = 3
@@ -52,7 +53,7 @@ class _Series:
     newest_milliseconds: int = 0
     measured_milliseconds: int = 0
     parts: dict[int, dict[int, float]] = field(default_factory=dict)
-    fresh: dict[int, float] = field(default_factory=dict)
+    fresh: FreshMinutes = field(default_factory=FreshMinutes)
 
 
 class Intake:
@@ -99,8 +100,7 @@ class Intake:
         merged = _merged(series, minute, timestamp_milliseconds, value)
         if merged is None:
             return None
-        self.fresh_count += minute not in series.fresh
-        series.fresh[minute] = merged
+        self.fresh_count += series.fresh.put(minute, merged)
         series.newest_milliseconds = max(series.newest_milliseconds, timestamp_milliseconds)
         if requests_per_second is not None:
             measured = series.measured_milliseconds
@@ -125,23 +125,20 @@ class Intake:
         for key in tuple(self._touched) if keys is None else keys:
             if key not in self._touched:
                 continue
-            given = self._series[key].fresh
-            minutes = sorted(m for m in given if before_minute is None or m < before_minute)
-            values = [given.pop(minute) for minute in minutes]
+            fresh = self._series[key].fresh
+            minutes, values = fresh.take(before_minute)
             self.fresh_count -= len(minutes)
-            if not given:
+            if not fresh:
                 self._touched.discard(key)
-            if minutes:
-                changed[key] = (np.array(minutes, np.int64), np.array(values, np.float64))
+            if len(minutes):
+                changed[key] = (minutes, values)
         return changed
 
     def put_back(self, key: str, minutes: Integers, values: Floats) -> None:
         """Let minutes that `fresh` gave wait again; what came since is newer and stays."""
         series = self._series[key]
         for minute, value in zip(minutes.tolist(), values.tolist(), strict=True):
-            if minute not in series.fresh:
-                series.fresh[minute] = value
-                self.fresh_count += 1
+            self.fresh_count += series.fresh.put(minute, value, replaces=False)
             self._touched.add(key)
 
     def newest_milliseconds(self, key: str) -> int:
