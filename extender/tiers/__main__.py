@@ -18,6 +18,7 @@ from cluster.kube.settings import KubeSettings
 from energy.power_profile import PowerProfile, read_power_profiles
 from extender.settings import NO_LEDGER
 from extender.tiers.app import create_app
+from extender.tiers.clock import steady
 from extender.tiers.controller import Alone, Controller, Elected, Leadership
 from extender.tiers.labels import LabelChange
 from extender.tiers.record import action_of
@@ -56,7 +57,12 @@ def run(settings: TiersSettings) -> None:
         writer = _ledger_writer(settings, opened)
         controller = Controller(
             settings,
-            Relabelling(labels=labels, now=time.time, rng=rng, force=settings.force),
+            Relabelling(
+                labels=labels,
+                now=steady(time.time, time.monotonic),
+                rng=rng,
+                force=settings.force,
+            ),
             lambda changed: ClusterWatch(client, changed, rng=rng, written_profiles=written),
             _leadership(settings, kube, rng, opened),
             changed=_recorder(settings, writer),
@@ -94,7 +100,10 @@ def _recorder(
     """What takes each change into the ledger."""
     if writer is None:
         return lambda _change, _at: None
-    return lambda change, at: writer.offer(action_of(change, rule=settings.rule, at_seconds=at))
+    # By the wall clock, which other records go by; limits have a clock of their own.
+    return lambda change, _at: writer.offer(
+        action_of(change, rule=settings.rule, at_seconds=time.time())
+    )
 
 
 async def _serve(

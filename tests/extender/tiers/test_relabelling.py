@@ -7,7 +7,8 @@ from random import Random
 
 from cluster.kube.errors import ForbiddenError, KubeError, NotFoundError
 from cluster.kube.node_labels import NodeLabel
-from extender.tiers.labels import LabelChange
+from extender.tiers.clock import steady
+from extender.tiers.labels import LabelChange, LabelLimits, PresentLabel, WantedLabel, label_plan
 from extender.tiers.nodes import LabelledNode, present_label
 from extender.tiers.relabelling import ANSWER_SECONDS, Relabelling
 
@@ -130,3 +131,22 @@ def test_a_label_that_others_set_too_is_not_ours_alone() -> None:
     assert not present_label(shared).ours
     assert present_label(shared, force=True).ours
     assert present_label(shared, changed_at_seconds=5.0).changed_at_seconds == 5.0
+
+
+def test_a_wall_clock_that_is_set_back_keeps_no_limit_for_as_long() -> None:
+    """The minute of the last change passes as time does."""
+    wall, passed = Clock(now_seconds=10_000.0), Clock(now_seconds=7.0)
+    made = Relabelling(labels=Scripted(), now=steady(wall, passed), rng=Random(1))
+    made.make(change("1", "2"), "u")
+    assert made.changed_seconds == {"u": 10_000.0}
+
+    wall.now_seconds -= 3600
+    passed.now_seconds += 60
+    plan = label_plan(
+        {"other": PresentLabel()},
+        {"other": WantedLabel(tier=0, reason="it is cheap")},
+        limits=LabelLimits(changes_per_minute_max=1),
+        changed_seconds=made.changed_seconds.values(),
+        now_seconds=made.now(),
+    )
+    assert [each.node for each in plan.changes] == ["other"]

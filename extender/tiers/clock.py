@@ -1,0 +1,15 @@
+"""The time that rests and limits are counted in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+def steady(now: Callable[[], float], monotonic: Callable[[], float]) -> Callable[[], float]:
+    """Unix seconds as of the start, and from then on as time passes.
+
+    A wall clock that is set back by an hour would keep a change made before it in the last minute
+    for an hour, and every limit and rest as long.
+    """
+    ahead_seconds = now() - monotonic()
+    return lambda: ahead_seconds + monotonic()
