@@ -39,8 +39,8 @@ class NaiveEngine:
     def forecast(self, minute):
         """Serve the newest value that it has, which shows whoever gave it too much."""
         self.calls.append(("forecast", minute))
-        present = [each for each, value in self.known.items() if not np.isnan(value)]
-        last = self.known[max(present[-40:])] if present else np.nan
+        values = reversed(self.known.values())  # minutes come in order
+        last = next((value for value in values if value == value), np.nan)  # noqa: PLR0124 - no NaN
         yesterday = [self.known.get(minute + h - DAY_MINUTES, np.nan) for h in HORIZONS_MINUTES]
         spread = 1 + self.width_ratio * np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
         medians = np.array([[[last] * HORIZONS, yesterday]])
