@@ -34,6 +34,7 @@ class MissedEnds:
         """
         self._writer, self._left_running, self._present = writer, left_running, present
         self._dropped: int | None = None
+        self._said = ""
 
     def is_due(self) -> bool:
         """Whether ends may have been missed, and the ledger has what it was told since."""
@@ -51,8 +52,11 @@ class MissedEnds:
         try:
             known = frozenset(self._left_running())  # first: a pod may be bound this moment
         except NegawattError as error:
-            _log.warning("pods that ended meanwhile are not known: %s", error)
+            if str(error) != self._said:
+                self._said = str(error)
+                _log.warning("pods that ended meanwhile are not known: %s", error)
             return
+        self._said = ""
         wait()
         present = self._present()
         if present is None:

@@ -47,6 +47,9 @@ FRESH_RATIO: Final = 0.05
 FRESH_SECONDS: Final = 1.0
 #: Prices for what is expected follow the state at least this often.
 EXPECTED_SECONDS: Final = 60.0
+#: How long to wait after a program that failed: twice as long each time, up to the second.
+RETRY_SECONDS: Final = 1.0
+RETRY_SECONDS_MAX: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,7 @@ class Rankings:
         self._since = 0
         self._priced_seconds = -np.inf
         self._next_solve_seconds = -np.inf
+        self._retry_seconds = RETRY_SECONDS
         self._busy = False
         self._outdated = False
         self._generation = 0
@@ -244,6 +248,7 @@ class Rankings:
         if job.generation != self._generation or self._fleet is None:
             return
         self._busy = False
+        self._retry_seconds = RETRY_SECONDS
         self._next_solve_seconds = job.now_seconds + solved.seconds / BUSY_RATIO
         self.solves[solved.source] += 1
         self.solve_seconds += solved.seconds
@@ -256,10 +261,11 @@ class Rankings:
         self._came = {}
 
     def failed(self, job: Job, now_seconds: float) -> None:
-        """A job ended in an error; try again after a while."""
+        """A job ended in an error; try again after a while, a longer one each time."""
         if job.generation == self._generation:
             self._busy = False
-            self._next_solve_seconds = now_seconds + 1.0
+            self._next_solve_seconds = now_seconds + self._retry_seconds
+            self._retry_seconds = min(2.0 * self._retry_seconds, RETRY_SECONDS_MAX)
             self.solves["failed"] += 1
 
     def _begin_queue(self, pricing: QueuePricing, job: QueueJob, queue: Mapping[str, Pod]) -> None:

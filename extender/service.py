@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -46,9 +47,13 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 SYNC_SECONDS = 60.0
+#: How often the first lists are looked for where something keeps them from coming.
+UNSYNCED_SECONDS = 1.0
 #: How often the core is asked for work that no request triggers.
 TURN_SECONDS = 0.05
 PROFILE_SECONDS = 5.0
+#: A turn that fails would fail again at once, with a traceback: waits double up to this one.
+FAILED_TURN_SECONDS_MAX = 60.0
 #: How long an informer may hear nothing: a quiet cluster says nothing for up to two minutes.
 SILENT_SECONDS = 150.0
 #: How often ends of pods are looked for that the ledger could not take.
@@ -224,15 +229,12 @@ class Service:
     def _await_sync(self) -> None:
         """Wait for the first lists, then go live and look after ends; on a thread of its own."""
         while not self._stopping.is_set():
-            try:
+            with suppress(KubeError):  # the informer has said it, once
                 self.profile_observer.wait_until_known(timeout_seconds=SYNC_SECONDS)
-            except KubeError as error:
-                _log.warning("power profiles of the cluster are not read: %s", error)
             try:
                 self.observer.wait_until_synced(timeout_seconds=SYNC_SECONDS)
-            except KubeError as error:
-                _log.warning("%s", error)
-                self._stopping.wait(1.0)
+            except KubeError:  # same
+                self._stopping.wait(UNSYNCED_SECONDS)
             else:
                 self._inbox.put(self._look_at_profiles)
                 self._inbox.put(self._go_live)
@@ -275,8 +277,9 @@ class Service:
     async def _turn(self) -> None:
         loop = asyncio.get_running_loop()
         look_at = 0.0
+        wait_seconds = TURN_SECONDS
         while True:
-            await asyncio.sleep(TURN_SECONDS)
+            await asyncio.sleep(wait_seconds)
             try:
                 if loop.time() >= look_at:
                     look_at = loop.time() + PROFILE_SECONDS
@@ -286,7 +289,9 @@ class Service:
                 job = self._core.job()
             except Exception:  # noqa: BLE001 - the turn must go on
                 _log.exception("the extender's own turn failed")
+                wait_seconds = min(2.0 * wait_seconds, FAILED_TURN_SECONDS_MAX)
                 continue
+            wait_seconds = TURN_SECONDS
             if job is not None:
                 self._solver.submit(self._solve, job)
 

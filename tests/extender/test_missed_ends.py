@@ -88,6 +88,26 @@ def test_where_either_side_is_not_known_nothing_ends_and_it_is_tried_again(
         assert ledger.running_uids() == {"goes", "stays"}
 
 
+def test_why_ends_are_not_known_is_said_once_and_again_when_it_comes_back(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is asked each minute, for as long as the ledger is away."""
+    answers = [UnavailableError("away")] * 3 + [None] + [UnavailableError("away")] * 2
+
+    def asked() -> frozenset[str]:
+        if (answer := answers.pop(0)) is not None:
+            raise answer
+        return frozenset()
+
+    with Ledger.open(f"sqlite:///{file}") as ledger, LedgerWriter(ledger) as writer:
+        ends = MissedEnds(writer, asked, frozenset)
+        for _ in range(len(answers)):
+            ends.note()
+
+    said = "pods that ended meanwhile are not known: away"
+    assert [line for line in caplog.messages if line == said] == [said] * 2
+
+
 def test_a_pod_that_is_seen_a_moment_later_is_not_ended(file: Path) -> None:
     """Another replica may have seen it bound, and written it down, before us."""
     seen = {"goes"}

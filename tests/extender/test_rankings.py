@@ -199,6 +199,18 @@ def test_a_job_that_failed_is_tried_again_after_a_while() -> None:
     assert rankings.job(now_of(NODES), queue, 0, NOW + 1.5) is not None
 
 
+def test_after_each_failure_the_wait_is_longer_until_one_succeeds() -> None:
+    """Each leaves a traceback in the log: one a second would bury all else."""
+    rankings, queue, now = rankings_of(), queue_of(12), NOW
+    for wait in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0):
+        rankings.failed(rankings.job(now_of(NODES), queue, 0, now), now)
+        assert rankings.job(now_of(NODES), queue, 0, now + 0.9 * wait) is None
+        now += wait
+    rankings.publish(rankings.job(now_of(NODES), queue, 0, now).solve(lambda: 0.0), queue)
+    rankings.failed(rankings.job(now_of(NODES), queue_of(40), 0, now), now)
+    assert rankings.job(now_of(NODES), queue_of(40), 0, now + 1.0) is not None
+
+
 def test_solving_does_not_starve_the_rest() -> None:
     """After a program that took a second nothing is solved for a while."""
     rankings, queue = rankings_of(), queue_of(12)

@@ -147,6 +147,68 @@ def test_what_cannot_be_read_stays_as_it_was_last_read(
         assert len([line for line in caplog.messages if line.startswith(said)]) == 1, said
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_an_account_without_rights_is_said_once_and_not_each_second(
+    api: ScriptedApi,
+    client: KubeClient,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+) -> None:
+    """One line for each thing that cannot be followed, however often it is asked for."""
+    api.lists.append(lambda request: request.answer(status, {"kind": "Status", "code": status}))
+    monkeypatch.setattr("extender.service.UNSYNCED_SECONDS", 0.01)
+    service = Service(ExtenderSettings(), Core(CoreOptions(), now=lambda: 1000.0), client)
+
+    async def run() -> None:
+        async with service:
+            await until(lambda: len(set(caplog.messages)) == len(FIRST))
+            asked = len(api.requests)
+            await until(lambda: len(api.requests) >= asked + len(FIRST))
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(run())
+
+    assert len(caplog.messages) == len(FIRST), caplog.messages
+
+
+def test_a_turn_that_fails_again_and_again_waits_longer_each_time(
+    api: ScriptedApi,
+    client: KubeClient,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its tracebacks would fill the disk; it goes on, though, once nothing is wrong any more."""
+    goes_on = Event()
+    script(api, goes_on)
+    waits: list[float] = []
+    core = Core(CoreOptions(), now=lambda: 1000.0)
+    service = Service(ExtenderSettings(), core, client)
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        if seconds != 0.01:
+            waits.append(seconds)
+        await sleep(0.001)
+
+    def fails() -> None:
+        if len(waits) <= 3:
+            raise RuntimeError
+
+    monkeypatch.setattr(core, "refresh", fails)
+    monkeypatch.setattr("asyncio.sleep", noted)
+
+    async def run() -> None:
+        async with service:
+            await until(lambda: len(waits) > 5)
+            goes_on.set()
+
+    asyncio.run(run())
+
+    assert [wait / waits[0] for wait in waits[:6]] == [1, 2, 4, 8, 1, 1]
+    assert len([one for one in caplog.messages if "turn failed" in one]) == 3
+
+
 def test_what_is_read_again_or_gone_is_counted_no_more(caplog: pytest.LogCaptureFixture) -> None:
     """And logged anew when it cannot be read once more."""
     noted = Unreadable()
