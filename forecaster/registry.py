@@ -184,6 +184,7 @@ class Registry:
                 )
             return _serving(state, target, "roll-back", reason, now_seconds)
 
+        change(self.state())  # what is refused makes no folder
         return self._change(change)
 
     def claim_training(self, known_seconds: float | None, now_seconds: float) -> bool:
