@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from errno import EISDIR
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
 import typer
 from rich.console import Console
@@ -40,8 +42,24 @@ def stdout() -> Console:
     It reads markup: names from users' files go into a table as `rich.text.Text`.
     """
     console = Console(highlight=False)
-    wanted = 0 if console.is_terminal else PIPE_COLUMNS
-    return Console(width=max(console.width, wanted, COLUMNS_MIN), highlight=False)
+    if console.is_terminal:
+        return Console(width=max(console.width, COLUMNS_MIN), highlight=False)
+    width = max(console.width, PIPE_COLUMNS)
+    return Console(file=cast("TextIO", _Trimmed(sys.stdout)), width=width, highlight=False)
+
+
+class _Trimmed:
+    """A stream that leaves out the blanks with which rich fills up each line of a table."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write whole lines."""
+        return self._stream.write(re.sub(" +(?=\n)", "", text))
 
 
 def stderr() -> Console:
@@ -72,13 +90,19 @@ def require_writable(file: Path | None) -> None:
     """Refuse a place that cannot be written to before the work starts, not after it.
 
     Raises:
-        InputError: it cannot; a folder that was missing may have been made.
+        InputError: it cannot.
     """
     if file is None or _is_special(file.resolve()):
         return
-    with _placed_whole(file) as temporary:
-        temporary.touch()
-        temporary.unlink()
+    missing = [folder for folder in file.resolve().parents if not folder.exists()]
+    try:
+        with _placed_whole(file) as temporary:
+            temporary.touch()
+            temporary.unlink()
+    finally:  # the work may fail: it must leave no empty folders
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def write_whole(file: Path, text: str) -> None:
