@@ -262,7 +262,8 @@ def _rows(done: Tidied) -> dict[str, int]:
 def _show_tidied(done: dict[str, int], before: int, after: int | None) -> None:
     from rich.table import Table
 
-    table = Table("", "rows" if after is not None else "rows, if it were done")
+    heading = "rows" if after is not None else "rows, if it were done"
+    table = Table("", heading, box=None, pad_edge=False)
     table.columns[1].justify = "right"
     for name, rows in done.items():
         words = name.replace("_", " ")

@@ -184,6 +184,7 @@ def test_vacuum_says_what_would_go_and_then_lets_it_go(url) -> None:
     assert [row.decisions for row in after] == [row.decisions for row in before]
     table = negawatt("ledger", "vacuum", "--dry-run").stdout
     assert "decisions deleted" in table
+    assert table.isascii()  # no box, as of all other commands
 
 
 def test_migrate_goes_up_and_down_and_says_what_is_lost(url) -> None:
