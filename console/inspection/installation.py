@@ -33,6 +33,7 @@ class Extra:
 
     enables: str
     optional: bool = False
+    target: str = ""  # of make, that installs it
 
 
 EXTRAS = {
@@ -51,7 +52,9 @@ EXTRAS = {
         enables="`negawatt energy train`, `report` and `evaluate --cross-validate`",
         optional=True,
     ),
-    "forecaster-training": Extra(enables="training forecasters (TensorFlow)", optional=True),
+    "forecaster-training": Extra(
+        enables="training forecasters (TensorFlow)", optional=True, target="training-libraries"
+    ),
 }
 # What a wheel loads and does not bring -> how to get it.
 SYSTEM_LIBRARIES = {"libgomp.so.1": "LightGBM needs it; on Debian: apt-get install libgomp1"}
@@ -104,16 +107,17 @@ def extra_finding(
         state=state,
         found=found,
         enables=extra.enables,
-        get=_how_to_get(name, found),
+        get=_how_to_get(name, extra.target, found),
         optional=extra.optional,
     )
 
 
-def _how_to_get(extra: str, found: str) -> str:
+def _how_to_get(extra: str, target: str, found: str) -> str:
     for library, mend in SYSTEM_LIBRARIES.items():
         if library in found:
             return mend
-    return f"install the extra: `.venv/bin/uv sync --frozen --inexact --extra {extra}`"
+    itself = f"install the extra: `.venv/bin/uv sync --frozen --inexact --extra {extra}`"
+    return f"run `make {target}`, or {itself}" if target else itself
 
 
 def by_extra(requirements: Sequence[str]) -> dict[str, list[str]]:

@@ -88,6 +88,15 @@ def test_requirements_are_sorted_by_extra() -> None:
     }
 
 
+def test_libraries_of_training_are_got_as_training_itself_says() -> None:
+    """By one command of make, so that nobody wonders which of two ways is right."""
+    found = extra_finding("forecaster-training", ["tensorflow"], lambda _one: NOT_INSTALLED)
+    other = extra_finding("backtest", ["statsmodels"], lambda _one: NOT_INSTALLED)
+
+    assert found.get.startswith("run `make training-libraries`, or install the extra: `")
+    assert other.get.startswith("install the extra: `")
+
+
 @given(st.lists(st.text(max_size=60)))
 def test_strange_requirements_are_survived(requirements: list[str]) -> None:
     """Metadata is written by others: whatever it says, the doctor goes on."""
