@@ -58,11 +58,13 @@ def planned(settings: TiersSettings) -> Planned:
 
 def checked_by_server(found: Planned, settings: TiersSettings) -> dict[str, str]:
     """Send each change to the API server as a dry run; what it refused, by node."""
+    later = (each.change for each in found.survey.plan.waiting)
+    changes = [*found.survey.plan.changes, *later]
+    if not changes:
+        return {}
     client = connect(KubeSettings(kubeconfig=settings.kubeconfig, context=settings.context))
     labels = NodeLabels(client)
     uids = {each.name: each.label.uid for each in found.survey.nodes}
-    later = (each.change for each in found.survey.plan.waiting)
-    changes = [*found.survey.plan.changes, *later]
     refusals = {}
     with live_steps() as steps:
         steps.begin("dry run of the API server", len(changes))

@@ -15,7 +15,10 @@ from cluster.kube.client import KubeClient, connect
 from cluster.kube.node_labels import NodeLabels
 from cluster.kube.settings import KubeSettings
 from cluster.scheduling.profile import ENERGY_TIER_LABEL
+from console.tier_plan import Planned, checked_by_server
+from extender.tiers.labels import LabelPlan
 from extender.tiers.settings import TiersSettings
+from extender.tiers.survey import Survey
 from simulator.sandbox.control_plane import ControlPlane
 from telemetry.serving.given_settings import flag
 
@@ -66,6 +69,14 @@ def test_a_plan_is_a_table_of_nodes_alike(stage: TiersStage, profiles: Path) -> 
     assert f"label {KIND} says the same: without a controller," in rows
     assert "the API server would accept every change (dry run)" in rows
     assert stage.metadata() == before
+
+
+def test_a_dry_run_of_no_change_asks_nobody_and_shows_no_bar(tmp_path: Path) -> None:
+    """There is no such kubeconfig: who asked the API server would learn of it."""
+    plan = Survey(wanted={}, plan=LabelPlan(), held_back={})
+    found = Planned(rule="envelope", survey=plan, telling=(), doubts=())
+
+    assert checked_by_server(found, TiersSettings(kubeconfig=tmp_path / "none")) == {}
 
 
 def test_a_plan_is_json_for_programs(stage: TiersStage, profiles: Path) -> None:
