@@ -105,7 +105,9 @@ def traffic(
         bool,
         typer.Option("--forecasts", help="Forecast each feature, and print MSE and MAE by model."),
     ] = False,
-    output: Annotated[str, typer.Option(help="table, json; markdown of --forecasts.")] = TABLE,
+    output: Annotated[
+        str, typer.Option(help="table or json; with --forecasts also markdown.")
+    ] = TABLE,
     file: Annotated[
         Path | None, typer.Option(help="Write the result here instead of stdout.")
     ] = None,
@@ -113,7 +115,13 @@ def traffic(
     """Show what replayed traffic does to a simulated service. All figures are simulated."""
     from console import traffic_tables  # load the simulator and its libraries
 
-    form = require_format(output, (TABLE, JSON, *((MARKDOWN,) if forecasts else ())))
+    form = require_format(output, (TABLE, JSON, MARKDOWN))
+    if form == MARKDOWN and not forecasts:
+        raise InputError(
+            "markdown is of forecasts alone",
+            where="--output",
+            mend=f"add --forecasts, or use {TABLE} or {JSON}",
+        )
     require_writable(file)
     if forecasts:
         traffic_tables.show_forecasts(form, file)

@@ -45,6 +45,14 @@ def test_features_of_every_workload_are_printed_as_simulated() -> None:
     assert table.startswith("simulated")
 
 
+def test_markdown_is_of_forecasts_and_that_is_said() -> None:
+    """Who asks for it without them learns how."""
+    done = negawatt("simulate", "traffic", "--output", "markdown")
+
+    assert done.returncode == 2
+    assert "add --forecasts, or use table or json" in done.stderr
+
+
 def test_what_is_served_comes_first_and_units_are_people_s() -> None:
     """Then the best; bytes are shown as mebibytes."""
     mebibyte = 1024.0**2
