@@ -23,6 +23,7 @@ EXTRAS: Final = (PROMETHEUS, METRICS_SERVER, KAFKA, FORECAST)
 IMPLIED: Final[Mapping[str, frozenset[str]]] = {FORECAST: frozenset({PROMETHEUS, KAFKA})}
 TRAFFIC_REPLAY, BRIDGE, FORECASTER = "traffic-replay", "telemetry-bridge", "forecaster"
 USAGE_RATIO: Final = 0.5
+MENDS: Final[Mapping[str, str]] = {"usage-ratio": "give 0 to 1"}
 EXTENDER: Final = "extender"
 TIERS: Final = "tiers"
 OBSERVE: Final = "observe"
@@ -206,7 +207,9 @@ def options_of(**stated: object) -> SandboxOptions:
         first = error.errors()[0]
         option = str(first["loc"][0]).replace("_", "-")
         raise InputError(
-            f"{first['input']} cannot be used: {first['msg'].lower()}", where=f"--{option}"
+            f"{first['input']} cannot be used: {first['msg'].lower()}",
+            where=f"--{option}",
+            mend=MENDS.get(option, ""),
         ) from None
 
 
