@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError
+from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 from kafka.net.compat import KafkaNetClient
 
-from energy.errors import InputError
+from energy.errors import InputError, UnavailableError
 from telemetry.kafka.failures import unavailable
-from telemetry.kafka.refusals import heard, refusal
+from telemetry.kafka.own_log import keep_to_itself
+from telemetry.kafka.refusals import ABSENT, Refusals, heard, refusal
 from telemetry.kafka.settings import KafkaSettings
 from telemetry.kafka.sockets import DIRECT_URL, TlsSocket
 
 C = TypeVar("C")
 
 MILLISECONDS: Final = 1000
+#: Who is refused by all servers for so long is told so; a slow connection has its full time.
+PATIENCE_SECONDS: Final = 2.0
 #: A broker that comes back is found within two seconds, not within thirty.
 RECONNECT_MILLISECONDS_MAX: Final = 2000
 
@@ -33,20 +37,45 @@ def connected(kind: Callable[..., C], settings: KafkaSettings, **options: object
     """
     configuration = client_options(settings)
     made: list[Any] = []
+    with keep_to_itself().left_to_caller(), heard() as refusals:
 
-    def remembered(**given: object) -> object:
-        made.append(KafkaNetClient(**given))
-        return made[-1]
+        def remembered(**given: object) -> object:
+            client = KafkaNetClient(**given)
+            made.append(client)
+            _stop_where_hopeless(client.cluster, settings, refusals)
+            return client
 
-    with heard() as refusals:
         try:
-            return kind(**configuration, kafka_client=remembered, **options)
+            client = kind(**configuration, kafka_client=remembered, **options)
         except (KafkaError, OSError, RuntimeError) as error:
             # It leaves its thread and sockets behind; without a broker we come here often.
             for each in made:
                 each.close()
             said = refusal(settings, refusals.errors)
-            raise said or unavailable(error, settings.where) from None
+            raise said or _no_answer(error, settings) from None
+    return client
+
+
+def _stop_where_hopeless(cluster: Any, settings: KafkaSettings, refusals: Refusals) -> None:  # noqa: ANN401 - ships no types
+    """Have a client give up before its time once each server has refused it for a while.
+
+    It asks for the servers before each attempt; who waits for it tries again and can say why.
+    """
+    servers, began = cluster.bootstrap_brokers, time.monotonic()
+
+    def asked() -> Any:  # noqa: ANN401
+        is_patient = time.monotonic() - began < PATIENCE_SECONDS
+        if not is_patient and not cluster.brokers() and refusals.servers >= len(settings.servers):
+            raise KafkaConnectionError("each server refuses us")
+        return servers()
+
+    cluster.bootstrap_brokers = asked
+
+
+def _no_answer(error: BaseException, settings: KafkaSettings) -> UnavailableError:
+    if isinstance(error, KafkaTimeoutError):
+        return UnavailableError("no answer in time", where=settings.where, mend=ABSENT)
+    return unavailable(error, settings.where)
 
 
 def administrator(settings: KafkaSettings) -> Any:  # noqa: ANN401 - ships no types

@@ -15,6 +15,12 @@ from telemetry.kafka.failures import unavailable
 from telemetry.kafka.settings import KafkaSettings
 
 _LOGGER: Final = logging.getLogger("kafka.net.manager")
+ABSENT: Final = "start the broker, or correct --kafka-servers"
+#: What is logged -> what is wrong.
+_OF_ADDRESS: Final = (
+    ("REFUSED", "nobody listens there"),
+    ("DNS Resolution failure", "its name does not resolve"),
+)
 
 
 class Refusals(logging.Handler):
@@ -23,12 +29,21 @@ class Refusals(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.errors: list[Exception] = []
+        self._servers: set[str] = set()
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a record's errors."""
         given = record.args if isinstance(record.args, tuple) else ()
-        self.errors += [each for each in given if isinstance(each, Exception)]
+        errors = [each for each in given if isinstance(each, Exception)]
+        self.errors += errors
+        if errors and isinstance(given[0], str):
+            self._servers.add(given[0])
+
+    @property
+    def servers(self) -> int:
+        """Of how many servers some attempt to connect has failed."""
+        return len(self._servers)
 
 
 @contextmanager
@@ -67,6 +82,7 @@ def refusal(settings: KafkaSettings, heard_errors: list[Exception]) -> Unavailab
         return UnavailableError(
             "it does not speak plain Kafka there", where=settings.where, mend="see --kafka-tls"
         )
-    if any("REFUSED" in words for words in said):
-        return UnavailableError("nobody listens there", where=settings.where)
+    for sign, what in _OF_ADDRESS:
+        if any(sign in words for words in said):
+            return UnavailableError(what, where=settings.where, mend=ABSENT)
     return None

@@ -62,7 +62,7 @@ class KafkaSettings(BaseModel):
     delivery_seconds: Seconds = 86_400.0
     """After this a message is given up that no broker acknowledged."""
 
-    connect_seconds: Seconds = 30.0
+    connect_seconds: Seconds = 10.0
     """How long a new client tries to reach a broker."""
 
     request_seconds: Annotated[float, Field(ge=1, le=300, allow_inf_nan=False)] = 15.0
