@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import resources
 from pathlib import Path
+from typing import Final
 
 from console.forecast_markdown import command_of, markdown
 from console.forecast_tables import print_tables
@@ -18,6 +19,10 @@ from forecaster.evaluation.replay import origins_of
 from forecaster.evaluation.report import document
 from forecaster.evaluation.run import Plan, evaluate, parse_horizons
 from forecaster.evaluation.traces import read_traces, trace_name
+from forecaster.horizons import HORIZONS_SECONDS
+
+#: What is judged where nobody asks for less, in minutes.
+ALL_HORIZONS: Final = ",".join(str(seconds // 60) for seconds in HORIZONS_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ class Request:
             options=(
                 *_given("--traces", *files),
                 *(word for each in stress for word in ("--stress", each)),
-                *("--horizons", horizons),
+                *_given("--horizons", *([horizons] if horizons != ALL_HORIZONS else ())),
                 *_given("--models", *([models] if models else ())),
                 *_given("--models-folder", *([models_folder] if models_folder else ())),
                 *(("--zero-shot",) if zero_shot else ()),
