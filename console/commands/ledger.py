@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -125,6 +126,7 @@ def vacuum(
     from ledger.retention import Retention
 
     form = require_format(output, (TABLE, JSON))
+    _require_bounds({"--days": days, "--rows": rows})
     keep = Retention(days_max=days, rows_max=rows)
     with _opened(ledger_url, password_file) as opened:
         before = opened.size_bytes()
@@ -182,6 +184,17 @@ def migrate(
 def _require(word: str, allowed: tuple[str, ...], where: str) -> None:
     if word not in allowed:
         raise InputError(f"not {word!r:.40}", where=where, mend=f"use {', '.join(allowed)}")
+
+
+def _require_bounds(given: Mapping[str, float | None]) -> None:
+    """As `Retention`, which does not know by which options its bounds were given."""
+    for option, bound in given.items():
+        if bound is not None and not 1 <= bound < inf:
+            raise InputError(
+                f"must be at least 1, not {bound:g}",
+                where=option,
+                mend="leave it out to keep all",
+            )
 
 
 def _moment(text: str | None, where: str) -> float | None:
