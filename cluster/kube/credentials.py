@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from yaml import YAMLError
 from cluster.kube.errors import KubeconfigError
 from cluster.kube.settings import KubeSettings
 
+_LACKING = re.compile(r"Expected object with name (?P<name>.+) in .*/(?P<kind>\w+)s list$")
 _DEFAULT_KUBECONFIG = "~/.kube/config"
 _IN_CLUSTER_VARIABLE = "KUBERNETES_SERVICE_HOST"  # the kubelet sets it in every pod
 
@@ -58,7 +60,7 @@ def _load_kubeconfig(configuration: Configuration, paths: str, context: str | No
         )
     except ConfigException as error:
         mend = "see `kubectl config get-contexts`"
-        raise KubeconfigError(_one_line(error), where=paths, mend=mend) from error
+        raise KubeconfigError(_refusal(error), where=paths, mend=mend) from error
     except YAMLError as error:
         line = getattr(getattr(error, "problem_mark", None), "line", -1) + 1
         mend = "export it again"
@@ -68,6 +70,13 @@ def _load_kubeconfig(configuration: Configuration, paths: str, context: str | No
         # error's own text may quote a key, so only its kind is shown.
         what = f"not a usable kubeconfig ({type(error).__name__})"
         raise KubeconfigError(what, where=paths, mend="export it again") from error
+
+
+def _refusal(error: ConfigException) -> str:
+    """What a kubeconfig lacks; the library's own words name the file once more."""
+    said = _one_line(error)
+    lack = _LACKING.search(said)
+    return f"no {lack['kind']} {lack['name']}" if lack else said
 
 
 def _one_line(error: BaseException) -> str:

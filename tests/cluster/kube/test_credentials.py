@@ -57,7 +57,8 @@ def test_an_unknown_context_is_named(tmp_path: Path) -> None:
     """A misspelt context stops the start."""
     path = write_kubeconfig(tmp_path / "config", "http://127.0.0.1:1")
 
-    with pytest.raises(KubeconfigError, match="production"):
+    said = f"^{path}: no context production; see `kubectl config get-contexts`$"
+    with pytest.raises(KubeconfigError, match=said):
         connect(KubeSettings(kubeconfig=path, context="production"), environment={})
 
 
