@@ -137,8 +137,10 @@ def bound(settings: Listening) -> socket.socket:
             dualstack_ipv6=settings.host == "::",
         )
     except OSError as error:
+        # The library adds the address to the system's words, as a tuple.
+        reason = (error.strerror or str(error)).partition(" (while attempting")[0]
         raise UnavailableError(
-            f"cannot listen there ({error.strerror or error})",
+            f"cannot listen there ({reason})",
             where=f"{settings.host}:{settings.port}",
             mend="end what listens there, or choose another --port; 0 takes any",
         ) from None

@@ -138,7 +138,8 @@ def test_a_taken_port_is_said_in_one_line():
     """With what to do."""
     with bound(ExtenderSettings(port=0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(UnavailableError, match=f"127.0.0.1:{port}: cannot listen there"):
+        said = rf"^127.0.0.1:{port}: cannot listen there \([^()]+\); end what listens there"
+        with pytest.raises(UnavailableError, match=said):
             bound(ExtenderSettings(port=port))
 
 
