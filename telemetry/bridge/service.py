@@ -12,7 +12,8 @@ from telemetry.bridge.figures import BridgeFigures
 
 #: No one query takes that long, nor a flush.
 HANGING_SECONDS: Final = 600.0
-STOP_SECONDS: Final = 10.0
+#: A turn may wait for long, for Prometheus or a broker; whatever it cannot finish is done anew.
+STOP_SECONDS: Final = 4.0
 
 
 class BridgeThread:

@@ -29,7 +29,11 @@ from telemetry.stream.interface import (
 
 HEARTBEAT_MILLISECONDS_MAX: Final = 3000
 LOOK_MILLISECONDS_MAX: Final = 5000
-CLOSE_MILLISECONDS_MAX: Final = 5000
+#: What we have not read yet is only told of: that may wait for brokers that are there again.
+LAG_MILLISECONDS_MAX: Final = 2000
+CLOSE_MILLISECONDS_MAX: Final = 3000
+#: How long commits that fail may take in all at the end: every partition has one.
+CLOSE_COMMIT_SECONDS_MAX: Final = 2.0
 #: How long a poll goes on before it looks whether we were closed.
 SLICE_MILLISECONDS: Final = 1000
 #: A poll that ends in time takes a little longer than it was told.
@@ -68,6 +72,7 @@ class KafkaStreamConsumer:
         self._early: dict[int, int] = {}
         self._failure: Exception | None = None
         self._is_closed = False
+        self._commit_seconds_left: float | None = None
         self._is_answering = False
         self._dead: Final = DeadLetters(
             settings, self._name, f"{settings.topic_prefix}{topic.dead_letters}"
@@ -102,12 +107,19 @@ class KafkaStreamConsumer:
             TopicPartition(self._name, each): OffsetAndMetadata(offset, "", -1)
             for each, offset in ours.items()
         }
-        milliseconds = int(self._settings.commit_seconds * MILLISECONDS)
+        seconds = self._settings.commit_seconds
+        if self._commit_seconds_left is not None:
+            seconds = min(seconds, self._commit_seconds_left)
+        if seconds <= 0:
+            raise UnavailableError("the brokers do not answer", where=f"commit to {self._name}")
+        began = time.monotonic()
         try:
             # The group has moved on in the meantime: whoever has them now reads them again.
             with suppress(CommitFailedError):
-                self._kafka.commit(offsets, timeout_ms=milliseconds)
+                self._kafka.commit(offsets, timeout_ms=max(1, int(seconds * MILLISECONDS)))
         except (KafkaError, OSError) as error:
+            if self._commit_seconds_left is not None:
+                self._commit_seconds_left -= time.monotonic() - began
             raise unavailable(error, f"commit to {self._name}") from None
 
     def identity(self) -> str:
@@ -152,7 +164,7 @@ class KafkaStreamConsumer:
         """What we have not read yet: as of now where the broker answers, else as last seen."""
         partitions = [self._partition(each) for each in sorted(self._owned)]
         try:
-            ends = self._kafka.end_offsets(partitions, LOOK_MILLISECONDS_MAX) if partitions else {}
+            ends = self._kafka.end_offsets(partitions, LAG_MILLISECONDS_MAX) if partitions else {}
         except (KafkaError, OSError):
             ends = {each: self._kafka.highwater(each) for each in partitions}
         lags = {}
@@ -171,10 +183,11 @@ class KafkaStreamConsumer:
         return self._dead.lost_total()
 
     def close(self) -> None:
-        """Give our partitions to others, without a commit."""
+        """Give our partitions to others, without a commit; brokers that are away take seconds."""
         if self._is_closed:
             return
         self._is_closed = True
+        self._commit_seconds_left = CLOSE_COMMIT_SECONDS_MAX
         self._handover.close()
         try:
             if self._owned:

@@ -68,7 +68,7 @@ class KafkaSettings(BaseModel):
     request_seconds: Annotated[float, Field(ge=1, le=300, allow_inf_nan=False)] = 15.0
     """How long a broker may take to answer."""
 
-    commit_seconds: Seconds = 10.0
+    commit_seconds: Seconds = 5.0
     """How long a commit is tried."""
 
     session_seconds: Annotated[float, Field(ge=1, le=1800, allow_inf_nan=False)] = 45.0

@@ -17,7 +17,7 @@ from telemetry.kafka.settings import KafkaSettings
 #: How long a message waits for others to be sent with it.
 LINGER_MILLISECONDS: Final = 5
 BATCH_BYTES: Final = 64 * 1024
-CLOSE_SECONDS_MAX: Final = 5.0
+CLOSE_SECONDS_MAX: Final = 3.0
 #: What is wrong with one message. After any other error that waiting does not mend, an idempotent
 #: producer of kafka-python sends nothing more, even if it is given the right that it lacked.
 _OF_ONE_MESSAGE: Final = (
@@ -52,6 +52,7 @@ class KafkaWriter:
         self._failure: BaseException | None = None
         self._is_broken = False
         self._is_closed = False
+        self._close_seconds = CLOSE_SECONDS_MAX
         self._producer: Any = self._connected()
 
     def send(
@@ -102,6 +103,8 @@ class KafkaWriter:
         """
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting, timeout_seconds)
+            # Who has waited in vain need not wait as long again to let go.
+            self._close_seconds = CLOSE_SECONDS_MAX - (timeout_seconds if self._waiting else 0.0)
             waiting, failed, failure = self._waiting, self._failed_since_flush, self._failure
             self._failed_since_flush, self._failure = 0, None
         if failed and failure is not None:
@@ -137,7 +140,7 @@ class KafkaWriter:
             return
         self._is_closed = True
         with self._changed:
-            self._changed.wait_for(lambda: not self._waiting, CLOSE_SECONDS_MAX)
+            self._changed.wait_for(lambda: not self._waiting, max(0.0, self._close_seconds))
         self._let_go()
 
     def abandon(self) -> None:
