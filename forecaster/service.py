@@ -54,7 +54,9 @@ HANG_SECONDS: Final = 300.0
 #: After this, and the time that samples are waited for, without a minute that was closed.
 SILENT_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 30.0
-FLUSH_SECONDS: Final = 5.0
+#: Who is still looking for a broker has nothing to keep.
+STOP_CONNECTING_SECONDS: Final = 1.0
+FLUSH_SECONDS: Final = 3.0
 MODELS_SECONDS: Final = 60.0
 LAG_SECONDS: Final = 10.0
 
@@ -108,6 +110,7 @@ class Service:
         self._consumer: Consumer | None = None
         self._producer: Producer | None = None
         self._positions: dict[int, int] = {}
+        self._has_joined = False
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="forecaster", daemon=True)
         self._models_at = float("-inf")
@@ -127,6 +130,9 @@ class Service:
 
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
+        self._thread.join(STOP_CONNECTING_SECONDS)
+        if not self._has_joined:
+            return
         self._thread.join(STOP_SECONDS)
         if self._thread.is_alive():
             _log.warning("the forecaster's thread did not end; its state is that of its file")
@@ -137,6 +143,7 @@ class Service:
         self._consumer = self._consumer or self._stream.consumer(
             self._options.samples, self._options.group, self._assigned, self._revoked
         )
+        self._has_joined = True
 
     def close(self) -> None:
         """Keep the state, leave the group, and end what was begun."""

@@ -108,18 +108,24 @@ class Server(uvicorn.Server):
         loop.call_later(self._drain_seconds, super().handle_exit, sig, frame)
 
 
-async def serve(app: App, settings: Listening, listening: Callable[[str], None]) -> None:
+async def serve(
+    app: App,
+    settings: Listening,
+    listening: Callable[[str], None],
+    listener: socket.socket | None = None,
+) -> None:
     """Answer until SIGTERM or SIGINT; ``listening`` is told the URL once callers can connect.
 
     The event loop should be uvloop's: `asyncio.Runner(loop_factory=uvloop.new_event_loop)`.
+    ``listener`` is what `bound` gave to who does nothing before the port is its own; it is closed.
 
     Raises:
         InputError: strangers could ask, or a TLS file does not do.
         UnavailableError: the port is taken, or the address is not ours.
     """
     server = Server(app, settings, listening)
-    with bound(settings) as listener:
-        await server.serve(sockets=[listener])
+    with listener or bound(settings) as own:
+        await server.serve(sockets=[own])
 
 
 def bound(settings: Listening) -> socket.socket:

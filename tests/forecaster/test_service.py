@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 import pytest
@@ -388,3 +389,25 @@ def test_the_reason_is_that_of_now_also_where_the_figures_are_older(tmp_path):
     stage.core.engine.silent = False
     stage.minutes([1.0])
     assert stage.service.workload(WEB).reason == "the last value"
+
+
+def test_who_still_looks_for_a_broker_ends_at_once(tmp_path, monkeypatch):
+    """There is nothing to keep, so nobody waits for the broker to be told off."""
+    monkeypatch.setattr("forecaster.service.STOP_CONNECTING_SECONDS", 0.01)
+    monkeypatch.setattr("forecaster.service.STOP_SECONDS", 3600.0)
+    asked, answered = Event(), Event()
+
+    class AwayStream(MemoryStream):
+        def producer(self, topic):
+            asked.set()
+            answered.wait()
+            return super().producer(topic)
+
+    service = Stage(tmp_path, stream=MemoryStream()).service
+    service.close()
+    service._stream = AwayStream()  # noqa: SLF001 - the stage's own producer is there at once
+    with service:
+        asked.wait()
+    assert service.reads_past()
+    answered.set()
+    service._thread.join()  # noqa: SLF001

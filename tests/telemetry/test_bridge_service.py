@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -22,7 +23,9 @@ from kafka_broker import KafkaBroker
 from scraped_prometheus import wait_until
 from traffic_history import History
 
-from energy.errors import InputError
+from energy.errors import InputError, UnavailableError
+from simulator.sandbox.ports import free_ports
+from telemetry.bridge.__main__ import run
 from telemetry.bridge.app import create_app
 from telemetry.bridge.figures import BridgeFigures
 from telemetry.bridge.metrics import FAMILIES, PREFIX
@@ -287,3 +290,18 @@ def all_of(stream: KafkaStream, count: int) -> list[Record]:
         # The newest ten minutes come before the past; within each it goes on in time.
         assert sum(before > after for before, after in pairwise(times)) <= 1
     return found
+
+
+def test_port_is_had_before_anything_is_begun(tmp_path: Path):
+    """Who is started twice by mistake leaves the other one's state alone."""
+    (port,) = free_ports(1)
+    state_file = tmp_path / "state" / "telemetry.json"
+    given = {"prometheus_url": "http://127.0.0.1:1", "kafka_servers": "127.0.0.1:1"}
+    settings = read_settings({**given, "port": port, "state_file": state_file})
+    with (
+        socket.create_server(("127.0.0.1", port)),
+        pytest.raises(UnavailableError, match="cannot listen there"),
+    ):
+        run(settings)
+
+    assert not state_file.parent.exists()
