@@ -18,7 +18,7 @@ from cluster.kube.identity import cluster_uid
 from cluster.kube.settings import KubeSettings
 from cluster.kube.snapshot import ClusterObserver
 from energy.catalogue import Catalogue
-from energy.errors import InputError
+from energy.errors import InputError, UnavailableError
 from energy.power_profile import PowerProfile, read_power_profiles
 from extender.app import ExtenderApp, create_app
 from extender.core import Core, CoreOptions
@@ -92,7 +92,11 @@ def run(settings: ExtenderSettings) -> None:
         left_running: Callable[[], Iterable[str]] = tuple
         if settings.ledger_url != NO_LEDGER:
             ledger = opened.enter_context(
-                Ledger.open(settings.ledger_url, password_file=settings.ledger_password_file)
+                Ledger.open(
+                    settings.ledger_url,
+                    may_be_away=True,
+                    password_file=settings.ledger_password_file,
+                )
             )
             keep = Retention(rows_max=settings.ledger_rows_max, days_max=settings.ledger_days_max)
             bounded = LedgerWriter(ledger, capacity=settings.ledger_capacity, retention=keep)
@@ -127,17 +131,15 @@ def run(settings: ExtenderSettings) -> None:
 
 
 def claim_ledger(ledger: Ledger, client: KubeClient) -> None:
-    """Take the ledger for this cluster; where the API server does not say which, leave it.
+    """Take the ledger for this cluster, unless API server or database are away: then later.
 
     Raises:
         InputError: it is another cluster's, whose pods would be ended.
     """
     try:
-        uid = cluster_uid(client)
-    except KubeError as error:
+        ledger.claim(cluster_uid(client))
+    except (KubeError, UnavailableError) as error:
         _log.warning("whether the ledger is this cluster's is asked again later: %s", error)
-        return
-    ledger.claim(uid)
 
 
 def _left_running(ledger: Ledger, client: KubeClient) -> frozenset[str]:

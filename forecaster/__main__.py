@@ -161,7 +161,9 @@ def _ledger(settings: ForecasterSettings, opened: ExitStack) -> LedgerWriter | N
     from ledger.store import Ledger
     from ledger.writer import LedgerWriter
 
-    ledger = Ledger.open(settings.ledger_url, password_file=settings.ledger_password_file)
+    ledger = Ledger.open(
+        settings.ledger_url, may_be_away=True, password_file=settings.ledger_password_file
+    )
     opened.enter_context(ledger)
     return opened.enter_context(LedgerWriter(ledger, retention=Retention()))
 

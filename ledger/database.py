@@ -5,10 +5,12 @@ Methods may be called from any thread.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final, Self, TypeVar
 
 import sqlalchemy as sa
@@ -26,6 +28,7 @@ TRIES: Final = 4
 #: How long one statement that changes the schema may take: an index on many million rows.
 SCHEMA_SECONDS: Final = 3600.0
 _Result = TypeVar("_Result")
+_log = logging.getLogger(__name__)
 
 
 class Database:
@@ -38,12 +41,24 @@ class Database:
         self._errors: tuple[type[Exception], ...] = (SQLAlchemyError, OSError, *dialect.errors)
         self._engine = dialect.engine(url, patience)
         self._writing = self._engine.execution_options(**{WRITES: True})
+        self._beginning = Lock()
+        self._begin: Callable[[Database], None] | None = None
 
     @classmethod
     def open(
-        cls, url: str, *, create: bool, patience: Patience, password_file: Path | None = None
+        cls,
+        url: str,
+        *,
+        create: bool,
+        patience: Patience,
+        begin: Callable[[Database], None] = lambda _: None,
+        password_file: Path | None = None,
+        may_be_away: bool = False,
     ) -> Self:
-        """Connect to the database that the URL names; its schema stays as it is.
+        """Connect to the database that the URL names, and do what `begin` does to its schema.
+
+        Where it `may_be_away` and does not answer now, both happen before the first transaction of
+        a time when it does; until then every transaction raises `UnavailableError`.
 
         Raises `InputError` for a URL, password or database that cannot serve, `UnavailableError`
         for one that does not answer now.
@@ -51,13 +66,38 @@ class Database:
         dialect, parsed = address(url, password_file)
         dialect.prepare(parsed, create=create)
         opened = cls(dialect, parsed, patience)
+        opened._begin = begin
         try:
-            with opened.explaining(opening=True):
-                dialect.settle(opened._engine, opened.where, patience)
+            opened._ready()
+        except UnavailableError as error:
+            if not may_be_away:
+                opened.close()
+                raise
+            _log.warning("the ledger begins as soon as its database serves: %s", error)
         except BaseException:
             opened.close()
             raise
         return opened
+
+    def _ready(self) -> None:
+        """See to it that the database can keep a ledger and has begun one."""
+        with self._beginning:
+            if self._begin is None:
+                return
+            with self.explaining(opening=True):
+                self.dialect.settle(self._engine, self.where, self._patience)
+            self._begin(self)
+            self._begin = None
+
+    @contextmanager
+    def _serving(self) -> Iterator[None]:
+        try:
+            self._ready()
+        except InputError as error:
+            # To who writes all day it is one that does not serve yet: somebody may mend it.
+            raise UnavailableError(error.what, where=error.where, mend=error.mend) from error
+        with self.explaining():
+            yield
 
     def close(self) -> None:
         """Close all connections."""
@@ -65,7 +105,7 @@ class Database:
 
     def rows(self, statement: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
         """Return all rows of a question, in a transaction of its own."""
-        with self.explaining(), self._engine.begin() as connection:
+        with self._serving(), self._engine.begin() as connection:
             return connection.execute(statement).all()
 
     def serves(self) -> bool:
@@ -83,7 +123,7 @@ class Database:
         """
         for left in reversed(range(TRIES)):
             try:
-                with self.explaining(), self._writing.begin() as connection:
+                with self._serving(), self._writing.begin() as connection:
                     return work(connection)
             except UnavailableError as error:
                 if not left or not self.dialect.lost_a_race(error.__cause__):
@@ -142,14 +182,14 @@ class Database:
         patience = replace(self._patience, answer_seconds=SCHEMA_SECONDS)
         engine = self.dialect.engine(self._url, patience)
         try:
-            with self.explaining():
+            with self._serving():
                 self.dialect.compact(engine, list(METADATA.tables))
         finally:
             engine.dispose()
 
     def size_bytes(self) -> int:
         """What the tables and their indices take."""
-        with self.explaining(), self._engine.begin() as connection:
+        with self._serving(), self._engine.begin() as connection:
             return self.dialect.size_bytes(connection, list(METADATA.tables))
 
     @contextmanager

@@ -8,12 +8,13 @@ may change the schema meanwhile; `ledger.database.Database` sees to that.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection
 
@@ -74,13 +75,8 @@ def downgrade(connection: Connection, revision: str = NOTHING) -> None:
 
     Raises `InputError` where there is no such revision, or the schema is older.
     """
-    known = ScriptDirectory.from_config(_config())
-    behind = {each.revision for each in known.walk_revisions(head=present(connection) or NOTHING)}
-    if revision not in {NOTHING, *behind}:
-        raise InputError(
-            f"no revision {revision:.40} lies behind this ledger's",
-            mend=f"give one of {', '.join(sorted({NOTHING, *behind}))}",
-        )
+    behind = _behind(connection)
+    _require_behind(revision, [script.revision for script in behind])
     _change(connection, Change("downgrade", revision))
 
 
@@ -89,16 +85,26 @@ def lost_by(connection: Connection, revision: str) -> tuple[str, ...]:
 
     Raises `InputError` where no such revision lies behind the schema.
     """
-    present_now = present(connection)
-    found: list[str] = []
-    if present_now is not None:
-        for script in ScriptDirectory.from_config(_config()).walk_revisions(head=present_now):
-            if script.revision == revision:
-                return tuple(found)
-            found.append(script.module.LOSES)
-    if revision != NOTHING:
-        raise InputError(f"no revision {revision:.40} lies behind this ledger's")
-    return tuple(found)
+    newer = _behind(connection)
+    revisions = [script.revision for script in newer]
+    _require_behind(revision, revisions)
+    kept = revisions.index(revision) if revision in revisions else len(revisions)
+    return tuple(script.module.LOSES for script in newer[:kept])
+
+
+def _behind(connection: Connection) -> list[Script]:
+    """The migrations that the schema has been through, newest first; none before the first."""
+    if (now := present(connection)) is None:
+        return []
+    return list(ScriptDirectory.from_config(_config()).walk_revisions(head=now))
+
+
+def _require_behind(revision: str, behind: Sequence[str]) -> None:
+    if revision not in {NOTHING, *behind}:
+        raise InputError(
+            f"no revision {revision:.40} lies behind this ledger's",
+            mend=f"give one of {', '.join(sorted({NOTHING, *behind}))}",
+        )
 
 
 def _change(connection: Connection, change: Change) -> None:

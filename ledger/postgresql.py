@@ -64,6 +64,8 @@ _SAID: Final = {
     "does not exist": "3D000",
 }
 _OF_THE_CONNECTION: Final = (psycopg.OperationalError, psycopg.InterfaceError)
+#: libpq's words for whatever is wrong with TLS.
+_OF_TLS: Final = ("SSL", "certificate")
 _RACES: Final = {"40001", "40P01"}
 
 
@@ -191,7 +193,7 @@ class PostgreSQL:
             what, mend = _LACK[code]
             return UnavailableError(what, where=where, mend=mend)
         if cause.sqlstate is None and isinstance(cause, _OF_THE_CONNECTION):
-            return _without_code(said, where)
+            return _without_code(said, where, kind)
         if isinstance(cause, psycopg.OperationalError):
             return UnavailableError(said, where=where)
         return kind(said, where=where) if isinstance(cause, psycopg.ProgrammingError) else None
@@ -218,6 +220,7 @@ def _limits(patience: Patience) -> dict[str, str]:
 
 def _server_words(said: str) -> str:
     """Return what the server said last, or the reason why it said nothing."""
+    said = said.partition(" Is the server running")[0]  # a question that the mend answers
     for before in ("FATAL: ", "failed: "):
         if before in said:
             return said.rpartition(before)[2].strip()
@@ -229,13 +232,18 @@ def _code_said(said: str) -> str | None:
     return next((code for start, code in _SAID.items() if start in words), None)
 
 
-def _without_code(said: str, where: str) -> NegawattError:
+def _without_code(
+    said: str, where: str, kind: type[InputError | UnavailableError]
+) -> NegawattError:
     """Say why there is no connection, or no longer one."""
     if "no password supplied" in said:
-        return UnavailableError(
-            "asks for a password", where=where, mend="give one, best in a password file"
+        return kind(
+            "asks for a password", where=where, mend="name its file with --ledger-password-file"
         )
     if "connection failed" in said or "connection timeout" in said or "resolve" in said:
-        what = f"cannot be reached: {_server_words(said)}"
-        return UnavailableError(what, where=where, mend="start it, or correct host and port")
+        words = _server_words(said)
+        mend = "start it, or correct host and port"
+        if any(word in words for word in _OF_TLS):
+            mend = "let it offer TLS, or correct sslmode and the certificates"
+        return UnavailableError(f"cannot be reached: {words}", where=where, mend=mend)
     return ConnectionLostError("the connection was lost", where=where, mend="try again")

@@ -42,7 +42,11 @@ def server_url(url: sa.URL, scheme: str, known: Collection[str], *, socket: str)
         if not isinstance(value, str):
             raise InputError(f"has {name} twice in the URL", where=where_of(url, scheme))
         if name in _FILES and value != _TRUSTED_BY_SYSTEM and not Path(value).is_file():
-            raise InputError(f"no file {value} for {name}", where=where_of(url, scheme), mend=give)
+            raise InputError(
+                f"no file {value} for {name}",
+                where=where_of(url, scheme),
+                mend="name one that is there",
+            )
     return url
 
 

@@ -48,12 +48,13 @@ class Ledger:
         self._statements = writing.Statements.of(database.dialect)
 
     @classmethod
-    def open(
+    def open(  # noqa: PLR0913 - all but the URL have defaults
         cls,
         url: str,
         *,
         create: bool = True,
         migrate: bool = True,
+        may_be_away: bool = False,
         busy_seconds: float = BUSY_SECONDS,
         answer_seconds: float = ANSWER_SECONDS,
         password_file: Path | None = None,
@@ -62,22 +63,30 @@ class Ledger:
 
         What is missing (SQLite's file and folder, the tables) is made where `create` allows it; an
         older schema is changed where `migrate` does. A transaction waits up to `busy_seconds` for
-        another's, and a server gets up to `answer_seconds` for one statement.
+        another's, and a server gets up to `answer_seconds` for one statement. One that may be
+        away is opened by the first call that finds it there.
 
         Raises `InputError` for a URL, password or database that cannot serve, or one that a newer
         version wrote; `UnavailableError` where it is locked, full or does not answer.
         """
-        patience = Patience(busy_seconds=busy_seconds, answer_seconds=answer_seconds)
-        database = Database.open(url, create=create, patience=patience, password_file=password_file)
-        try:
+
+        def begin(database: Database) -> None:
             if not migrate or (not create and database.revision() is None):
                 database.require()
             elif not database.is_newest():
                 database.upgrade()
-        except BaseException:
-            database.close()
-            raise
-        return cls(database)
+
+        patience = Patience(busy_seconds=busy_seconds, answer_seconds=answer_seconds)
+        return cls(
+            Database.open(
+                url,
+                create=create,
+                patience=patience,
+                begin=begin,
+                password_file=password_file,
+                may_be_away=may_be_away,
+            )
+        )
 
     def __enter__(self) -> Self:
         return self

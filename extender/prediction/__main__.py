@@ -39,7 +39,11 @@ def prediction_service(
         writer: LedgerWriter | None = None
         if settings.ledger_url != NO_LEDGER:
             ledger = opened.enter_context(
-                Ledger.open(settings.ledger_url, password_file=settings.ledger_password_file)
+                Ledger.open(
+                    settings.ledger_url,
+                    may_be_away=True,
+                    password_file=settings.ledger_password_file,
+                )
             )
             writer = LedgerWriter(ledger, capacity=settings.ledger_capacity, retention=Retention())
             service.ledger = ledger
@@ -53,8 +57,7 @@ def run(settings: ExtenderSettings) -> None:
 
     Raises:
         InputError: a setting cannot be followed.
-        UnavailableError: onnxruntime is not installed, the port is taken, or the ledger is not
-            there.
+        UnavailableError: onnxruntime is not installed, or the port is taken.
     """
     require_guarded(settings)
     require_onnxruntime()

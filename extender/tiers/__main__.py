@@ -89,7 +89,9 @@ def _ledger_writer(settings: TiersSettings, opened: ExitStack) -> LedgerWriter |
     if settings.ledger_url == NO_LEDGER:
         return None
     ledger = opened.enter_context(
-        Ledger.open(settings.ledger_url, password_file=settings.ledger_password_file)
+        Ledger.open(
+            settings.ledger_url, may_be_away=True, password_file=settings.ledger_password_file
+        )
     )
     return opened.enter_context(LedgerWriter(ledger, retention=Retention()))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 
 import pytest
@@ -40,6 +41,16 @@ def ledger(server) -> Iterator[Ledger]:
         yield opened
 
 
+@contextmanager
+def stopped(server: DatabaseServer) -> Iterator[None]:
+    """Have no server for a while."""
+    server.stop()
+    try:
+        yield
+    finally:
+        server.start()
+
+
 def rows_of(ledger: Ledger) -> int:
     """Return how many decisions are in the ledger."""
     return sum(
@@ -72,18 +83,36 @@ def test_while_the_server_is_away_the_queue_fills_and_then_drops(server, ledger)
     with LedgerWriter(ledger, capacity=40, batch=10, gather_seconds=0.01) as writer:
         assert all(writer.offer(each) for each in islice(source, 5))
         wait_until(lambda: writer.written == 5)
-        server.stop()
-        try:
+        with stopped(server):
             taken = [writer.offer(each) for each in islice(source, 100)]
             wait_until(lambda: writer.failing)
 
             assert taken == [True] * 40 + [False] * 60
-        finally:
-            server.start()
         wait_until(lambda: writer.pending == 0)
 
         assert (writer.written, writer.dropped, writer.failing) == (45, 60, False)
     assert rows_of(ledger) == 45
+
+
+def test_who_starts_while_the_server_is_away_writes_once_it_is_there(server) -> None:
+    """Nothing has been made there yet: the tables come with the first records."""
+    with server.database() as name:
+        with stopped(server), ExitStack() as held:
+            opened = held.enter_context(
+                Ledger.open(server.url(name), may_be_away=True, busy_seconds=1)
+            )
+            with pytest.raises(UnavailableError):
+                rows_of(opened)
+            writer = held.enter_context(LedgerWriter(opened, gather_seconds=0.01))
+            for each in islice(many(), 20):
+                writer.offer(each)
+            wait_until(lambda: writer.failing)
+            rest = held.pop_all()
+        with rest:
+            wait_until(lambda: writer.pending == 0)
+
+            assert (writer.written, writer.dropped) == (20, 0)
+            assert rows_of(opened) == 20
 
 
 def test_a_batch_that_is_written_twice_is_there_once(server, ledger) -> None:
@@ -111,8 +140,8 @@ def test_a_server_that_hangs_is_given_up_and_then_found_again(server, ledger) ->
 def test_a_restart_between_two_questions_is_not_noticed(server, ledger) -> None:
     """A connection from before is found dead and made anew."""
     ledger.write([made()])
-    server.stop()
-    server.start()
+    with stopped(server):
+        pass
 
     assert ledger.decisions().decisions == (made(),)
     ledger.write([made(uid="afterwards")])
@@ -230,8 +259,7 @@ def test_a_long_outage_loses_no_record_uncounted(server, ledger, monkeypatch) ->
         for number in range(5):
             offer(number)
         wait_until(lambda: writer.pending == 0)
-        server.stop()
-        try:
+        with stopped(server):
             for number in range(5, 40):
                 offer(number)
             attempts.clear()
@@ -239,8 +267,6 @@ def test_a_long_outage_loses_no_record_uncounted(server, ledger, monkeypatch) ->
             assert writer.failing
             assert offered == writer.written + writer.dropped + writer.pending
             assert (writer.written, writer.pending) == (25, 100)
-        finally:
-            server.start()
         wait_until(lambda: writer.pending == 0)
 
     assert (writer.written, writer.dropped) == (sum(taken), offered - sum(taken))
