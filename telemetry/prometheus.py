@@ -11,11 +11,13 @@ import json
 import math
 import os
 import re
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -98,9 +100,15 @@ class PrometheusSettings(BaseModel):
     @field_validator("url")
     @classmethod
     def _plain_address(cls, url: str) -> str:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            raise ValueError("no such port; give 1 to 65535, or none") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("give an address such as http://prometheus:9090")
+        if port == 0:
+            raise ValueError("no such port; give 1 to 65535, or none")
         if parts.username or parts.password:
             raise ValueError("no password in the address, it would be logged; give username")
         if parts.query or parts.fragment:
@@ -232,7 +240,7 @@ class Prometheus:
             raise PrometheusError(
                 "what answers is no Prometheus, or the query gives no vector",
                 where=url,
-                mend="give the address under which /api/v1/query answers",
+                mend=_MENDS["not-prometheus"],
                 kind="not-prometheus",
             ) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -265,10 +273,7 @@ class _BoundedSession(requests.Session):
         self._timeout_seconds = settings.timeout_seconds
         self._monotonic = monotonic
         if settings.ca_file:
-            if not settings.ca_file.is_file():
-                raise InputError(
-                    "no such CA file", where=str(settings.ca_file), mend="check the path"
-                )
+            _require_certificates(settings.ca_file)
             self.verify = str(settings.ca_file)
 
     @override
@@ -302,6 +307,20 @@ class _BoundedSession(requests.Session):
         return b"".join(pieces)
 
 
+def _require_certificates(ca_file: Path) -> None:
+    if not ca_file.is_file():
+        raise InputError("no such CA file", where=str(ca_file), mend="check the path")
+    try:
+        ssl.create_default_context(cafile=ca_file)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"cannot be used for TLS ({why})",
+            where=str(ca_file),
+            mend="give CA certificates as PEM",
+        ) from None
+
+
 def _refuse_failure(response: requests.Response) -> None:
     status = response.status_code
     if status == HTTPStatus.OK:
@@ -322,7 +341,8 @@ _MENDS: Final[dict[Kind, str]] = {
     "denied": "give bearer_token_file, or username and password, that may query",
     "too-large": "narrow the queries with matchers",
     "timed-out": "see whether it is overloaded, or allow more time",
-    "failing": "see its own log; it is asked again",
+    "failing": "see its own log",
+    "not-prometheus": "give the address of a Prometheus, under which /api/v1/query answers",
 }
 
 
@@ -336,6 +356,8 @@ def _failure_kind(status: int, words: str, error_type: str | None) -> Kind:
         return "denied"
     if status == HTTPStatus.GATEWAY_TIMEOUT or error_type == "timeout" or _LATE in words:
         return "timed-out"
+    if error_type is None and status == HTTPStatus.NOT_FOUND:
+        return "not-prometheus"
     if error_type is None:
         # A proxy before it, or something else altogether.
         return "unreachable" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "failing"
@@ -415,9 +437,11 @@ def _cause(error: BaseException) -> str:
             return "its certificate cannot be verified, or it speaks no TLS"
         if isinstance(link, OSError) and link.errno:
             return os.strerror(link.errno).lower()
+        if isinstance(link, HTTPException):
+            return "it closes the connection, or speaks no HTTP"
         reason = getattr(link, "reason", None)
         first = next(iter(link.args), None)
         nested = reason if isinstance(reason, BaseException) else first
         cause = link.__cause__ or link.__context__
         link = nested if isinstance(nested, BaseException) else cause
-    return f"the connection broke ({type(error).__name__})"
+    return "the connection broke"

@@ -116,25 +116,37 @@ def client_options(settings: KafkaSettings) -> dict[str, object]:
 
 
 def _tls_context(settings: KafkaSettings) -> ssl.SSLContext:
+    flags = ("ca", "cert", "key")
     files = (settings.tls_ca_file, settings.tls_cert_file, settings.tls_key_file)
+    for flag, file in zip(flags, files, strict=True):
+        if file is not None:
+            _text(file, f"--kafka-tls-{flag}-file")
     try:
         context = ssl.create_default_context(cafile=settings.tls_ca_file)
         context.sslsocket_class = TlsSocket
         if settings.tls_cert_file is not None and settings.tls_key_file is not None:
-            context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file)
-    except (OSError, ssl.SSLError) as error:
+            # Without a password for the key one would be asked for, on the terminal.
+            context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file, password="")
+    except (OSError, ssl.SSLError, ValueError) as error:
         named = ", ".join(str(each) for each in files if each is not None)
         raise InputError(
-            f"cannot be used for TLS: {error}", where=named or "the system's certificates"
+            f"cannot be used for TLS ({getattr(error, 'strerror', None) or error})",
+            where=named or "the system's certificates",
+            mend="give PEM files: a CA, a certificate and its key, which has no password",
         ) from None
     return context
 
 
 def _secret(file: Path) -> str:
-    try:
-        secret = file.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read: {error}", where=str(file)) from None
+    secret = _text(file, "--kafka-sasl-password-file").rstrip("\r\n")
     if not secret:
         raise InputError("is empty", where=str(file), mend="it must hold the password")
     return secret
+
+
+def _text(file: Path, flag: str) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "is no text"
+        raise InputError(why.lower(), where=str(file), mend=f"give a readable {flag}") from None

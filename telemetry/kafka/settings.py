@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
-_SERVER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
+_SERVER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+_PORT_MAX: Final = 65_535
 
 
 class KafkaSettings(BaseModel):
@@ -81,8 +82,11 @@ class KafkaSettings(BaseModel):
     @classmethod
     def _addresses(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
         for server in servers:
-            if not _SERVER.fullmatch(server):
+            found = _SERVER.fullmatch(server)
+            if found is None:
                 raise ValueError(f"a broker is given as host:port, not {server!r}")
+            if not 1 <= int(found[2]) <= _PORT_MAX:
+                raise ValueError(f"{server!r} has no such port; give 1 to {_PORT_MAX}")
         return servers
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ import logging
 from threading import Lock
 from typing import Final
 
+from telemetry.kafka.clients import client_options
 from telemetry.kafka.consumer import KafkaStreamConsumer
 from telemetry.kafka.producer import KafkaStreamProducer
 from telemetry.kafka.settings import KafkaSettings
@@ -23,6 +24,14 @@ class KafkaStream:
         self._settings: Final = settings
         self._ensured: Final[set[str]] = set()
         self._lock: Final = Lock()
+
+    def require_files(self) -> None:
+        """Look whether the files that the settings name can be used; they are read anew later.
+
+        Raises:
+            InputError: one cannot.
+        """
+        client_options(self._settings)
 
     def producer(self, topic: Topic) -> KafkaStreamProducer:
         """Make a writer; creates the topic where it lacks and we may.

@@ -69,7 +69,8 @@ def open_stream(settings: StreamFields) -> Stream:
     """Make the stream that a service's settings mean; nothing is connected yet.
 
     Raises:
-        InputError: Kafka is asked for, but not where it is, or half of what it needs.
+        InputError: Kafka is asked for, but not where it is, or half of what it needs, or with
+            files that cannot be used.
     """
     if settings.stream == "memory":
         return MemoryStream()
@@ -86,8 +87,11 @@ def open_stream(settings: StreamFields) -> Stream:
         if name.startswith(prefix)
     }
     try:
-        return KafkaStream(KafkaSettings(**given))
+        stream = KafkaStream(KafkaSettings(**given))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         where = flag(f"{prefix}{first['loc'][0]}") if first["loc"] else "Kafka"
-        raise InputError(first["msg"].removeprefix("Value error, "), where=where) from None
+        what, _, mend = first["msg"].removeprefix("Value error, ").partition("; ")
+        raise InputError(what, where=where, mend=mend) from None
+    stream.require_files()
+    return stream

@@ -128,7 +128,11 @@ def failure(settings: PrometheusSettings) -> tuple[str, str] | None:
         (text(200, b"{}"), "not-prometheus", "what answers is no Prometheus"),
         (text(200, b'{"data":{"result":[{}]}}'), "not-prometheus", "no Prometheus"),
         (text(200, b'{"data":{"result":[{"metric":{},"value":[1]}]}}'), "not-prometheus", "no Pro"),
-        (text(404, b"nothing here"), "failing", "answered 404: Not Found"),
+        (
+            text(404, b"nothing here"),
+            "not-prometheus",
+            "Not Found; give the address of a Prometheus",
+        ),
         (text(302, b"", Location="http://login.example/"), "denied", "sends us elsewhere (302)"),
         (text(401, b""), "denied", "answered 401: Unauthorized; give bearer_token_file"),
         (text(403, b'{"error":"not\\nyou"}'), "denied", "answered 403: not you; give bearer"),
@@ -138,7 +142,7 @@ def failure(settings: PrometheusSettings) -> tuple[str, str] | None:
         (said(400, "bad_data", "too many samples"), "too-large", "narrow the queries"),
         (said(429, "bad_data", "too many outstanding requests"), "failing", "answered 429"),
         (said(422, "execution", "1 stores unavailable"), "failing", "1 stores unavailable"),
-        (said(500, "internal", "input/output error"), "failing", "asked again"),
+        (said(500, "internal", "input/output error"), "failing", "error; see its own log"),
         (said(503, "timeout", "query timed out in it"), "timed-out", "answered 503: query timed"),
         (said(503, "unavailable", "is starting"), "failing", "answered 503: is starting"),
         (text(503, b'{"error":"query timed out"}'), "timed-out", "answered 503: query timed out"),
@@ -267,12 +271,36 @@ def test_the_environments_proxy_is_not_used(monkeypatch) -> None:
         assert failure(PrometheusSettings(url=url)) is None
 
 
-def test_a_missing_ca_file_is_bad_usage(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "words"), [(None, "no such CA file"), ("no PEM", "used for TLS .*; give CA cert")]
+)
+def test_a_ca_file_that_does_not_do_is_bad_usage(tmp_path: Path, text, words) -> None:
     """Before anything is asked."""
-    settings = PrometheusSettings(url="https://prometheus:9090", ca_file=tmp_path / "none")
+    file = tmp_path / "ca.pem"
+    if text is not None:
+        file.write_text(text)
+    settings = PrometheusSettings(url="https://prometheus:9090", ca_file=file)
 
-    with pytest.raises(InputError, match="no such CA file"):
+    with pytest.raises(InputError, match=words):
         Prometheus(settings)
+
+
+def test_what_speaks_no_http_is_told_without_the_name_of_a_class() -> None:
+    """A port that says hello in its own way, and closes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            with server.accept()[0] as connection:
+                connection.recv(4096)
+                connection.sendall(b"220 mail.example ESMTP\r\n")
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        found = failure(PrometheusSettings(url=f"http://127.0.0.1:{server.getsockname()[1]}"))
+        thread.join()
+
+    assert found is not None
+    assert found[1].endswith("it closes the connection, or speaks no HTTP")
 
 
 @pytest.mark.parametrize(
@@ -281,6 +309,8 @@ def test_a_missing_ca_file_is_bad_usage(tmp_path: Path) -> None:
         ("url", "prometheus:9090", "give an address"),
         ("url", "ftp://prometheus", "give an address"),
         ("url", "http://", "give an address"),
+        ("url", "http://a:99999", "no such port; give 1 to 65535"),
+        ("url", "http://a:0", "no such port"),
         ("url", "http://me:secret@prometheus", "no password in the address"),
         ("url", "http://prometheus/?a=b", "without"),
         ("matchers", 'cluster="prod"} or up{', "label matchers"),

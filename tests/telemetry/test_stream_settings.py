@@ -39,6 +39,28 @@ def test_brokers_come_from_the_environment(monkeypatch):
         ({}, "--kafka-servers: says no broker; give host:port of at least one"),
         ({"kafka_servers": "kafka"}, "--kafka-servers: a broker is given as host:port"),
         (
+            {"kafka_servers": "a:1,b:99999"},
+            "--kafka-servers: 'b:99999' has no such port; give 1 to 65535",
+        ),
+        ({"kafka_servers": "[::1]:0"}, "--kafka-servers: '[::1]:0' has no such port"),
+        (
+            {"kafka_servers": "a:1", "kafka_tls_ca_file": "/nope"},
+            "/nope: no such file or directory; give a readable --kafka-tls-ca-file",
+        ),
+        (
+            {"kafka_servers": "a:1", "kafka_tls_ca_file": __file__},
+            f"{__file__}: cannot be used for TLS (",
+        ),
+        (
+            {
+                "kafka_servers": "a:1",
+                "kafka_sasl_mechanism": "PLAIN",
+                "kafka_sasl_user": "alice",
+                "kafka_sasl_password_file": "/",
+            },
+            "/: is a directory; give a readable --kafka-sasl-password-file",
+        ),
+        (
             {"kafka_servers": "a:1", "kafka_sasl_user": "alice"},
             "Kafka: --kafka-sasl-mechanism, --kafka-sasl-user",
         ),
