@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from random import Random
+from socket import socket
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -28,7 +29,7 @@ from forecaster.state_files import StateFiles, alone_in
 from telemetry.bridge.bridge import Bridge
 from telemetry.bridge.service import BridgeThread
 from telemetry.serving.access import require_guarded
-from telemetry.serving.server import say_where, serve, serve_alone
+from telemetry.serving.server import bound, say_where, serve, serve_alone
 from telemetry.stream.interface import RECORDS_MAX, SAMPLES_TOPIC, Stream
 from telemetry.stream.memory import MEMORY_RECORDS_MAX, MemoryStream
 from telemetry.stream.samples import samples_topic
@@ -109,8 +110,11 @@ def run(settings: ForecasterSettings) -> None:
         )
     options = service_options(settings)
     registry = Registry(settings.models_directory)
+    registry.require_folder()
     stream = _stream(settings)
     with ExitStack() as opened:
+        # First of all: who is started twice by mistake must change nothing of the other one's.
+        listener = opened.enter_context(bound(settings))
         if settings.stream == MEMORY:  # those of a group on Kafka may share a folder
             opened.enter_context(alone_in(settings.state_directory))
         writer = _ledger(settings, opened)
@@ -134,7 +138,7 @@ def run(settings: ForecasterSettings) -> None:
             past_comes=(lambda: False) if bridge is None else lambda: bridge.figures().is_fetching,
         )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(service, bridge, settings, writer))
+            runner.run(_serve(service, bridge, settings, writer, listener))
 
 
 def _stream(settings: ForecasterSettings) -> Stream:
@@ -208,6 +212,7 @@ async def _serve(
     bridge: Bridge | None,
     settings: ForecasterSettings,
     writer: LedgerWriter | None,
+    listener: socket,
 ) -> None:
     """Read, forecast and listen at once: whether forecasts are made is for /readyz to say."""
     with ExitStack() as running:
@@ -215,7 +220,7 @@ async def _serve(
         running.enter_context(service)
         if bridge is not None:
             running.enter_context(BridgeThread(bridge))
-        await serve(create_app(service, settings, writer), settings, say_where)
+        await serve(create_app(service, settings, writer), settings, say_where, listener)
 
 
 def main() -> None:

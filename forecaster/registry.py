@@ -71,6 +71,22 @@ class Registry:
         self.folder = folder
         self._path = folder / FILE
 
+    def require_folder(self) -> None:
+        """Refuse what is no folder; there may be none yet.
+
+        Raises:
+            InputError: something else is there, or in its way.
+        """
+        try:
+            there = next(each for each in (self.folder, *self.folder.parents) if each.exists())
+            is_folder = there.is_dir()
+        except (OSError, StopIteration):
+            return  # whoever reads it says what it is
+        if not is_folder:
+            raise InputError(
+                "is no folder", where=str(there), mend="give --models-directory a folder"
+            )
+
     def state(self) -> RegistryState:
         """What is so now; without a file the shipped version serves.
 

@@ -18,18 +18,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from energy.errors import UnavailableError
+from energy.errors import InputError, UnavailableError
 
 _log = logging.getLogger(__name__)
 
 MAGIC: Final = b"negawatt forecaster state 1\n"
 HEADER_BYTES_MAX: Final = 64 * 1024
 LOCK: Final = ".lock"
+_MEND: Final = "give --state-directory a folder of ours with room"
 _SEPARATOR: Final = "."
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -56,13 +58,14 @@ def alone_in(folder: Path) -> Iterator[None]:
     """Be the only process that keeps its state in a folder while the block lasts.
 
     Raises:
-        UnavailableError: another one does already, or the folder cannot be made or written.
+        InputError: the folder cannot be made or written.
+        UnavailableError: another one does already.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / LOCK).open("w")
     except OSError as error:
-        raise _unwritable(folder, error) from None
+        raise InputError(_unwritable(error), where=str(folder), mend=_MEND) from None
     with lock:  # closed, also by a process that is killed, it is free again
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -82,7 +85,7 @@ class StateFiles:
         """Make the folder, and clear away what a process that was killed left half written.
 
         Raises:
-            UnavailableError: the folder cannot be made or written.
+            InputError: the folder cannot be made or written.
         """
         self._folder, self._topic = folder, topic
         self.broken_total = 0
@@ -90,8 +93,10 @@ class StateFiles:
             folder.mkdir(parents=True, exist_ok=True)
             for left in folder.glob(f"{topic}-*.writing"):
                 left.unlink(missing_ok=True)
+            with TemporaryFile(dir=folder):
+                pass  # it can be written to
         except OSError as error:
-            raise _unwritable(folder, error) from None
+            raise InputError(_unwritable(error), where=str(folder), mend=_MEND) from None
 
     def path(self, partition: int) -> Path:
         """Where the state of a partition is."""
@@ -113,7 +118,7 @@ class StateFiles:
                 return False
             _replace(path, lambda file: self._write(file, partition, state))
         except OSError as error:
-            raise _unwritable(path, error) from None
+            raise UnavailableError(_unwritable(error), where=str(path), mend=_MEND) from None
         return True
 
     def read(self, partition: int) -> PartitionState | None:
@@ -252,9 +257,5 @@ def _replace(
         os.close(folder)
 
 
-def _unwritable(path: Path, error: OSError) -> UnavailableError:
-    return UnavailableError(
-        f"cannot be written ({error.strerror or error})",
-        where=str(path),
-        mend="give --state-directory a folder of ours with room",
-    )
+def _unwritable(error: OSError) -> str:
+    return f"cannot be written ({error.strerror or error})"

@@ -98,4 +98,6 @@ def _registry(directory: Path | None) -> Registry:
     with installed("forecaster"):
         from forecaster.registry import Registry
         from forecaster.settings import read_settings
-    return Registry(read_settings({"models_directory": directory}).models_directory)
+    registry = Registry(read_settings({"models_directory": directory}).models_directory)
+    registry.require_folder()
+    return registry

@@ -38,8 +38,8 @@ def run(settings: BridgeSettings) -> None:
 
 def _bridge(settings: BridgeSettings, stream: Stream) -> Bridge:
     state_file = StateFile(settings.state_file, of=settings.fingerprint(settings.stream_name))
-    core = settings.bridge_core(state_file.read())
     state_file.require_writable()
+    core = settings.bridge_core(state_file.read())
     return Bridge(
         core, lambda: stream.producer(SAMPLES_TOPIC), now=time.time, state_file=state_file
     )

@@ -63,7 +63,8 @@ class StateFile:
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:
-            _log.warning("%s cannot be read (%s): the history is read anew", self.path, error)
+            why = getattr(error, "strerror", None) or "is no text"
+            _log.warning("%s cannot be read (%s): the history is read anew", self.path, why)
             return None
         try:
             found = _Document.model_validate_json(text)
@@ -82,6 +83,10 @@ class StateFile:
         Raises:
             InputError: it cannot; a folder that was missing may have been made.
         """
+        if self.path.is_dir():
+            raise InputError(
+                "is a folder", where=str(self.path), mend="name a file with --state-file"
+            )
         trial = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -132,8 +132,10 @@ def bound(settings: Listening) -> socket.socket:
     """A listening socket; on `::` it takes IPv4 as well.
 
     Raises:
+        InputError: a TLS file does not do.
         UnavailableError: it cannot be had.
     """
+    _require_tls_files(settings)
     is_v6 = ":" in settings.host
     try:
         return socket.create_server(
@@ -180,16 +182,28 @@ def configuration(app: App, settings: Listening) -> uvicorn.Config:
         # Optional, so that a kubelet without a certificate can ask for health; `access` decides.
         ssl_cert_reqs=ssl.CERT_OPTIONAL if settings.tls_client_ca_file else ssl.CERT_NONE,
     )
+    _require_tls_files(settings)
+    config.load()
+    return config
+
+
+def _require_tls_files(settings: TlsFiles) -> None:
+    if settings.tls_cert_file is None:
+        return
+    ca_file = settings.tls_client_ca_file
     try:
-        config.load()
-    except (OSError, ssl.SSLError) as error:
-        files = (settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file)
+        # As uvicorn does; what needs a password would be asked for on a terminal.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file, password="")
+        if ca_file is not None:
+            context.load_verify_locations(str(ca_file))
+    except (OSError, ValueError) as error:
+        files = (settings.tls_cert_file, settings.tls_key_file, ca_file)
         raise InputError(
-            f"cannot be used for TLS ({error.strerror or error})",
+            f"cannot be used for TLS ({getattr(error, 'strerror', None) or error})",
             where=", ".join(str(file) for file in files if file),
             mend="give PEM files: a certificate, its key, a CA",
         ) from None
-    return config
 
 
 def serve_alone(service: str, work: Callable[[], None]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import repository
 
-from energy.errors import UnavailableError
+from energy.errors import InputError, UnavailableError
 from forecaster.state_files import PartitionState, StateFiles, alone_in
 from forecaster.state_keeping import StateKeeping
 
@@ -82,8 +82,13 @@ def test_who_was_thought_dead_does_not_overwrite_newer_state(tmp_path):
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     """With the way to mend it."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(UnavailableError, match="state-directory"):
+    with pytest.raises(InputError, match=r"file: cannot be written .*state-directory"):
         StateFiles(tmp_path / "file", TOPIC)
+    with (
+        pytest.raises(InputError, match=r"file: cannot be written .*state-directory"),
+        alone_in(tmp_path / "file"),
+    ):
+        pass
 
 
 WRITER = """

@@ -305,3 +305,11 @@ def test_port_is_had_before_anything_is_begun(tmp_path: Path):
         run(settings)
 
     assert not state_file.parent.exists()
+
+
+def test_state_file_that_is_a_folder_is_refused(tmp_path: Path):
+    """At the start, not after eight days were read."""
+    given = {"prometheus_url": "http://127.0.0.1:1", "kafka_servers": "127.0.0.1:1", "port": 0}
+
+    with pytest.raises(InputError, match="is a folder; name a file with --state-file"):
+        run(read_settings({**given, "state_file": tmp_path}))
