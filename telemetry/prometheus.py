@@ -41,6 +41,8 @@ _MATCHERS: Final = re.compile(rf"(?:\s*{_MATCHER}\s*(?:,\s*{_MATCHER}\s*)*)?", r
 
 #: What Prometheus says to a query that reads more than `--query.max-samples`.
 _TOO_MUCH: Final = "too many samples"
+#: To one that is none.
+_NO_PROMQL: Final = "parse error"
 #: To one that takes longer than `timeout=` or its own `--query.timeout`.
 _LATE: Final = "query timed out"
 
@@ -333,7 +335,8 @@ def _refuse_failure(response: requests.Response) -> None:
         )
     words, error_type = _words(response)
     kind = _failure_kind(status, words, error_type)
-    raise _RefusedError(f"answered {status}: {words}", mend=_MENDS.get(kind, _MEND), kind=kind)
+    mend = "correct the query" if _NO_PROMQL in words else _MENDS.get(kind, _MEND)
+    raise _RefusedError(f"answered {status}: {words}", mend=mend, kind=kind)
 
 
 _MEND: Final = "check the address, and the matchers and the window of the queries"

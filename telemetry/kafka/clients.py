@@ -17,7 +17,7 @@ from telemetry.kafka.failures import unavailable
 from telemetry.kafka.own_log import keep_to_itself
 from telemetry.kafka.refusals import ABSENT, Refusals, heard, refusal
 from telemetry.kafka.settings import KafkaSettings
-from telemetry.kafka.sockets import DIRECT_URL, TlsSocket
+from telemetry.kafka.sockets import DIRECT_URL, tls_socket
 
 C = TypeVar("C")
 
@@ -123,7 +123,7 @@ def _tls_context(settings: KafkaSettings) -> ssl.SSLContext:
             _text(file, f"--kafka-tls-{flag}-file")
     try:
         context = ssl.create_default_context(cafile=settings.tls_ca_file)
-        context.sslsocket_class = TlsSocket
+        context.sslsocket_class = tls_socket(settings.connect_seconds)
         if settings.tls_cert_file is not None and settings.tls_key_file is not None:
             # Without a password for the key one would be asked for, on the terminal.
             context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file, password="")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import ssl
 from contextlib import suppress
+from functools import cache
 from threading import Timer
 from typing import Any, ClassVar, Final
 
@@ -39,13 +40,14 @@ class DirectSocket(KafkaNetSocket):  # type: ignore[misc] # ships no types
 class TlsSocket(ssl.SSLSocket):
     """A socket whose handshake ends in time, and closes it where it fails."""
 
+    handshake_seconds: ClassVar = HANDSHAKE_SECONDS_MAX
     _limit: Timer | None = None
     _is_late = False
 
     @override
     def do_handshake(self, block: bool = False) -> None:
         if self._limit is None:
-            self._limit = Timer(HANDSHAKE_SECONDS_MAX, self._end)
+            self._limit = Timer(self.handshake_seconds, self._end)
             self._limit.daemon = True
             self._limit.start()
         try:
@@ -70,3 +72,16 @@ class TlsSocket(ssl.SSLSocket):
         self._is_late = True
         with suppress(OSError):
             socket.socket.shutdown(self, socket.SHUT_RDWR)
+
+
+@cache
+def tls_socket(connect_seconds: float) -> type[TlsSocket]:
+    """Make the class of a client's sockets: no handshake outlasts its time to connect.
+
+    One for all clients with that time: a class is left to Python's collector of cycles, too.
+    """
+
+    class Limited(TlsSocket):
+        handshake_seconds = min(HANDSHAKE_SECONDS_MAX, connect_seconds)
+
+    return Limited

@@ -104,9 +104,10 @@ def checked(
         except PrometheusError as error:
             if error.kind in GONE:
                 raise
-            findings.append(
-                _finding(query, SignalState.FAILED, lacking=error.what, mend=error.mend)
-            )
+            is_ours = query.source in PRESETS or error.kind != "refused"
+            mend = error.mend if is_ours else f"correct {query.source} in --queries-file"
+            what = error.what.removeprefix(f"{query.source} {query.signal}: ")
+            findings.append(_finding(query, SignalState.FAILED, lacking=what, mend=mend))
             late = query if error.kind == "timed-out" else None
     return tuple(findings)
 

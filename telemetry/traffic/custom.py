@@ -23,15 +23,34 @@ from pathlib import Path
 from typing import Annotated, Final, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from energy.errors import InputError
 from telemetry.traffic.names import known_key, require_key
-from telemetry.traffic.query import Naming, Signal, TrafficQuery
+from telemetry.traffic.query import (
+    PLACEHOLDERS,
+    Naming,
+    Signal,
+    TrafficQuery,
+    unknown_placeholders,
+)
 
 _LABEL: Final = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 #: A file of queries is written by hand.
 FILE_BYTES_MAX: Final = 1024 * 1024
+
+_EXAMPLE: Final = "see docs/how-to/stream-traffic.md for an example"
+#: pydantic's kind of error -> in words of YAML.
+_WORDS: Final = {
+    "model_type": "give names and values",
+    "dict_type": "give names and values",
+    "mapping_type": "give names and values",
+    "tuple_type": "give a list",
+    "missing": "is missing",
+    "extra_forbidden": "there is no such name",
+    "string_type": "give text",
+    "string_pattern_mismatch": "is no label",
+}
 
 Label = Annotated[str, Field(pattern=_LABEL)]
 
@@ -46,6 +65,14 @@ class _Query(BaseModel):
     kind_label: Label | None = None
     name_label: Label | None = None
     kind: str | None = None
+
+    @field_validator("promql")
+    @classmethod
+    def _is_whole(cls, promql: str) -> str:
+        if unknown := unknown_placeholders(promql):
+            known = ", ".join(f"${name}" for name in PLACEHOLDERS)
+            raise ValueError(f"{unknown[0]} stands for nothing; write one of {known}")
+        return promql
 
     @model_validator(mode="after")
     def _names_a_workload(self) -> Self:
@@ -103,6 +130,10 @@ def read_custom_queries(path: Path) -> CustomQueries:
         raise InputError(f"is no YAML ({said})", where=str(path)) from None
     except ValidationError as error:
         raise _one_line(error, path) from None
+    if not found.queries and not found.services:
+        raise InputError(
+            "holds neither queries nor services", where=str(path), mend=f"{_EXAMPLE}, or name none"
+        )
     return CustomQueries(
         queries=tuple(_query(each, number) for number, each in enumerate(found.queries, 1)),
         services={
@@ -141,7 +172,7 @@ def _service(name: str, path: Path) -> str:
 
 def _one_line(error: ValidationError, path: Path) -> InputError:
     first = error.errors(include_url=False, include_context=False)[0]
-    is_no_mapping = first["type"] in {"model_type", "dict_type", "mapping_type"}
-    what = "give names and values" if is_no_mapping else first["msg"].removeprefix("Value error, ")
+    what, _, mend = first["msg"].removeprefix("Value error, ").partition("; ")
+    what = _WORDS.get(first["type"], f"{what[:1].lower()}{what[1:]}")
     where = ".".join(str(part) for part in first["loc"])
-    return InputError(f"{where}: {what}" if where else what, where=str(path))
+    return InputError(f"{where}: {what}" if where else what, where=str(path), mend=mend or _EXAMPLE)

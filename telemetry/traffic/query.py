@@ -98,6 +98,20 @@ class TrafficQuery:
         return rendered(self.promql, scope)
 
 
+#: What stands for something else in a query, each after a `$`.
+PLACEHOLDERS: Final = ("window", "stale", "match", "once")
+
+
+def unknown_placeholders(promql: str) -> tuple[str, ...]:
+    """What looks like one of ours and is none; RE2 has `$name` for a group that is so named."""
+    named = (each["named"] or each["braced"] for each in Template.pattern.finditer(promql))
+    return tuple(
+        f"${name}"
+        for name in named
+        if name and name not in PLACEHOLDERS and f"P<{name}>" not in promql
+    )
+
+
 def rendered(promql: str, scope: TrafficScope) -> str:
     """Put a scope into a query; `$1` and the like belong to PromQL and stay."""
     duplicates = ", ".join(scope.duplicate_labels)

@@ -68,7 +68,9 @@ class _Failures:
         """Keep one failure; `of` says what was asked."""
         self.lines.append(f"{of}: {error}")
         self.kinds[error.kind] += 1
-        self.last = error
+        self.last = PrometheusError(
+            f"{of}: {error.what}", where=error.where, mend=error.mend, kind=error.kind
+        )
 
 
 class TrafficReader:

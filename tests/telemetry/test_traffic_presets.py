@@ -14,12 +14,19 @@ from traffic_history import History
 
 from energy.errors import InputError
 from telemetry.messages import TrafficSample
-from telemetry.prometheus import Prometheus, PrometheusSettings
+from telemetry.prometheus import Prometheus, PrometheusError, PrometheusSettings
 from telemetry.traffic.check import HONOR_LABELS, SignalFinding, SignalState, checked
 from telemetry.traffic.cluster_state import SERVICE_OWNERS
 from telemetry.traffic.custom import read_custom_queries
 from telemetry.traffic.presets import PRESETS
-from telemetry.traffic.query import Naming, Signal, TrafficQuery, TrafficScope, rendered
+from telemetry.traffic.query import (
+    Naming,
+    Signal,
+    TrafficQuery,
+    TrafficScope,
+    rendered,
+    unknown_placeholders,
+)
 from telemetry.traffic.reader import TrafficOptions, TrafficReader
 
 pytestmark = pytest.mark.prometheus
@@ -261,6 +268,10 @@ def test_a_check_says_what_is_missing_and_how_to_mend_it(
     too_early = finding(prometheus, traffic_history.minute_first - 60, requests)
     narrow = finding(prometheus, minute, requests, TrafficScope(window_seconds=2))
     refused = finding(prometheus, minute, replace(requests, promql="sum("))
+    written = finding(prometheus, minute, replace(requests, promql="sum(", source="custom query 2"))
+    alone = replace(requests, promql="sum(", source="custom query 2")
+    with pytest.raises(PrometheusError, match=r"custom query 2 requests_per_second: answered 400"):
+        TrafficReader(prometheus, TrafficOptions(queries=(alone,))).read(minute, minute)
     wrong = TrafficScope(matchers='job="wrong"')
     misread = finding(prometheus, minute, PRESETS["kubernetes"].queries[-1], wrong)
     guessed = TrafficQuery(
@@ -283,12 +294,24 @@ def test_a_check_says_what_is_missing_and_how_to_mend_it(
     assert too_early.state is SignalState.ABSENT  # as of the minute that is looked at
     assert narrow.state is SignalState.TOO_FEW
     assert refused.state is SignalState.FAILED
+    assert refused.lacking.startswith("answered 400: ")
+    assert refused.mend == "correct the query"
+    assert written.mend == "correct custom query 2 in --queries-file"
     assert (misread.state, misread.lacking) == (
         SignalState.ABSENT,
         "kube_deployment_status_replicas_ready with honor_labels",
     )
     assert "honor_labels" in misread.mend
     assert (guess.state, guess.mend) == (SignalState.FOUND, HONOR_LABELS)
+
+
+def test_groups_of_prometheus_own_are_no_placeholders_of_ours() -> None:
+    """`$1`, and `$name` of a group that is so named, belong to label_replace."""
+    numbered = 'label_replace(up{a=~"b$"}, "c", "$1-${2}", "d", "(.*)-(.*)")'
+    named = 'label_replace(rate(up[$window]), "c", "$app", "d", "(?P<app>.*)-.*")'
+
+    assert unknown_placeholders(numbered) == unknown_placeholders(named) == ()
+    assert unknown_placeholders("up[${windo}] + up$matches") == ("$windo", "$matches")
 
 
 @pytest.mark.parametrize(
@@ -306,6 +329,14 @@ def test_a_check_says_what_is_missing_and_how_to_mend_it(
         ("queries: [{signal: cpu_cores, promql: up, name_label: 'a b'}]", "name_label"),
         ("[1, 2]", "give names and values"),
         ("queries: [up]", "queries.0: give names and values"),
+        ("queries: 5", "queries: give a list; see docs/how-to/stream-traffic.md for an example"),
+        ("", "holds neither queries nor services; see"),
+        ("queries: []", "holds neither queries nor services; see"),
+        ("queries: [{signal: cpu_cores}]", "queries.0.promql: is missing; see"),
+        (
+            "queries: [{signal: cpu_cores, promql: 'rate(a[$windw])', workload: a/Deployment/b}]",
+            "queries.0.promql: $windw stands for nothing; write one of $window, $stale, $match",
+        ),
         ("services: [web]", "services: give names and values"),
         ("[" * 1000, "is nested too deeply"),
         ("services: {web: shop/Deployment/web}", "is no Service"),
