@@ -44,8 +44,9 @@ def run(folder: Path, text: str, *options: str, required: bool) -> subprocess.Co
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
         "NEGAWATT_REQUIRE_COMPONENTS": "1" if required else "0",
     }
-    # A run by several processes tells its own what they are.
-    environ = {name: value for name, value in environ.items() if "XDIST" not in name}
+    # A run by several processes tells its own what they are, and any run what it was told.
+    told = ("PYTEST_XDIST", "PYTEST_ADDOPTS")
+    environ = {name: value for name, value in environ.items() if not name.startswith(told)}
     return subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:cacheprovider"),
