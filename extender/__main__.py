@@ -13,16 +13,16 @@ from functools import partial
 import uvloop
 
 from cluster.kube.client import KubeClient, connect
-from cluster.kube.errors import KubeError
 from cluster.kube.identity import cluster_uid
 from cluster.kube.settings import KubeSettings
 from cluster.kube.snapshot import ClusterObserver
 from energy.catalogue import Catalogue
-from energy.errors import InputError, UnavailableError
+from energy.errors import InputError
 from energy.power_profile import PowerProfile, read_power_profiles
 from extender.app import ExtenderApp, create_app
 from extender.core import Core, CoreOptions
 from extender.expected_demand import read_expected_demand
+from extender.own_ledger import OwnLedger
 from extender.prediction.cluster import ClusterServers
 from extender.prediction.live_nodes import cluster_servers
 from extender.prediction.recording import Recording
@@ -99,10 +99,11 @@ def run(settings: ExtenderSettings) -> None:
                 )
             )
             keep = Retention(rows_max=settings.ledger_rows_max, days_max=settings.ledger_days_max)
-            bounded = LedgerWriter(ledger, capacity=settings.ledger_capacity, retention=keep)
+            own = OwnLedger(ledger, partial(cluster_uid, client))
+            own.claim()
+            bounded = LedgerWriter(own, capacity=settings.ledger_capacity, retention=keep)
             writer = opened.enter_context(bounded)
-            claim_ledger(ledger, client)
-            left_running = partial(_left_running, ledger, client)
+            left_running = own.running_uids
         core = Core(
             options,
             now=time.time,
@@ -128,24 +129,6 @@ def run(settings: ExtenderSettings) -> None:
             opened.callback(prediction.close)
             add = partial(add_prediction, service=prediction, settings=settings)
             runner.run(_serve(create_app(service, settings, add=add), service, settings))
-
-
-def claim_ledger(ledger: Ledger, client: KubeClient) -> None:
-    """Take the ledger for this cluster, unless API server or database are away: then later.
-
-    Raises:
-        InputError: it is another cluster's, whose pods would be ended.
-    """
-    try:
-        ledger.claim(cluster_uid(client))
-    except (KubeError, UnavailableError) as error:
-        _log.warning("whether the ledger is this cluster's is asked again later: %s", error)
-
-
-def _left_running(ledger: Ledger, client: KubeClient) -> frozenset[str]:
-    """The pods that run as the ledger knows, of this cluster and no other."""
-    ledger.claim(cluster_uid(client))
-    return ledger.running_uids()
 
 
 def nodes_of(

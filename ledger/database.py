@@ -80,14 +80,22 @@ class Database:
         return opened
 
     def _ready(self) -> None:
-        """See to it that the database can keep a ledger and has begun one."""
-        with self._beginning:
+        """See to it that the database can keep a ledger and has begun one.
+
+        Raises `UnavailableError` also where another thread is at it for long: it may be changing
+        the schema.
+        """
+        if not self._beginning.acquire(timeout=self._patience.busy_seconds):
+            raise UnavailableError("it is being opened", where=self.where, mend="wait a little")
+        try:
             if self._begin is None:
                 return
             with self.explaining(opening=True):
                 self.dialect.settle(self._engine, self.where, self._patience)
             self._begin(self)
             self._begin = None
+        finally:
+            self._beginning.release()
 
     @contextmanager
     def _serving(self) -> Iterator[None]:

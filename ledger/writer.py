@@ -231,7 +231,9 @@ class LedgerWriter:
             self._write_one_by_one(records)
         except UnavailableError:
             raise
-        except Exception:  # noqa: BLE001 - whatever it is, one record must not stop all others
+        except Exception:  # whatever it is, one record must not stop all others
+            if not self._ledger.serves():
+                raise
             self._write_one_by_one(records)
         else:
             self._settle_first(written=count)
@@ -243,7 +245,9 @@ class LedgerWriter:
                 self._store_twice(record)
             except UnavailableError:
                 raise
-            except Exception as error:  # noqa: BLE001 - same
+            except Exception as error:
+                if not self._ledger.serves():
+                    raise
                 self._settle_first(dropped=1)
                 self._note_failure(f"a record was refused: {error}")
             else:

@@ -216,10 +216,21 @@ class Confused(HangsUp):
         return True
 
 
-def test_an_error_that_nobody_foresaw_does_not_end_the_writing(tmp_path) -> None:
+class Astray(HangsUp):
+    """One whose driver raises what nobody foresaw instead of a lost connection."""
+
+    def record(self, records) -> None:
+        """Fail while it is away."""
+        if self.away:
+            raise RuntimeError("packet out of order")
+        self.ledger.record(records)
+
+
+@pytest.mark.parametrize("kind", [Confused, Astray])
+def test_an_error_that_nobody_foresaw_does_not_end_the_writing(tmp_path, kind) -> None:
     """It is an outage like any other, and named."""
     with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
-        store = Confused(ledger, None)
+        store = kind(ledger, None)
         with LedgerWriter(store, gather_seconds=0.01) as writer:
             writer.offer(made())
             wait_until(lambda: "packet out of order" in writer.last_error)
