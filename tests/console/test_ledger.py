@@ -152,7 +152,10 @@ def test_a_file_stays_as_it_was_where_the_export_fails(url, tmp_path) -> None:
         (("vacuum", "--days", "nan"), "--days: must be at least 1, not nan"),
         (("vacuum", "--rows", "-3"), "--rows: must be at least 1, not -3"),
         (("vacuum", "--ledger-url", "redis://a"), "no ledger in redis"),
-        (("migrate", "--to", "0099"), "0099"),
+        (
+            ("migrate", "--to", "0099"),
+            "0099 lies behind this ledger's; give one of 0001, ",
+        ),
         (("migrate", "--to", "0001"), "add --yes"),
         (("migrate", "--to", "base"), "all placement decisions"),
     ],

@@ -81,7 +81,37 @@ def test_nobody_at_the_port(server) -> None:
 
     assert "cannot be reached" in line
     assert "refused" in line
-    assert "host and port" in line
+    assert line.endswith("refused; start it, or correct host and port")
+
+
+@pytest.mark.postgresql
+def test_a_forgotten_password_is_bad_input_that_names_the_option(postgresql_server) -> None:
+    """As with MariaDB, which refuses an empty one."""
+    with postgresql_server.database() as name:
+        url = postgresql_server.url(name).replace(f":{postgresql_server.password}@", "@")
+
+        line = refusal(postgresql_server, url)
+
+    assert line.endswith("asks for a password; name its file with --ledger-password-file")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "server does not support SSL, but SSL was required",
+        "SSL error: certificate verify failed",
+        'root certificate file "/nowhere" does not exist',
+    ],
+)
+def test_where_tls_fails_nobody_is_told_to_correct_the_port(said) -> None:
+    """The server is there, and was reached."""
+    error = psycopg.OperationalError(f'connection to server at "db", port 5432 failed: {said}')
+    error = psycopg.OperationalError(f"connection failed: {error}")
+
+    line = str(PostgreSQL().explained(error, "there", opening=True))
+
+    mend = "let it offer TLS, or correct sslmode and the certificates"
+    assert line == f"there: cannot be reached: {said}; {mend}"
 
 
 def test_a_host_that_nobody_knows(server) -> None:
@@ -172,9 +202,11 @@ def test_too_many_connections(server, database) -> None:
 def beside(server: DatabaseServer, database: str) -> Iterator[sa.Connection]:
     """Give another program's connection in a transaction of its own."""
     engine = sa.create_engine(server.administrator.set(database=database))
-    with engine.connect() as connection:
-        yield connection
-    engine.dispose()
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
 END = sa.text("UPDATE placement_decisions SET ended_at_seconds = 1e10 WHERE uid = :uid")
@@ -200,7 +232,7 @@ def test_a_row_that_another_keeps_is_waited_for_and_then_given_up(server, databa
 
 WAITING = {
     "mariadb": "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
-    "postgresql": "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
+    "postgresql": "SELECT COUNT(*) FROM pg_locks WHERE NOT granted",
 }
 
 
@@ -215,7 +247,9 @@ def test_who_loses_in_a_deadlock_tries_again(server, database) -> None:
         for uid in ("b", "c", "d", "e"):  # of two, MariaDB undoes the one that changed less
             other.execute(END, {"uid": uid})
         ours = pool.submit(ledger.end_pods, [("a", 2e9), ("b", 2e9)])
-        wait_until(lambda: server.run(WAITING[server.kind])[0][0] == 1)
+        # Without connecting anew, so that we come within a second: PostgreSQL looks for a deadlock
+        # once, a second after ours began to wait; later it would be the other one that is undone.
+        wait_until(lambda: other.scalar(sa.text(WAITING[server.kind])) == 1)
 
         other.execute(END, {"uid": "a"})
         other.commit()
@@ -304,7 +338,9 @@ def test_a_missing_file_of_certificates_is_named(server, database, tmp_path) -> 
     with pytest.raises(NegawattError) as refused:
         Ledger.open(server.url(database, **query))
 
-    assert f"{tmp_path}" in line_of(refused.value, server)
+    line = line_of(refused.value, server)
+    assert f"{tmp_path}" in line
+    assert line.endswith("; name one that is there")
 
 
 @pytest.mark.mariadb
