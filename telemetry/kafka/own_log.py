@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
-from typing import Final
+from typing import Final, NamedTuple
 
 from kafka.errors import KafkaConnectionError
 from typing_extensions import override
@@ -25,13 +25,23 @@ SILENT_SECONDS: Final = 600.0
 _WORDS_MAX: Final = 200
 
 
+class Meaning(NamedTuple):
+    """What a line means to those who run the service."""
+
+    what: str
+    """Lines of one meaning are said as one."""
+    said: str
+    broken: BaseException | None = None
+    """What broke inside, which nobody else says: with its traceback."""
+
+
 class OwnLog(logging.Handler):
-    """Takes what kafka-python warns of; where the root logger is at DEBUG it is shown as it is."""
+    """Takes what kafka-python warns of; where the root logger is at DEBUG all is shown as it is."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__()
         self._monotonic: Final = monotonic
-        self._silent_until_seconds = float("-inf")
+        self._silent_until_seconds: Final[dict[str, float]] = {}
         self._attempts = 0
         self._attempts_lock: Final = Lock()
         self._told_total = 0
@@ -39,18 +49,31 @@ class OwnLog(logging.Handler):
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
-        """Count a line, and say what it means where nobody else does."""
+        """Count a warning, and say what it means where nobody else does."""
         root = logging.getLogger()
         if root.isEnabledFor(logging.DEBUG):
             root.handle(record)
             return
+        if record.levelno < logging.WARNING:
+            return
         self.hidden_total += 1
-        now_seconds = self._monotonic()
-        said = "" if self._attempts or now_seconds < self._silent_until_seconds else meaning(record)
-        if said:
-            self._silent_until_seconds = now_seconds + SILENT_SECONDS
+        meant = None if self._attempts else meaning(record)
+        if meant is not None and self._is_due(meant):
             hidden, self._told_total = self.hidden_total - self._told_total, self.hidden_total
-            _log.warning("%s (lines of kafka-python since the last such line: %d)", said, hidden)
+            _log.warning(
+                "%s (lines of kafka-python since the last such line: %d)",
+                meant.said,
+                hidden,
+                exc_info=meant.broken,
+            )
+
+    def _is_due(self, meant: Meaning) -> bool:
+        """Whether nothing of this meaning was said of late; from now on it was."""
+        now_seconds = self._monotonic()
+        if now_seconds < self._silent_until_seconds.get(meant.what, now_seconds):
+            return False
+        self._silent_until_seconds[meant.what] = now_seconds + SILENT_SECONDS
+        return True
 
     @contextmanager
     def left_to_caller(self) -> Iterator[None]:
@@ -64,21 +87,25 @@ class OwnLog(logging.Handler):
                 self._attempts -= 1
 
 
-def meaning(record: logging.LogRecord) -> str:
-    """What a line means to those who run the service; "" where it is kafka-python's own affair."""
+def meaning(record: logging.LogRecord) -> Meaning | None:
+    """What a line means; None where it is kafka-python's own affair."""
     given = record.args if isinstance(record.args, tuple) else ()
     raised = record.exc_info[1] if record.exc_info else None
     errors = [each for each in (raised, *given) if isinstance(each, Exception)]
     for each in errors:
         if isinstance(each, KafkaConnectionError | OSError):
-            return f"a connection to Kafka failed ({_words(each)}); it is tried again by itself"
+            what = "a connection to Kafka failed"
+            return Meaning(what, f"{what} ({_words(each)}); it is tried again by itself")
     if raised is not None:
-        return f"kafka-python failed at its work: {_words(raised)}"
-    return ""
+        what = "kafka-python failed at its work"
+        return Meaning(what, f"{what}: {_words(raised)}", raised)
+    return None
 
 
 def _words(error: BaseException) -> str:
-    said = " ".join(str(error).split())[:_WORDS_MAX]
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    said = " ".join(str(error).split())[:_WORDS_MAX].removeprefix("KafkaConnectionError: ")
     return said or type(error).__name__
 
 

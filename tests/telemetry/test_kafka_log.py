@@ -10,10 +10,19 @@ from kafka.errors import KafkaConnectionError
 from energy.errors import UnavailableError
 from simulator.sandbox.ports import LOOPBACK, free_ports
 from telemetry.kafka import KafkaSettings, KafkaStream
-from telemetry.kafka.own_log import OWN_LOG, SILENT_SECONDS, OwnLog
+from telemetry.kafka.own_log import LIBRARY, OWN_LOG, SILENT_SECONDS, OwnLog, keep_to_itself
 from telemetry.stream.interface import SAMPLES_TOPIC
 
 REFUSED = KafkaConnectionError("111 ECONNREFUSED")
+
+
+@pytest.fixture(autouse=True)
+def _heard_at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have `caplog` listen at the root alone, also where an earlier test used Kafka.
+
+    It adds itself to each logger that keeps to itself when a test begins.
+    """
+    monkeypatch.setattr(logging.getLogger(LIBRARY), "propagate", True)
 
 
 def told_of(name: str, words: str, *args: object, level: int = logging.ERROR) -> logging.LogRecord:
@@ -65,11 +74,35 @@ def test_connection_that_is_lost_at_work_is_said_rarely(caplog):
     assert log.hidden_total == 5
 
 
-def test_who_debugs_sees_all(caplog):
-    """Where the root logger is at DEBUG."""
-    caplog.set_level(logging.DEBUG)
-    log = OwnLog()
+def test_what_broke_inside_is_said_beside_a_lost_connection(caplog):
+    """It would be lost in the other's silence; only its traceback says where to look."""
+    now = [0.0]
+    log = OwnLog(monotonic=lambda: now[0])
     log.handle(told_of("kafka.net.connection", "%s: Connection lost: %s", "conn", REFUSED))
+    broken = told_of("kafka.producer.sender", "Uncaught error in kafka producer I/O thread")
+    bug = KeyError("inside")
+    broken.exc_info = (KeyError, bug, None)
+    for _ in range(2):
+        now[0] += 1.0
+        log.handle(broken)
 
-    assert [each.name for each in caplog.records] == ["kafka.net.connection"]
-    assert log.hidden_total == 0
+    lost, failed = caplog.records
+    assert not lost.exc_info
+    assert failed.getMessage().startswith("kafka-python failed at its work: 'inside'")
+    assert failed.exc_info is not None
+    assert failed.exc_info[1] is bug
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"), [(logging.DEBUG, ["an attempt", "a node", "lost"]), (logging.INFO, [])]
+)
+def test_who_debugs_sees_all(caplog, level, shown):
+    """Where the root logger is at DEBUG, not the warnings only; else none of it."""
+    caplog.set_level(level)
+    keep_to_itself()
+    library = logging.getLogger("kafka.net.manager")
+    library.debug("an attempt")
+    library.info("a node")
+    library.warning("lost")
+
+    assert [each.getMessage() for each in caplog.records] == shown
