@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from threading import Thread
 from typing import Final
 
 from telemetry.prometheus import GONE, PASSING, Prometheus, PrometheusError
@@ -150,8 +151,7 @@ class TrafficReader:
                     if _is_fatal(query, found[query]):
                         waiting.clear()
 
-        with ThreadPoolExecutor(len(self._askers)) as pool:
-            list(pool.map(ask, self._askers))
+        _at_once([partial(ask, asker) for asker in self._askers])
         answers = []
         for query in self._options.queries:
             series = found.get(query, ())
@@ -204,6 +204,30 @@ class TrafficReader:
             return ()
         self._known.add(of)
         return found
+
+
+def _at_once(works: Sequence[Callable[[], None]]) -> None:
+    """Do all at once, the first in this thread; raises what one of them raised.
+
+    Not in a pool: the process could not end before a Prometheus that hangs has answered.
+    """
+    first, *others = works
+    raised: list[Exception] = []
+
+    def guarded(work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - raised where it was asked for
+            raised.append(error)
+
+    threads = [Thread(target=guarded, args=(work,), daemon=True) for work in others]
+    for thread in threads:
+        thread.start()
+    guarded(first)
+    for thread in threads:
+        thread.join()
+    if raised:
+        raise raised[0]
 
 
 def _is_fatal(query: TrafficQuery, found: object) -> bool:

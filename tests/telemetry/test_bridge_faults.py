@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from threading import Semaphore
@@ -283,3 +287,21 @@ def test_a_check_does_not_wait_for_one_query_after_another(monkeypatch) -> None:
     assert {each.lacking for each in found[1:]} == {
         "not asked, since query 0 requests_per_second took too long"
     }
+
+
+def test_prometheus_that_hangs_does_not_keep_the_process() -> None:
+    """Who waits for its answers dies with the process; a pool's threads would be waited for."""
+    before = set(threading.enumerate())
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        prometheus = Prometheus(PrometheusSettings(url=url))
+        reader = TrafficReader(prometheus, TrafficOptions(queries=(REQUESTS, CPU)))
+        with suppress(PrometheusError), ThreadPoolExecutor(1) as caller:
+            reading = caller.submit(reader.read, 100, 100)
+            both = [server.accept()[0] for _ in range(2)]
+            asking = set(threading.enumerate()) - before
+            for each in both:
+                each.close()
+            reading.result()
+
+    assert [each.daemon for each in asking if each not in caller._threads] == [True]  # noqa: SLF001
