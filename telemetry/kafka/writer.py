@@ -92,7 +92,7 @@ class KafkaWriter:
         except BaseException:
             self._done()  # nothing was queued that could be waited for
             raise
-        future.add_callback(self._done)
+        future.add_callback(self._acknowledged)
         future.add_errback(self._give_up)
 
     def flush(self, timeout_seconds: float) -> None:
@@ -187,7 +187,12 @@ class KafkaWriter:
     def _has_room(self) -> bool:
         return self._waiting < self._messages_max
 
-    def _done(self, _metadata: object = None) -> None:
+    def _acknowledged(self, _metadata: object) -> None:
+        with self._changed:
+            self._close_seconds = CLOSE_SECONDS_MAX  # brokers answer: waiting is worth while
+            self._done()
+
+    def _done(self) -> None:
         with self._changed:
             self._waiting -= 1
             self._changed.notify_all()

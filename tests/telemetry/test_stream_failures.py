@@ -103,6 +103,26 @@ class Leaver:
                 self.failures.append(str(error))
 
 
+def test_flush_in_vain_shortens_no_close_after_brokers_answer_again(
+    kafka_broker: KafkaBroker, monkeypatch
+):
+    """What is sent after an outage is sent to the end."""
+    monkeypatch.setattr("telemetry.kafka.writer.LINGER_MILLISECONDS", 200)
+    monkeypatch.setattr("telemetry.kafka.writer.CLOSE_SECONDS_MAX", 0.05)
+    producer = KafkaStream(kafka_broker.settings()).producer(SAMPLES_TOPIC)
+    before, after = samples(keys=2, minutes=1)
+    producer.send(before)
+    with suppress(UnavailableError):  # messages wait longer for each other than we for them
+        producer.flush(0.05)
+    monkeypatch.setattr("telemetry.kafka.writer.CLOSE_SECONDS_MAX", 30.0)
+    until(lambda: not producer.waiting(), lambda: None)
+
+    producer.send(after)
+    producer.close()
+
+    assert producer.waiting() == producer.failed_total() == 0
+
+
 def read_on(consumer, found: list[Record]) -> None:
     """Read and commit; a broker that has just come back may not take the commit in time."""
     batch = consumer.poll(0.2)
