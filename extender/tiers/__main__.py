@@ -98,12 +98,12 @@ def _ledger_writer(settings: TiersSettings, opened: ExitStack) -> LedgerWriter |
 
 def _recorder(
     settings: TiersSettings, writer: LedgerWriter | None
-) -> Callable[[LabelChange, float], object]:
+) -> Callable[[LabelChange], object]:
     """What takes each change into the ledger."""
     if writer is None:
-        return lambda _change, _at: None
+        return lambda _change: None
     # By the wall clock, which other records go by; limits have a clock of their own.
-    return lambda change, _at: writer.offer(
+    return lambda change: writer.offer(
         action_of(change, rule=settings.rule, at_seconds=time.time())
     )
 

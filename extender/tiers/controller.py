@@ -131,7 +131,8 @@ class Controller:
         watch_with: Callable[[Callable[[], None]], ClusterWatch],
         leadership: Leadership,
         *,
-        changed: Callable[[LabelChange, float], object] = lambda _change, _at: None,
+        wall: Callable[[], float] = time.time,
+        changed: Callable[[LabelChange], object] = lambda _change: None,
     ) -> None:
         """Prepare.
 
@@ -140,11 +141,13 @@ class Controller:
             relabelling: makes changes.
             watch_with: makes what follows the cluster, given what to call on a change.
             leadership: whether we may.
-            changed: told of each change that was made, and when (Unix).
+            wall: gives Unix seconds as the API server has them: what is remembered is by
+                `relabelling`'s clock, which nobody sets.
+            changed: told of each change that was made.
         """
         self._settings, self._relabelling, self._leadership = settings, relabelling, leadership
         self._watch = watch_with(self._wake)
-        self._tell = changed
+        self._wall, self._tell = wall, changed
         self._rules = settings.survey_rules()
         self._moved = Condition()
         self._dirty = True
@@ -289,6 +292,7 @@ class Controller:
             seen.finder,
             self._rules,
             now_seconds=self._looked_at,
+            wall_ahead_seconds=self._wall() - self._looked_at,
             held_back=self._relabelling.held_back(),
             remembered_seconds=self._relabelling.changed_seconds,
             before=self._survey,
@@ -308,7 +312,7 @@ class Controller:
                 break
             self._turned_at = time.monotonic()
             if self._relabelling.make(change, uids[change.node]):
-                self._tell(change, self._relabelling.now())
+                self._tell(change)
         if found.plan.changes:
             self._look()
 

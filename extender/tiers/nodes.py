@@ -38,15 +38,19 @@ def read_labelled_node(item: JsonObject) -> LabelledNode:
 
 
 def present_label(
-    label: NodeLabel, *, force: bool = False, changed_at_seconds: float | None = None
+    label: NodeLabel,
+    *,
+    force: bool = False,
+    changed_at_seconds: float | None = None,
+    wall_ahead_seconds: float = 0.0,
 ) -> PresentLabel:
     """What the plan needs to know of a label; with `force` everybody's is ours to change.
 
-    `changed_at_seconds` (Unix) is when we remember to have changed it, by our own clock: what the
-    API server has on record is by its clock, and goes when the label goes.
+    `changed_at_seconds` is when we remember to have changed it, by our own clock: what the API
+    server has on record is by the wall's, which is ahead of ours, and goes when the label goes.
     """
-    if changed_at_seconds is None:
-        changed_at_seconds = label.changed_at_seconds
+    if changed_at_seconds is None and label.changed_at_seconds is not None:
+        changed_at_seconds = label.changed_at_seconds - wall_ahead_seconds
     return PresentLabel(
         value=label.value,
         ours=force or (label.ours and not label.foreign_owners),

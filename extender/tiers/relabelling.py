@@ -94,12 +94,12 @@ class Relabelling:
 
     @property
     def changed_seconds(self) -> Mapping[str, float]:
-        """When we last changed a label (Unix), by the node's uid."""
+        """When we last changed a label, by the node's uid."""
         return self._changed_seconds
 
     @property
     def answers_due_seconds(self) -> float | None:
-        """When the next answer is forgotten (Unix); None if none is kept."""
+        """When the next answer is forgotten; None if none is kept."""
         return min((at + ANSWER_SECONDS for _, at in self._answers.values()), default=None)
 
     def held_back(self) -> dict[str, HeldBack]:

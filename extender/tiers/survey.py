@@ -64,7 +64,7 @@ class NodeTier(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldBack:
-    """A change that failed, and is not tried again before `until_seconds` (Unix)."""
+    """A change that failed, and is not tried again before `until_seconds`."""
 
     until_seconds: float
     reason: str
@@ -94,13 +94,18 @@ class _Stand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """All nodes at one moment, what they should carry, and the plan."""
+    """All nodes at one moment, what they should carry, and the plan.
+
+    Its times are of the clock that limits are counted in; the wall's is ahead of it by
+    `wall_ahead_seconds`, and is what people are told.
+    """
 
     nodes: tuple[LabelledNode, ...] = ()
     wanted: Mapping[str, WantedLabel]
     plan: LabelPlan
     held_back: Mapping[str, HeldBack]
     unwanted_since: Mapping[str, float] = field(default_factory=dict)
+    wall_ahead_seconds: float = 0.0
 
     @property
     def due_seconds(self) -> float | None:
@@ -133,6 +138,7 @@ class Survey:
         if wish is None:
             wish = WantedLabel(tier=None, reason="it cannot be read")
             stand = _Stand(LabelState.UNREADABLE, "its label is left as it is")
+        until = stand.until_seconds
         return NodeTier(
             node=each.name,
             state=stand.state,
@@ -142,7 +148,7 @@ class Survey:
             profile=wish.profile,
             reason=wish.reason,
             waits=stand.waits,
-            waiting_until_seconds=stand.until_seconds,
+            waiting_until_seconds=None if until is None else until + self.wall_ahead_seconds,
             owners=each.label.foreign_owners,
             doubts=each.doubts,
         )
@@ -175,6 +181,7 @@ def survey(  # noqa: PLR0913 - each is another memory
     rules: SurveyRules,
     *,
     now_seconds: float,
+    wall_ahead_seconds: float = 0.0,
     held_back: Mapping[str, HeldBack] | None = None,
     remembered_seconds: Mapping[str, float] | None = None,
     before: Survey | None = None,
@@ -185,15 +192,20 @@ def survey(  # noqa: PLR0913 - each is another memory
         nodes: all of them.
         finder: finds their power profiles.
         rules: see there.
-        now_seconds: Unix time.
+        now_seconds: by the clock that all remembered times are of.
+        wall_ahead_seconds: how far the wall clock is ahead of it: the API server's times are by
+            the wall.
         held_back: nodes whose last change failed lately, by name.
-        remembered_seconds: when we changed a label last (Unix), by the node's uid.
+        remembered_seconds: when we changed a label last, by the node's uid.
         before: the last look, which knows since when labels have not been wanted.
     """
     remembered = remembered_seconds or {}
     present: dict[str, PresentLabel] = {
         each.name: present_label(
-            each.label, force=rules.force, changed_at_seconds=remembered.get(each.label.uid)
+            each.label,
+            force=rules.force,
+            changed_at_seconds=remembered.get(each.label.uid),
+            wall_ahead_seconds=wall_ahead_seconds,
         )
         for each in nodes
     }
@@ -220,5 +232,10 @@ def survey(  # noqa: PLR0913 - each is another memory
         unwanted_since=since,
     )
     return Survey(
-        nodes=tuple(nodes), wanted=wanted, plan=plan, held_back=held, unwanted_since=since
+        nodes=tuple(nodes),
+        wanted=wanted,
+        plan=plan,
+        held_back=held,
+        unwanted_since=since,
+        wall_ahead_seconds=wall_ahead_seconds,
     )

@@ -121,7 +121,7 @@ class TiersStage:
         leadership: Leadership | None = None,
         *,
         client: KubeClient | None = None,
-        changed: Callable[[LabelChange, float], object] = lambda _change, _at: None,
+        changed: Callable[[LabelChange], object] = lambda _change: None,
         **settings: object,
     ) -> Iterator[Controller]:
         """Run a controller, in `act` unless told otherwise."""
@@ -147,7 +147,7 @@ def controller_of(
     client: KubeClient,
     clock: Clock,
     leadership: Leadership,
-    changed: Callable[[LabelChange, float], object],
+    changed: Callable[[LabelChange], object],
 ) -> Controller:
     """Make a controller whose informers come back quickly."""
     rng = Random(1)
@@ -156,6 +156,7 @@ def controller_of(
         Relabelling(labels=NodeLabels(client), now=clock, rng=rng, force=settings.force),
         lambda woken: ClusterWatch(client, woken, rng=rng, settings=QUICK),
         leadership,
+        wall=clock,
         changed=changed,
     )
 

@@ -66,7 +66,7 @@ AS_COSTS_SAY = {"cheap-0": "0", "cheap-1": "0", "dear-0": "1"}
 def test_nodes_are_labelled_by_cost_and_relabelled_after_a_rest(stage: TiersStage) -> None:
     """First labels come at once; a new power profile counts after ten minutes, not before."""
     told: list[LabelChange] = []
-    with stage.controller(changed=lambda change, _at: told.append(change)) as controller:
+    with stage.controller(changed=told.append) as controller:
         until(lambda: stage.labels() == AS_COSTS_SAY, "no labels")
         until(lambda: len(told) == 3, "not all told")
         stage.plane.kubectl("apply", "-f", "-", manifest=stage.profile("dear", 60))
@@ -202,7 +202,7 @@ class LostAfterOne(Alone):
     def leading(self) -> bool:
         return self.leads
 
-    def changed(self, change: LabelChange, at_seconds: float) -> None:
+    def changed(self, change: LabelChange) -> None:
         """Hear of a change."""
         self.changes += 1
         self.leads = self.changes > 1

@@ -48,7 +48,7 @@ def test_each_change_is_recorded_and_counted(tmp_path) -> None:
         assert writer is not None
         change = LabelChange(node="a", before=None, after="3", reason="a core costs 3.00 W")
 
-        _recorder(settings, writer)(change, 1_790_000_000.0)
+        _recorder(settings, writer)(change)
 
         wait_until(lambda: writer.written == 1)
         said = exposition(

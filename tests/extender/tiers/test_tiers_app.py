@@ -65,6 +65,33 @@ def looked() -> Survey:
     return survey(nodes, FINDER, RULES, now_seconds=NOW, held_back=held)
 
 
+@pytest.mark.parametrize("late_seconds", [3600.0, -3600.0])
+def test_what_another_replica_changed_rests_whatever_our_clock_was_at_the_start(
+    late_seconds: float,
+) -> None:
+    """The API server's times are by the wall, and so are those that people are told."""
+    changed_at = NOW + late_seconds - 30
+    nodes = [
+        node("rests", "AMD EPYC 7742", "4", ours=True, changed_at_seconds=changed_at),
+        node("right", "AMD EPYC 7742", "0", ours=True),
+    ]
+    limits = LabelLimits(relabel_seconds_min=600)
+
+    for passed_seconds, state in ((0.0, LabelState.WAITING), (570.0, LabelState.DUE)):
+        found = survey(
+            nodes,
+            FINDER,
+            SurveyRules(options=TierOptions(), limits=limits),
+            now_seconds=NOW + passed_seconds,
+            wall_ahead_seconds=late_seconds,
+        )
+        told = next(each for each in found.tiers() if each.node == "rests")
+        assert told.state is state
+        if state is LabelState.WAITING:
+            assert found.due_seconds == NOW + 570
+            assert told.waiting_until_seconds == changed_at + 600
+
+
 def test_each_node_is_told_with_state_and_reason() -> None:
     """And until when it waits."""
     found = {tier.node: tier for tier in looked().tiers()}
