@@ -44,6 +44,7 @@ class StateKeeping:
         self._pool = ThreadPoolExecutor(1, "state")
         self.written_total = self.failures_total = 0
         self.last_error = ""
+        self._uncommitted = ""
 
     def load(self, partition: int, stream: str) -> int | None:
         """Take what is known of a partition; the offset in this stream to go on from.
@@ -156,8 +157,11 @@ class StateKeeping:
         self._kept[partition] = offset
         try:
             commit(Batch(positions={partition: offset}))
+            self._uncommitted = ""
         except UnavailableError as error:  # the file has the offset; a later commit makes up
-            _log.warning("offset %d of partition %d is not committed: %s", offset, partition, error)
+            if not self._uncommitted:  # else every partition would say the same
+                _log.warning("offsets are in the states' files, not committed: %s", error)
+            self._uncommitted = str(error)
 
     def _failed(self, error: str) -> None:
         self.failures_total += 1

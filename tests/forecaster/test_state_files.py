@@ -197,3 +197,20 @@ def test_at_the_end_one_state_is_in_memory_at_a_time(tmp_path):
     keeping.close()
 
     assert (keeping.written_total, core.held) == (3, 0)
+
+
+def test_brokers_that_take_no_offsets_are_said_once(tmp_path, caplog):
+    """Every partition has one, and its file has it too."""
+
+    def refuse(_batch):
+        raise UnavailableError("no answer in time", where="commit to samples")
+
+    keeping = StateKeeping(StateFiles(tmp_path, TOPIC), Partitions(), 60.0, lambda: 0.0)
+    for commit in (refuse, lambda _batch: None, refuse):
+        keeping.keep({0: 1, 1: 2, 2: 3}, (0, 1, 2), commit)
+    keeping.close()
+
+    assert keeping.written_total == 9
+    assert [each.getMessage() for each in caplog.records] == [
+        "offsets are in the states' files, not committed: commit to samples: no answer in time"
+    ] * 2
