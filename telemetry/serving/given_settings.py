@@ -17,7 +17,10 @@ from energy.errors import InputError
 
 S = TypeVar("S", bound=BaseSettings)
 
-_OF_KUBELET: Final = re.compile(r"_SERVICE_(HOST|PORT(_\w+)?)|_PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?")
+#: After the rest of the Service's name; settings have two underscores after the service's.
+_OF_KUBELET: Final = re.compile(
+    r"(?!__)\w*?(_SERVICE_(HOST|PORT(_\w+)?)|_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?|(?P<plain>_PORT))"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +82,12 @@ class SettingsSource(Generic[S]):
 
 
 def _is_of_kubelet(rest: str, value: str) -> bool:
-    """Whether that is what a kubelet tells pods of a Service that is named like the service.
+    """Whether that is what a kubelet tells of a Service whose name begins like the service's.
 
     Kubernetes' pkg/kubelet/envvars; what people mean by `…_PORT` is a number.
     """
-    return bool(_OF_KUBELET.fullmatch(rest)) and (rest != "_PORT" or "://" in value)
+    found = _OF_KUBELET.fullmatch(rest)
+    return found is not None and (found["plain"] is None or "://" in value)
 
 
 def flag(name: str) -> str:
