@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forecaster.cleaning import find_outages, steady_levels
-from forecaster.history import NEVER, PAST_BUCKETS, RECENT_MINUTES, History
+from forecaster.history import NEVER, PAST_BUCKETS, RECENT_MINUTES, RING_MINUTES, History
 from forecaster.horizons import BUCKET_MINUTES
 
 _MINUTES_MAX: Final = PAST_BUCKETS * BUCKET_MINUTES + RECENT_MINUTES
@@ -26,19 +26,23 @@ def credible(
 
     The rule is that of `forecaster.cleaning`, over what is known and what is new: after an hour and
     a half of zeros a series is switched off, and they are traffic. Of minutes that come late or
-    again each is judged by those before it.
+    again each is judged by those before it, as long as these are known one by one.
     """
     rates = np.array(requests_per_second, dtype=np.float64)
     zero = rates == 0
-    if not zero.any() or (zero.all() and history.newest_value(row) == 0):
+    if not zero.any():
         return rates, False
     newest = int(history.newest_minute[row])
     new = minutes > newest
-    for place in np.flatnonzero(zero & ~new).tolist():
+    # Days may come again, full of zeros: before the ring's minutes nothing can be judged.
+    for place in np.flatnonzero(zero & ~new & (minutes > newest - RING_MINUTES)).tolist():
         before = history.view(np.array([row]), int(minutes[place]) - 1).recent
         if not np.isnan(steady_levels(before)[0]):
             rates[place] = np.nan
-    if not new.any():
+    count = int(new.sum())
+    # No more than a shortcut: zeros that go on are traffic.
+    goes_on = count and zero[new].all() and int(minutes.max()) == newest + count
+    if not count or (goes_on and history.newest_value(row) == 0):
         return rates, False
     known = newest != NEVER
     first = newest - RECENT_MINUTES + 1 if known else int(minutes[new].min())
