@@ -55,5 +55,5 @@ def credible(
     timeline[minutes[new] - first] = rates[new]
     # What is known was judged when it came, by minutes of which the view shows no more.
     outages = find_outages(timeline, judged_minutes=RECENT_MINUTES if known else 0)
-    rates[new] = np.where(outages.marked[minutes[new] - first], np.nan, rates[new])
-    return rates, known and bool(outages.edges[RECENT_MINUTES - 1])
+    rates[new] = np.where(outages.told[minutes[new] - first], np.nan, rates[new])
+    return rates, known and bool(outages.leading[RECENT_MINUTES - 1])

@@ -45,12 +45,27 @@ class Outages:
 
     Attributes:
         marked: bool[n].
-        edges: bool[n], those of `marked` that a run only cuts. That a minute was cut is known one
-            minute later; everything else is known when the minute ends.
+        leading: bool[n], those of `marked` that the zeros after them only cut.
+        trailing: bool[n], those of `marked` that the zeros before them only cut.
     """
 
     marked: Booleans
-    edges: Booleans
+    leading: Booleans
+    trailing: Booleans
+
+    @property
+    def edges(self) -> Booleans:
+        """bool[n], what is cut. It is known one minute later; all else when the minute ends."""
+        return self.leading | self.trailing
+
+    @property
+    def told(self) -> Booleans:
+        """bool[n], what a forecaster is told of: all but the trailing edges.
+
+        Minute by minute it cannot know them: of the minutes before it has kept that they had no
+        value, not that they were zeros. Neither may it depend on how many come at once.
+        """
+        return self.marked & ~self.trailing
 
     def known_at(self, index: int) -> Booleans:
         """Return bool[index + 1]: the marks as they were known at the end of minute `index`."""
@@ -70,17 +85,17 @@ def find_outages(values: npt.ArrayLike, step_minutes: int = 1, judged_minutes: i
             and runs of zeros that began there are traffic.
     """
     series = np.asarray(values, dtype=np.float64)
-    outages = Outages(np.isnan(series), np.zeros(len(series), dtype=np.bool_))
+    outages = Outages(np.isnan(series), *np.zeros((2, len(series)), dtype=np.bool_))
     for first, end in _runs(series == 0):
         if first >= judged_minutes:
             _mark_run(series, outages, (first, end), step_minutes)
     if step_minutes == 1:
         return outages
-    marked, edges = (
+    whole = (
         np.repeat(marks.reshape(-1, step_minutes).any(axis=1), step_minutes)
-        for marks in (outages.marked, outages.edges)
+        for marks in (outages.marked, outages.leading, outages.trailing)
     )
-    return Outages(marked, edges)
+    return Outages(*whole)
 
 
 def steady_levels(before: npt.ArrayLike) -> Floats:
@@ -144,7 +159,7 @@ def _runs(wanted: Booleans) -> list[tuple[int, int]]:
 
 def _mark_run(series: Floats, outages: Outages, run: tuple[int, int], step: int) -> None:
     """Mark what is incredible of a run of zeros, and the minutes that it cuts."""
-    marked, edges = outages.marked, outages.edges
+    marked, trailing = outages.marked, outages.trailing
     first, end = run
     level = np.nan
     last = first
@@ -152,22 +167,22 @@ def _mark_run(series: Floats, outages: Outages, run: tuple[int, int], step: int)
     passed_over = slice(max(0, first - step), first - 1 if first else 0)
     while last < end:
         since = max(0, last - SIGHT_MINUTES)
-        seen = np.where(marked[since:last], np.nan, series[since:last])
+        seen = np.where(marked[since:last] & ~trailing[since:last], np.nan, series[since:last])
         seen[max(0, passed_over.start - since) : max(0, passed_over.stop - since)] = np.nan
         found = steady_levels(seen[None])[0]
         if np.isnan(found):
             break
         marked[last] = True
-        level = found if last == first else level
+        if last == first:
+            level = found
+            # At once: of the zeros to come none is judged by what is known to be cut.
+            if 0 < series[first - 1] < STEADY_RATIO * level:
+                marked[first - 1] = outages.leading[first - 1] = True
         last += 1
-    if last == first:
-        return
-    if 0 < series[first - 1] < STEADY_RATIO * level:
-        marked[first - 1] = edges[first - 1] = True
-    if last == end and end + step < len(series):
+    if first < last == end and end + step < len(series):
         following = np.fmin(level, series[end + step])
         if 0 < series[end] < STEADY_RATIO * following:
-            marked[end] = edges[end] = True
+            marked[end] = trailing[end] = True
 
 
 def _quantile(ordered: Floats, counts: npt.NDArray[np.int_], level: float) -> Floats:

@@ -1,7 +1,8 @@
 """The serving code over the past: minutes put in their order, forecasts at every fifth.
 
-What the forecaster is given up to an origin is what it would have had then: no later minute, and a
-minute that an outage cuts only once the next has shown it.
+What the forecaster is given up to an origin is what the service would have had then: no later
+minute, the minute before an outage as cut only once the next has shown it, and the minute after one
+always as it was measured.
 """
 
 from __future__ import annotations
@@ -172,7 +173,7 @@ class _Feed:
     def __init__(self, trace: Trace, outages: Outages, forecaster: Forecaster, first: int) -> None:
         self._trace, self._outages, self._forecaster = trace, outages, forecaster
         self._minutes = trace.minutes
-        self._known = np.where(outages.marked, np.nan, trace.values)
+        self._told = np.where(outages.told, np.nan, trace.values)
         self._first = self._next = first
 
     def advance_to(self, place: int) -> None:
@@ -182,10 +183,10 @@ class _Feed:
         if newest < self._next:
             return
         first = self._next
-        if first - step >= self._first and self._outages.edges[first - 1]:
+        if first - step >= self._first and self._outages.leading[first - 1]:
             first -= step
-        values = self._known[first : newest + 1].copy()
-        if self._outages.edges[newest]:
+        values = self._told[first : newest + 1].copy()
+        if self._outages.leading[newest]:
             values[-step:] = self._trace.values[newest]
         self._forecaster.put(self._trace.name, self._minutes[first : newest + 1], values)
         self._next = newest + 1
