@@ -19,7 +19,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from energy.errors import InputError, UnavailableError
+from energy.errors import InputError
 
 SHIPPED: Final = "shipped"
 FILE: Final = "registry.json"
@@ -91,14 +91,14 @@ class Registry:
         """What is so now; without a file the shipped version serves.
 
         Raises:
-            InputError: the file is none of ours.
+            InputError: the file cannot be read, or is none of ours.
         """
         try:
             text = self._path.read_bytes()
         except FileNotFoundError:
             return RegistryState()
         except OSError as error:
-            raise UnavailableError(
+            raise InputError(
                 f"cannot be read ({error.strerror})",
                 where=str(self._path),
                 mend="give --models-directory a folder that can be read",
@@ -246,7 +246,7 @@ class Registry:
                     self._write(after)
                 return after
         except OSError as error:
-            raise UnavailableError(
+            raise InputError(
                 f"cannot be written ({error.strerror or error})",
                 where=str(self.folder),
                 mend="give --models-directory a folder of ours",

@@ -7,6 +7,7 @@ import json
 import pytest
 from command_line import negawatt
 
+from energy.errors import InputError
 from forecaster.registry import SHIPPED, Registry
 
 
@@ -78,3 +79,19 @@ def test_a_forecaster_without_samples_does_not_start(registry):
     assert done.stderr.count("\n") == 1
     assert "--prometheus-url" in done.stderr
     assert "is no pattern" in negawatt("forecaster", "--opt-in", "=3").stderr
+
+
+def test_folder_of_models_that_does_not_do_is_bad_usage(tmp_path):
+    """Given wrongly it is said so in one line, with the code of all that is given wrongly."""
+    file = tmp_path / "good.csv"
+    file.touch()
+    shown = negawatt("forecaster", "models", "--models-directory", str(file))
+    assert shown.returncode == 2
+    assert "is no folder; give --models-directory a folder" in " ".join(shown.stderr.split())
+
+    registry = Registry(tmp_path / "held")
+    registry.folder.mkdir()
+    version = trained(registry, "20260101-1")
+    (registry.folder / ".lock").mkdir()
+    with pytest.raises(InputError, match="cannot be written"):
+        registry.challenge(version, "trained", 0.0)
