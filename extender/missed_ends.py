@@ -34,21 +34,32 @@ class MissedEnds:
         """
         self._writer, self._left_running, self._present = writer, left_running, present
         self._dropped: int | None = None
+        self._mark: tuple[int, int] | None = None
         self._said = ""
 
     def is_due(self) -> bool:
-        """Whether ends may have been missed, and the ledger has what it was told since."""
+        """Whether ends may have been missed, and the ledger has what it was told before.
+
+        On a busy cluster something always waits: it is enough that what waited when a loss was
+        first seen is written.
+        """
         writer = self._writer
         if self._dropped is None:
             return True
-        return writer.dropped != self._dropped and not writer.pending and not writer.failing
+        if self._mark is None:
+            # In this order: rather too much is waited for than too little.
+            dropped, pending = writer.dropped, writer.pending
+            if dropped == self._dropped:
+                return False
+            self._mark = dropped, pending + writer.written
+        return not writer.pending or writer.written >= self._mark[1]
 
     def note(self, wait: Callable[[], object] = lambda: None) -> None:
         """End them in the ledger now; when they ended is not known better.
 
         `wait` lets pods be seen that another replica saw bound first.
         """
-        dropped = self._writer.dropped
+        dropped = self._writer.dropped if self._mark is None else self._mark[0]
         try:
             known = frozenset(self._left_running())  # first: a pod may be bound this moment
         except NegawattError as error:
@@ -63,4 +74,4 @@ class MissedEnds:
             return
         for uid in known - present:
             self._writer.offer_end(uid, time.time())
-        self._dropped = dropped
+        self._dropped, self._mark = dropped, None

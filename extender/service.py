@@ -82,6 +82,7 @@ class Service:
         self._written_profiles = tuple(written_profiles)
         self._profiles: tuple[PowerProfile, ...] = ()
         self._unreadable = Unreadable()
+        self._said_unsynced = False
         self._stopping = Event()
         self._solver = ThreadPoolExecutor(1, "solver")
         self._tasks: list[asyncio.Task[None]] = []
@@ -233,7 +234,8 @@ class Service:
                 self.profile_observer.wait_until_known(timeout_seconds=SYNC_SECONDS)
             try:
                 self.observer.wait_until_synced(timeout_seconds=SYNC_SECONDS)
-            except KubeError:  # same
+            except KubeError as error:
+                self._say_unsynced(error)
                 self._stopping.wait(UNSYNCED_SECONDS)
             else:
                 self._inbox.put(self._look_at_profiles)
@@ -241,6 +243,13 @@ class Service:
                 if self._writer is not None:
                     self._keep_ends(self._writer)
                 return
+
+    def _say_unsynced(self, error: KubeError) -> None:
+        """Once; an informer that was refused has said so, one that waits for an answer has not."""
+        informers = (self.observer.namespaces, self.observer.nodes, self.observer.pods)
+        if not self._said_unsynced and not any(one.status().error for one in informers):
+            self._said_unsynced = True
+            _log.warning("%s", error)
 
     def _go_live(self) -> None:
         self._core.went_live()
@@ -250,17 +259,33 @@ class Service:
     def _keep_ends(self, writer: LedgerWriter) -> None:
         """End the ledger's pods that are gone: they went before us, or their end got lost."""
         ends = MissedEnds(writer, self._left_running, self._running_uids)
-        ends.note()
-        while not self._stopping.wait(ENDS_SECONDS):
-            if ends.is_due():
-                ends.note(wait=lambda: self._stopping.wait(SEEN_SECONDS))
+        wait_seconds, is_well = 0.0, True
+        while True:
+            try:
+                if ends.is_due():
+                    ends.note(wait=partial(self._stopping.wait, wait_seconds))
+                is_well = True
+            except Exception:  # noqa: BLE001 - a thread that ended would note none for ever
+                if is_well:
+                    _log.exception("pods that ended meanwhile could not be looked for")
+                is_well = False
+            if self._stopping.wait(ENDS_SECONDS):
+                return
+            wait_seconds = SEEN_SECONDS
 
     def _running_uids(self) -> frozenset[str] | None:
-        """The pods that run; None where the cluster is not followed now, or one cannot be read."""
-        pods = [reading.value for reading in self.observer.pods.values()]
-        if self.observer.pods.status().error is not None or None in pods:
+        """The pods that run, as far as is known; None where the cluster is not followed now."""
+        if self.observer.pods.status().error is not None or self.silence():
             return None
-        return frozenset(pod.uid for pod in pods if pod is not None and not is_finished(pod))
+        readings = self.observer.pods.values()
+        if any(reading.value is None and not reading.uid for reading in readings):
+            return None  # it may be any
+        # One that cannot be read is not gone.
+        return frozenset(
+            reading.uid
+            for reading in readings
+            if reading.value is None or not is_finished(reading.value)
+        )
 
     def _look_at_profiles(self) -> None:
         found = self.profile_observer.observe()

@@ -25,7 +25,7 @@ from cluster.kube.convert_constraints import (
     taint_of,
     tolerations_of,
 )
-from cluster.kube.informer import object_key
+from cluster.kube.informer import object_key, object_uid
 from cluster.model import Node, Owner, Pod, Resources
 from cluster.quantities import Quantity, parse
 from cluster.requests import (
@@ -51,12 +51,14 @@ class Reading(Generic[T]):
         key: `namespace/name`, or `name`.
         value: None if the object could not be read.
         node_name: where a pod runs, known even if the rest is not.
+        uid: a pod's, the same.
         doubts: what was not understood, one line each.
     """
 
     key: str
     value: T | None
     node_name: str | None = None
+    uid: str = ""
     doubts: tuple[str, ...] = ()
 
 
@@ -117,6 +119,7 @@ def read_pod(item: JsonObject) -> Reading[Pod]:
         key=key,
         value=value,
         node_name=str(node_name) if node_name else None,
+        uid=object_uid(item),
         doubts=doubts.under(f"pod {key}"),
     )
 

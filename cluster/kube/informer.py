@@ -350,6 +350,11 @@ def object_key(item: JsonObject) -> str:
     return f"{namespace}/{name}" if namespace else name
 
 
+def object_uid(item: JsonObject) -> str:
+    """Return the object's uid, empty if it has none."""
+    return str(_metadata(item).get("uid") or "")
+
+
 def resource_version(item: JsonObject) -> str:
     """Return the object's resource version, empty if it has none."""
     return str(_metadata(item).get("resourceVersion") or "")

@@ -116,3 +116,28 @@ def test_a_pod_that_is_seen_a_moment_later_is_not_ended(file: Path) -> None:
             ends = MissedEnds(writer, ledger.running_uids, lambda: frozenset(seen))
             ends.note(wait=lambda: seen.add("stays"))
         assert ledger.running_uids() == {"goes", "stays"}
+
+
+def test_a_ledger_that_always_has_something_to_write_notes_ends_too(file: Path) -> None:
+    """On a busy cluster a record always waits; what waited when the end got lost is enough."""
+    present = {"goes", "stays"}
+    with Ledger.open(f"sqlite:///{file}", busy_seconds=0.01) as ledger:
+        with LedgerWriter(ledger, capacity=1) as writer:
+            ends = MissedEnds(writer, ledger.running_uids, lambda: frozenset(present))
+            ends.note()
+            with locked(file):
+                writer.offer(made(uid="waits"))
+                present = {"stays", "waits", "another"}
+                assert not writer.offer_end("goes", time.time())
+                assert not ends.is_due()
+            until(lambda: not writer.pending)
+            with locked(file):
+                writer.offer(made(uid="another"))
+                assert writer.pending
+                assert ends.is_due()
+                ends.note()
+                assert writer.dropped == 2, "there was no room again"
+                assert not ends.is_due()
+            until(ends.is_due)
+            ends.note()
+        assert "goes" not in ledger.running_uids()

@@ -172,6 +172,42 @@ def test_an_account_without_rights_is_said_once_and_not_each_second(
     assert len(caplog.messages) == len(FIRST), caplog.messages
 
 
+def test_a_first_list_that_hangs_is_said_once(
+    api: ScriptedApi,
+    client: KubeClient,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its informer waits for the answer, and has nothing to say."""
+    answers, waits = Event(), list[None]()
+
+    def held(request: ScriptedRequest) -> None:
+        answers.wait(PATIENCE_SECONDS)
+        request.answer(200, {"metadata": {"resourceVersion": "1"}, "items": []})
+
+    api.lists.append(held)
+    api.watches.append(lambda request: request.stream(hold_open=True))
+    monkeypatch.setattr("extender.service.SYNC_SECONDS", 0.01)
+    monkeypatch.setattr("extender.service.UNSYNCED_SECONDS", 0.01)
+    service = Service(ExtenderSettings(), Core(CoreOptions(), now=lambda: 1000.0), client)
+    wait = service.observer.wait_until_synced
+
+    def counted(*, timeout_seconds: float) -> None:
+        waits.append(None)
+        wait(timeout_seconds=timeout_seconds)
+
+    monkeypatch.setattr(service.observer, "wait_until_synced", counted)
+
+    async def run() -> None:
+        async with service:
+            await until(lambda: len(waits) > 3)
+            answers.set()
+
+    asyncio.run(run())
+
+    assert len([line for line in caplog.messages if "no list of" in line]) == 1
+
+
 def test_a_turn_that_fails_again_and_again_waits_longer_each_time(
     api: ScriptedApi,
     client: KubeClient,
