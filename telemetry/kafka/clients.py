@@ -26,6 +26,7 @@ MILLISECONDS: Final = 1000
 PATIENCE_SECONDS: Final = 2.0
 #: A broker that comes back is found within two seconds, not within thirty.
 RECONNECT_MILLISECONDS_MAX: Final = 2000
+_ASKED: Final = "bootstrap_brokers"
 
 
 def connected(kind: Callable[..., C], settings: KafkaSettings, **options: object) -> C:
@@ -53,6 +54,8 @@ def connected(kind: Callable[..., C], settings: KafkaSettings, **options: object
                 each.close()
             said = refusal(settings, refusals.errors)
             raise said or _no_answer(error, settings) from None
+    for each in made:
+        vars(each.cluster).pop(_ASKED, None)  # from now on it goes on by itself, whatever comes
     return client
 
 
@@ -69,7 +72,7 @@ def _stop_where_hopeless(cluster: Any, settings: KafkaSettings, refusals: Refusa
             raise KafkaConnectionError("each server refuses us")
         return servers()
 
-    cluster.bootstrap_brokers = asked
+    vars(cluster)[_ASKED] = asked
 
 
 def _no_answer(error: BaseException, settings: KafkaSettings) -> UnavailableError:
