@@ -94,7 +94,7 @@ def require_writable(file: Path | None) -> None:
     """
     if file is None or _is_special(file.resolve()):
         return
-    missing = [folder for folder in file.resolve().parents if not folder.exists()]
+    missing = [folder for folder in file.resolve().parents if not _is_seen(folder)]
     try:
         with _placed_whole(file) as temporary:
             temporary.touch()
@@ -150,12 +150,20 @@ def _placed_whole(file: Path) -> Iterator[Path]:
             f"cannot be written to ({error.strerror})", where=str(file), mend="name another file"
         ) from None
     finally:
-        if temporary.exists():
+        with suppress(OSError):
             temporary.unlink()
 
 
 def _is_special(target: Path) -> bool:
-    return target.exists() and not target.is_file() and not target.is_dir()
+    return _is_seen(target) and not target.is_file() and not target.is_dir()
+
+
+def _is_seen(path: Path) -> bool:
+    """Whether it is there; where that cannot be told, who writes there is told why."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _plain(value: object) -> object:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.table import Table
 
-from console.output import require_writable, stdout
+from console.output import require_writable, stdout, write_whole
 from energy.errors import InputError
 
 
@@ -40,3 +40,11 @@ def test_asking_whether_a_place_can_be_written_to_leaves_nothing(tmp_path: Path)
         require_writable(tmp_path / "file" / "page.html")
 
     assert sorted(tmp_path.rglob("*")) == [tmp_path / "file", there]
+
+
+@pytest.mark.parametrize("name", ["a" * 300, f"{'a' * 300}/page.html"])
+def test_a_name_that_nobody_can_have_is_one_line(tmp_path: Path, name: str) -> None:
+    """Nor can it be asked whether it is there."""
+    for attempt in (require_writable, lambda file: write_whole(file, "text")):
+        with pytest.raises(InputError, match=r"cannot be written to \(File name too long"):
+            attempt(tmp_path / name)
