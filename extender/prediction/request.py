@@ -267,6 +267,7 @@ _SAID: Final[Mapping[str, str]] = {
     "extra_forbidden": "is no field of a request",
     "string_pattern_mismatch": "must have no control characters",
     "float_type": "should be a number",
+    "too_short": "should not be empty",
     "too_long": f"should have {ID_LENGTH_MAX} characters at most",
     "model_type": "should be an object that describes a server",
     "list_type": "should be a list of servers, or the word cluster",

@@ -195,6 +195,7 @@ ONE = {"id": "a", "cpus": 4, "memory": 8, "energy_rate": 5}
             {"task_load": 15, "servers": [{**ONE, "id": "a" * 254}]},
             "servers.0.id: should have 253 characters at most",
         ),
+        ({"task_load": 15, "servers": [{**ONE, "id": ""}]}, "servers.0.id: should not be empty"),
         (
             {"task_load": 15, "servers": [3]},
             "servers.0: should be an object that describes a server",
