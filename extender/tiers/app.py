@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict
 
 from extender.tiers.controller import Controller
 from extender.tiers.metrics import exposition, process_registry
-from extender.tiers.record import WrittenRecords
 from extender.tiers.settings import TiersSettings
 from extender.tiers.survey import NodeTier
+from ledger.writer import LedgerWriter
 from telemetry.serving.door import UNAVAILABLE, GuardedApp, guarded_app
 from telemetry.serving.series import CONTENT_TYPE
 
@@ -35,7 +35,7 @@ class Tiers(BaseModel):
 
 
 def create_app(
-    controller: Controller, settings: TiersSettings, ledger: WrittenRecords | None = None
+    controller: Controller, settings: TiersSettings, ledger: LedgerWriter | None = None
 ) -> GuardedApp:
     """The application over a controller, and what writes its ledger, where one is kept."""
     app = guarded_app(settings, "negawatt tiers")

@@ -9,16 +9,16 @@ from typing import Final
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
 from extender.tiers.controller import TierFigures
-from extender.tiers.record import WrittenRecords
 from extender.tiers.survey import LabelState, SurveyCounts
+from ledger.writer import LedgerWriter
 from telemetry.serving.series import COUNTER, GAUGE, Family, Row, lines
 
 PREFIX: Final = "negawatt_tiers_"
-_Counts = tuple[TierFigures, SurveyCounts | None, WrittenRecords | None]
+_Counts = tuple[TierFigures, SurveyCounts | None, LedgerWriter | None]
 
 
 def exposition(
-    registry: CollectorRegistry, figures: TierFigures, ledger: WrittenRecords | None = None
+    registry: CollectorRegistry, figures: TierFigures, ledger: LedgerWriter | None = None
 ) -> bytes:
     """All series in Prometheus' text format; those of the ledger where one is kept."""
     counted = (figures, None if figures.survey is None else figures.survey.counts(), ledger)
@@ -61,7 +61,7 @@ def _counted(
 
 
 def _recorded(
-    value: Callable[[WrittenRecords], float],
+    value: Callable[[LedgerWriter], float],
 ) -> Callable[[_Counts], Iterable[Row]]:
     """Nothing where no ledger is kept."""
     return lambda counts: () if counts[2] is None else (((), value(counts[2])),)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from cluster.scheduling.profile import ENERGY_TIER_LABEL
 from extender.tiers.labels import LabelChange, PresentLabel
 from ledger.action import ActionDecision
@@ -27,14 +25,3 @@ def action_of(change: LabelChange, *, rule: str, at_seconds: float) -> ActionDec
         after_value=None if after is None else float(after),
         detail={"label": ENERGY_TIER_LABEL, "before": change.before, "after": change.after},
     )
-
-
-class WrittenRecords(Protocol):
-    """What is counted of the records of changes; see `ledger.writer.LedgerWriter`."""
-
-    @property
-    def written(self) -> int: ...  # noqa: D102 - records that the database has
-    @property
-    def dropped(self) -> int: ...  # noqa: D102 - records that it never will have
-    @property
-    def pending(self) -> int: ...  # noqa: D102 - records that wait
