@@ -7,6 +7,14 @@ from dataclasses import dataclass
 from energy.errors import InputError
 
 
+def require_bound(bound: float | None, *, where: str) -> None:
+    """Refuse a bound below 1 with `InputError`; None is none."""
+    if bound is not None and not 1 <= bound < float("inf"):
+        raise InputError(
+            f"must be at least 1, not {bound:g}", where=where, mend="leave it out to keep all"
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
     """What the ledger keeps; None keeps all.
@@ -32,8 +40,7 @@ class Retention:
     def __post_init__(self) -> None:
         for name in self.__slots__:
             value = getattr(self, name)
-            if value is not None and not 1 <= value < float("inf"):
-                raise InputError(f"must be at least 1, not {value}", where=f"retention, {name}")
+            require_bound(value, where=f"retention, {name}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

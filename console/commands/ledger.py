@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from math import inf, isfinite
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -123,10 +122,11 @@ def vacuum(
     password_file: PasswordFile = None,
 ) -> None:
     """Sum what has ended, delete what is too old or too many, and give the space back."""
-    from ledger.retention import Retention
+    from ledger.retention import Retention, require_bound
 
     form = require_format(output, (TABLE, JSON))
-    _require_bounds({"--days": days, "--rows": rows})
+    require_bound(days, where="--days")
+    require_bound(rows, where="--rows")
     keep = Retention(days_max=days, rows_max=rows)
     with _opened(ledger_url, password_file) as opened:
         before = opened.size_bytes()
@@ -184,17 +184,6 @@ def migrate(
 def _require(word: str, allowed: tuple[str, ...], where: str) -> None:
     if word not in allowed:
         raise InputError(f"not {word!r:.40}", where=where, mend=f"use {', '.join(allowed)}")
-
-
-def _require_bounds(given: Mapping[str, float | None]) -> None:
-    """As `Retention`, which does not know by which options its bounds were given."""
-    for option, bound in given.items():
-        if bound is not None and not 1 <= bound < inf:
-            raise InputError(
-                f"must be at least 1, not {bound:g}",
-                where=option,
-                mend="leave it out to keep all",
-            )
 
 
 def _moment(text: str | None, where: str) -> float | None:
