@@ -314,10 +314,9 @@ class Core:
         )
 
     def begin_shadow(self, shadow: Shadow) -> None:
-        """Let a challenger forecast beside us, and go on with its contest of before a restart."""
+        """Let a challenger forecast beside us; it has been given the `contests`."""
         self.shadow = shadow
-        contests, self.contests = self.contests, {}
-        self._in_shadow(lambda shadow: shadow.restore(*contests.values()))
+        self.contests = {}
 
     def _in_shadow(self, act: Callable[[Shadow], None]) -> None:
         """Let the challenger do as the champion does; where it fails it goes, and nobody else."""
@@ -438,12 +437,9 @@ class Core:
     ) -> None:
         """Let the challenger know what we know, and how both did; it goes where it cannot."""
         minute = int(self._now_seconds // 60)
-        self._in_shadow(lambda shadow: shadow.take_over(self.engine, keys, minute))
-        if kept is None:
-            return
-        if self.shadow is None:
+        if self.shadow is None and kept is not None:
             self.contests[partition] = kept
-        self._in_shadow(lambda shadow: shadow.restore(kept))
+        self._in_shadow(lambda shadow: shadow.take_over(self.engine, keys, minute, kept))
 
     def release(self, partition: int) -> None:
         """Forget a partition, which somebody else has now."""

@@ -236,6 +236,7 @@ class ModelChanges:
                 keys_max=self._options.challenger_keys_max,
                 minute=int(now_seconds // 60),
                 against=self.serving,
+                contests=self._core.contests.values(),
             )
         except Exception as error:  # noqa: BLE001 - of models that fit ours in no way
             self._refuse(version, error)

@@ -25,12 +25,15 @@ _FLOOR_RATIO: Final = 1e-3
 _FLOOR: Final = 1e-9
 #: A minute of a pause counts no longer than this towards the time compared.
 _STEP_SECONDS_MAX: Final = 600.0
+#: Of so many of the workloads that were compared before a restart nothing may be known any more.
+_LOST_RATIO_MAX: Final = 0.1
+Kept = Mapping[str, npt.NDArray[Any]]
 
 
 class Shadow:
     """An engine beside the serving one, and how both did on the same forecasts."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last two have defaults
         self,
         version: str,
         engine: ForecastEngine,
@@ -39,11 +42,12 @@ class Shadow:
         keys_max: int,
         minute: int,
         against: str = "",
+        contests: Iterable[Kept] = (),
     ) -> None:
         """Begin with what the champion knows of `keys_max` workloads, as of a minute.
 
         Forecasts that it takes over from the champion are not compared: they are none of its own.
-        ``against`` is the champion's version.
+        ``against`` is the champion's version, ``contests`` what `export` gave before a restart.
         """
         self.version, self.against = version, against
         self.engine = engine
@@ -59,47 +63,69 @@ class Shadow:
         self._numbers: dict[str, int] = {}
         self._next = count()
         self._sums: dict[str, npt.NDArray[np.float64]] = {}
-        self.take_over(champion, champion.keys(), minute)
+        known, kept = champion.keys(), tuple(contests)
+        for contest in kept:
+            self._go_on(champion, known, minute, contest)
+        self._take(champion, known, minute)
+        self._say()
 
-    def take_over(self, champion: ForecastEngine, known: Sequence[str], minute: int) -> None:
-        """Take what the champion knows of workloads as of a minute, of so many as there is room."""
-        if (room := self._keys_max - len(self._keys)) <= 0 or not known:
-            return
-        # Every n-th: keys lie in the order in which they came, which may be that of their size.
-        keys = known[:: max(1, -(-len(known) // room))]
-        self.engine.restore(champion.export(keys))
-        self._keys |= dict.fromkeys(keys, minute)
+    def take_over(
+        self, champion: ForecastEngine, known: Sequence[str], minute: int, kept: Kept | None = None
+    ) -> None:
+        """Take what the champion knows of a partition's workloads as of a minute.
+
+        Of those that were compared before a restart, where this is the contest that was `kept`;
+        partitions that come later find the room that theirs need. Else of as many as have room.
+        """
+        if kept is None or not self._is_ours(kept):
+            self._take(champion, known, minute)
+        else:
+            self._go_on(champion, known, minute, kept)
+            self._say()
 
     def export(self, keys: Iterable[str]) -> Arrays:
         """What a restart needs of how both did on workloads."""
-        known = [key for key in keys if key in self._sums]
+        known = [key for key in keys if key in self._keys]
+        nothing = np.zeros(_WIDTH)
         return {
             "keys": np.array(known, np.str_),
-            "sums": np.array([self._sums[key] for key in known]).reshape(-1, _WIDTH),
+            "sums": np.array([self._sums.get(key, nothing) for key in known]).reshape(-1, _WIDTH),
             "versions": np.array([self.version, self.against], np.str_),
             "seconds": np.array([self._seconds]),
             "looks_taken": np.array([self.looks_taken]),
         }
 
-    def restore(self, *states: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Take what `export` gave at several times, but for contests of others.
+    def _is_ours(self, kept: Kept) -> bool:
+        versions = [str(each) for each in kept["versions"]]
+        return versions == [self.version, self.against] and kept["sums"].shape[1:] == (_WIDTH,)
 
-        Of workloads that are forecast in the shadow no longer nothing is taken.
+    def _go_on(
+        self, champion: ForecastEngine, known: Sequence[str], minute: int, kept: Kept
+    ) -> None:
+        """Compare the same workloads as before; where too many are not there, begin anew.
+
+        Else it would be judged on hours of which there are no forecasts.
         """
-        for state in states:
-            self._take_sums(state)
-        self._say()
-
-    def _take_sums(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        sums = np.asarray(state["sums"], np.float64)
-        versions = [str(each) for each in state["versions"]]
-        if versions != [self.version, self.against] or sums.shape[1:] != (_WIDTH,):
+        if not self._is_ours(kept):
             return
-        for key, mine in zip(state["keys"].tolist(), sums, strict=True):
-            if key in self._keys:
-                self._sums[key] = mine.copy()
-        self._seconds = max(self._seconds, float(state["seconds"][0]))
-        self.looks_taken = max(self.looks_taken, int(state["looks_taken"][0]))
+        sums = dict(zip(kept["keys"].tolist(), np.asarray(kept["sums"], np.float64), strict=True))
+        self._take(champion, [key for key in known if key in sums], minute)
+        found = {key: mine.copy() for key, mine in sums.items() if key in self._keys}
+        if not found or len(found) < (1 - _LOST_RATIO_MAX) * len(sums):
+            return
+        self._sums |= found
+        self._seconds = max(self._seconds, float(kept["seconds"][0]))
+        self.looks_taken = max(self.looks_taken, int(kept["looks_taken"][0]))
+
+    def _take(self, champion: ForecastEngine, known: Sequence[str], minute: int) -> None:
+        """Take what the champion knows of workloads that are new here, while there is room."""
+        new = [key for key in known if key not in self._keys]
+        if (room := self._keys_max - len(self._keys)) <= 0 or not new:
+            return
+        # Every n-th: keys lie in the order in which they came, which may be that of their size.
+        keys = new[:: -(-len(new) // room)]
+        self.engine.restore(champion.export(keys))
+        self._keys |= dict.fromkeys(keys, minute)
 
     def put(self, key: str, minutes: Integers, requests_per_second: Floats) -> None:
         """Take what the champion takes, of its own workloads; of new ones while there is room."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from forecaster_stage import WEB, Stage
+from forecaster_stage import START_MINUTE, WEB, Stage
 from hypothesis import given
 from hypothesis import strategies as st
 from plain_engine import PlainEngine
 
 from energy.errors import InputError
 from forecaster.challenge import ChallengePolicy, Contest, Verdict, judge
+from forecaster.core import Core, CoreOptions, Sections
 from forecaster.model_changes import ModelOptions
 from forecaster.registry import SHIPPED, Registry, watched
 from forecaster.retraining import (
@@ -445,9 +447,63 @@ def test_a_contest_goes_on_after_a_restart(tmp_path):
     assert found.contest.seconds >= before.contest.seconds > 0
     assert found.looks_taken == 1
     assert found.engine.known == after.core.engine.known
-    others = Shadow("new", PlainEngine(), after.core.engine, keys_max=5, minute=0, against="x")
-    others.restore(before.export([WEB]))
+    kept = [before.export([WEB])]
+    others = Shadow(
+        "new", PlainEngine(), after.core.engine, keys_max=5, minute=0, against="x", contests=kept
+    )
     assert others.contest == Contest()
+
+
+def contested(keys_max: int) -> tuple[Core, dict[int, Sections], Callable[[Core, int], None]]:
+    """Give a contest over some of 40 workloads of 4 partitions, its state, and how one begins."""
+
+    def begin(core: Core, keys_max: int) -> None:
+        kept = core.contests.values()
+        engine = PlainEngine(factor=2.0)
+        core.begin_shadow(
+            Shadow("new", engine, core.engine, keys_max=keys_max, minute=minute, contests=kept)
+        )
+
+    own = Core(PlainEngine(), CoreOptions())
+    for minute in range(START_MINUTE, START_MINUTE + 12):
+        for place in range(40):
+            key = f"shop/Deployment/web-{place}"
+            own.take(place % 4, key, minute * 60_000, 10.0 + (minute + place) % 5, minute * 60.0)
+        own.turn(minute * 60.0 + 1)
+        if minute == START_MINUTE + 2:
+            begin(own, keys_max)
+    return own, {partition: own.export(partition) for partition in range(4)}, begin
+
+
+@pytest.mark.parametrize("begins_at", [0, 4])
+def test_a_contest_goes_on_with_the_same_workloads(begins_at):
+    """Each counts as before, whoever comes first: challenger, or partition after partition."""
+    before, states, begin = contested(keys_max=8)
+    after = Core(PlainEngine(), CoreOptions())
+    for partition in range(5):
+        if partition == begins_at:
+            begin(after, 8)
+        if partition < 4:
+            after.restore(partition, states[partition])
+
+    assert before.shadow.contest.workloads == 8
+    found, expected = asdict(after.shadow.contest), asdict(before.shadow.contest)
+    assert found == pytest.approx(expected, rel=1e-12)
+    assert set(after.shadow.engine.known) == set(before.shadow.engine.known)
+
+
+def test_a_contest_whose_workloads_are_not_there_begins_anew():
+    """Else it would be judged after hours of which there are no forecasts."""
+    before, states, begin = contested(keys_max=8)
+    before.shadow.looks_taken = 1
+    after = Core(PlainEngine(), CoreOptions())
+    for partition, state in states.items():
+        after.restore(partition, state)
+    begin(after, 2)
+
+    assert before.shadow.contest.seconds > 0
+    assert after.shadow.contest == Contest()
+    assert after.shadow.looks_taken == 0
 
 
 def test_workloads_that_come_with_a_partition_are_known_to_the_challenger(tmp_path):
