@@ -3,7 +3,8 @@
 The timestamp names the start of a step: ISO 8601 (UTC where it names no zone) or Unix time in
 seconds or milliseconds. A step without a row, or with an empty or NaN value, is absent. Rows may
 come in any order; of several of one step the last counts, as where a local clock was set back. Rows
-off the grid of the first belong to the next step on it: nothing is known before it was measured.
+off the grid of the first by more than a quarter of a step belong to the next step on it: nothing is
+known long before it was measured.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from forecaster.horizons import BUCKET_MINUTES, MINUTE_SECONDS
 
 COLUMNS: Final = ("timestamp", "value")
 STEP_MINUTES_MAX: Final = 5
-#: How long before its place on the grid a row may end, in steps; what is earlier is known later.
-EARLY_RATIO_MAX: Final = 0.25
-#: How far the usual distance of two rows may be from whole minutes.
-STEP_SECONDS_ASTRAY_MAX: Final = 15.0
+#: How long after its place on the grid a row may end, in steps: it is known that much too soon.
+LATE_RATIO_MAX: Final = 0.25
+#: How far the mean distance of two rows may be from the step, in steps: a recorder whose minute
+#: takes 61 seconds has one of minutes; one of every 50 seconds would lose a row in six.
+STEP_ASTRAY_RATIO_MAX: Final = 0.05
 #: As the engine has it: beyond this a number is a broken exporter's.
 VALUE_MAX: Final = 1e12
 MINUTES_MAX: Final = 2 * 366 * 24 * 60
@@ -220,8 +222,9 @@ def _step_minutes(seconds: Floats, where: str) -> int:
     rounded = np.rint(apart / MINUTE_SECONDS).astype(np.int64)
     differences, counts = np.unique(rounded, return_counts=True)
     step = int(differences[counts.argmax()])
-    astray = np.abs(apart[rounded == step] - step * MINUTE_SECONDS)
-    is_whole = float(np.median(astray)) <= STEP_SECONDS_ASTRAY_MAX
+    # Rows that come now early, now late are astray in both directions: their mean is not.
+    astray_seconds = abs(float(apart[rounded == step].mean()) - step * MINUTE_SECONDS)
+    is_whole = astray_seconds <= STEP_ASTRAY_RATIO_MAX * step * MINUTE_SECONDS
     if not (1 <= step <= STEP_MINUTES_MAX and is_whole):
         usual = float(np.median(apart[rounded == step]))
         shown = f"{step} minutes" if step and is_whole else f"{usual:g} seconds"
@@ -234,5 +237,5 @@ def _step_minutes(seconds: Floats, where: str) -> int:
 def _places(seconds: Floats, step: int) -> tuple[Minutes, int]:
     """Numbers of the steps from the first on, and how many rows lie off the grid."""
     exact = (seconds - seconds[0]) / (step * MINUTE_SECONDS)
-    places: Minutes = np.ceil(exact - EARLY_RATIO_MAX).astype(np.int64)
-    return places, int((places - exact > EARLY_RATIO_MAX).sum())
+    places: Minutes = np.ceil(exact - LATE_RATIO_MAX).astype(np.int64)
+    return places, int((places - exact > LATE_RATIO_MAX).sum())

@@ -99,6 +99,7 @@ def test_a_row_off_the_grid_is_known_when_it_was_measured_and_not_before(tmp_pat
         (HEAD + "60,1\n120\n", "line 3: has too few columns"),
         (HEAD + "60,1\n60,2\n", "has a step of 0 seconds"),
         (HEAD + "0,1\n90,2\n180,3\n", "has a step of 90 seconds"),
+        (HEAD + "".join(f"{50 * row},1\n" for row in range(360)), "has a step of 50 seconds"),
         (HEAD + "60,1\n3660,2\n7260,2\n", "has a step of 60 minutes"),
         (HEAD + "60,1\n61,2\n62,3\n", "has a step of 1 seconds"),
         (HEAD + "60,\n120,nan\n", "has no value"),
