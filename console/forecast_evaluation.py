@@ -11,14 +11,15 @@ from typing import Final
 
 from console.forecast_markdown import command_of, markdown
 from console.forecast_tables import print_tables
-from console.output import HTML, JSON, MARKDOWN, emit, json_text, say
+from console.forecast_traces import given_traces
+from console.output import HTML, JSON, MARKDOWN, emit, json_text
 from console.progress import live_steps
 from console.provenance import commit
 from forecaster.evaluation.engines import check, forecaster_for
 from forecaster.evaluation.replay import origins_of
 from forecaster.evaluation.report import document
 from forecaster.evaluation.run import Plan, evaluate, parse_horizons
-from forecaster.evaluation.traces import read_traces, trace_name
+from forecaster.evaluation.traces import trace_name
 from forecaster.horizons import HORIZONS_SECONDS
 
 #: What is judged where nobody asks for less, in minutes.
@@ -98,10 +99,7 @@ def show(request: Request, form: str, file: Path | None) -> None:
     Raises:
         InputError: a trace or the models cannot be used.
     """
-    traces = read_traces(request.files)
-    for trace in traces:
-        for note in trace.notes:
-            say(f"{trace.name}: {note}")
+    traces = given_traces(request.files)
     made_with = check(request.plan, [trace.name for trace in traces]) | {
         "commit": commit(),
         "horizons_minutes": list(request.plan.horizons_minutes),

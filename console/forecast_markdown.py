@@ -87,7 +87,7 @@ def markdown(result: Document, command: str) -> str:
 
 def _notes(result: Document) -> list[str]:
     found = [*tables.silence(result), *tables.infinity(result)]
-    return found or ["Every model said something for every target."]
+    return [*(found or ["Every model said something for every target."]), *tables.mended(result)]
 
 
 def _made_with(result: Document) -> str:

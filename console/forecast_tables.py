@@ -115,6 +115,7 @@ def caption(result: Document) -> list[str]:
         "MAE against the last value, interval score against seasonal naive: below 1 is better.",
         *silence(result),
         *infinity(result),
+        *mended(result),
         coverage(result),
         f"Model {model}; commit {result['commit']}.",
     ]
@@ -152,6 +153,11 @@ def infinity(result: Document) -> list[str]:
     ]
     said = f"∞, an error where what it is compared with has none: {', '.join(named)}."
     return [said] if named else []
+
+
+def mended(result: Document) -> list[str]:
+    """What had to be done to rows before they were a series, where there is something."""
+    return [f"{name}: {note}." for name, one in result["series"].items() for note in one["notes"]]
 
 
 def print_tables(result: Document, file: Path | None) -> None:

@@ -15,12 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from console.forecast_traces import given_traces
 from console.output import JSON, json_text, say, stderr, stdout, write_whole
 from console.provenance import commit
 from energy.errors import InputError, UnavailableError
 from forecaster.evaluation.run import ZERO_SHOT_PREFIX
 from forecaster.evaluation.scores import geometric_mean
-from forecaster.evaluation.traces import read_traces
 
 if TYPE_CHECKING:
     from forecaster.training.artefact import ZeroShot
@@ -91,7 +91,7 @@ class Request:
 
 def show(request: Request, form: str, report: Path | None) -> None:
     """Train, write the folder and the report, and print it."""
-    traces = read_traces(request.files)
+    traces = given_traces(request.files)
     with needs_training_extra(), bars() as begin:
         document = _trained(request, traces, begin)
     if report is not None:

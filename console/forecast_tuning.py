@@ -9,10 +9,10 @@ from pathlib import Path
 import typer
 from rich.table import Table
 
+from console.forecast_traces import given_traces
 from console.forecast_training import needs_training_extra
 from console.output import JSON, json_text, say, stdout
 from energy.errors import InputError, UnavailableError
-from forecaster.evaluation.traces import read_trace
 from forecaster.model_set import DESCRIPTION_FILE, LSTM_FILE, SHIPPED, ModelSet
 
 
@@ -23,7 +23,7 @@ def show(file: Path, models: Path | None, into: Path, seed: int, form: str) -> N
         InputError: the trace or the models cannot be used.
     """
     source = models or SHIPPED
-    trace = read_trace(file)
+    (trace,) = given_traces([file])
     description = dict(ModelSet.load(source).description)
     if into.resolve() == source.resolve():
         raise InputError("is where the models come from", where=str(into), mend="name another")

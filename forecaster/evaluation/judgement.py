@@ -64,6 +64,7 @@ class Judgement:
         inside: of the served forecast, targets inside its 80 % and its 95 % interval, and targets
             that had one.
         day: what a page draws.
+        notes: what had to be done to the rows of its file.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Judgement:
     outage_minutes: int
     inside: tuple[int, int, int]
     day: DrawnDay
+    notes: tuple[str, ...]
 
 
 def judge(
@@ -139,6 +141,7 @@ def judge(
         outage_minutes=int(replayed.outages.marked[replayed.test_from :].sum()),
         inside=_inside(actual[judged], served),
         day=choose_day(replayed, steps),
+        notes=replayed.trace.notes,
     )  # fmt: skip
 
 

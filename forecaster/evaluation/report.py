@@ -66,6 +66,7 @@ def _series(judged: Judgement, stress: bool) -> Document:  # noqa: FBT001 - a co
         "answered_ratio": judged.scores[SERVED].answered_ratio,
         "outage_minutes": judged.outage_minutes,
         "is_stress": stress,
+        "notes": list(judged.notes),
     }
 
 

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from console.commands import forecaster_evaluation
 from console.forecast_tables import _table, fitting
+from forecaster.model_set import SHIPPED
 
 
 @pytest.fixture(scope="module")
@@ -185,3 +186,14 @@ def test_convert_writes_traces(tmp_path):
     again = negawatt("forecaster", "convert", tmp_path / "out", "--out", tmp_path)
     assert again.returncode == 2
     assert "holds no development set" in again.stderr
+
+
+def test_what_is_done_to_a_trace_is_said_before_a_network_is_tuned_to_it(tmp_path):
+    """As where it is judged; the folder is refused after it."""
+    trace = tmp_path / "shop.csv"
+    trace.write_text("timestamp,value\n60,1\n0,2\n120,3\n", encoding="utf-8")
+    done = negawatt("forecaster", "fine-tune", trace, "--into", SHIPPED)
+    assert done.returncode == 2
+    note, mistake = done.stderr.splitlines()
+    assert note == "shop: time runs backwards 1 times: the rows were sorted"
+    assert "is where the models come from" in mistake

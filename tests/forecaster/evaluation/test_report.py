@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from naive_engine import NaiveEngine, new_naive_engine
 
+from console.forecast_markdown import markdown
 from console.forecast_tables import caption, figure, relative_rows
 from console.output import json_text
 from energy.errors import InputError
@@ -22,6 +24,9 @@ SCORES = {
     "relative_mae_ratio", "mae", "mse", "wape_ratio",
     "pinball", "coverage_80_ratio", "coverage_95_ratio", "interval_score_ratio", "answered_ratio",
 }  # fmt: skip
+MADE_WITH = {
+    "commit": "c", "model": {"id": "m"}, "horizons_minutes": [5], "zero_shot": False,
+}  # fmt: skip
 
 
 def trace_of(name: str, minutes: int = 4000, seed: int = 1) -> Trace:
@@ -32,10 +37,14 @@ def trace_of(name: str, minutes: int = 4000, seed: int = 1) -> Trace:
     return Trace(name, 1, 25_000_001, values)
 
 
+NOTE = "2 rows have the time of another: the last counts"
+
+
 @pytest.fixture(scope="module")
 def judged():
-    """One series."""
-    return judge(replay(trace_of("shop"), NaiveEngine()), HORIZONS_MINUTES)
+    """One series, of whose file two rows had to be left out."""
+    trace = replace(trace_of("shop"), notes=(NOTE,))
+    return judge(replay(trace, NaiveEngine()), HORIZONS_MINUTES)
 
 
 def test_the_document_is_what_was_promised(judged):
@@ -57,6 +66,14 @@ def test_the_document_is_what_was_promised(judged):
         "infinite_series": [],
         "answered_ratio": 1.0,
     }
+
+
+def test_what_had_to_be_done_to_a_file_stays_with_its_figures(judged):
+    """In the document, below tables and on pages."""
+    found = document([judged], made_with=MADE_WITH)
+    assert found["series"]["shop"]["notes"] == [NOTE]
+    assert f"shop: {NOTE}." in caption(found)
+    assert f"\n\nshop: {NOTE}.\n\n" in markdown(found, "negawatt forecaster evaluate")
 
 
 def test_the_last_value_is_one_and_yesterday_one_against_itself(judged):

@@ -16,15 +16,19 @@ def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_command_names_what_to_install(tmp_path: Path) -> None:
-    """One line, no traceback, and nothing written."""
-    into = tmp_path / "models"
+    """One line, no traceback, and nothing written; before it what was done to the trace."""
+    into, trace = tmp_path / "models", tmp_path / "shop.csv"
+    trace.write_text("timestamp,value\n0,1\n60,2\n60,3\n120,4\n", encoding="utf-8")
+    options = ("--traces", str(trace), "--into", str(into))
 
-    answer = run("from console.cli import main; main()", "forecaster", "train", "--into", str(into))
+    answer = run("from console.cli import main; main()", "forecaster", "train", *options)
 
     assert answer.returncode == 1
     assert "training needs keras" in answer.stderr
     assert "make training-libraries" in answer.stderr
-    assert answer.stderr.count("\n") == 1
+    note, *others = answer.stderr.splitlines()
+    assert note == "shop: 1 rows have the time of another: the last counts"
+    assert len(others) == 1
     assert not into.exists()
 
 
