@@ -18,7 +18,6 @@ from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 pytest_plugins = ["sandbox_fixtures", "database_fixtures", "kafka_broker"]
 
-REQUIRED = os.environ.get("NEGAWATT_REQUIRE_COMPONENTS", "") == "1"
 #: What the report of a skipped test names its component by, also from process to process.
 ABSENT = "absent component"
 
@@ -75,7 +74,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in _markers(item):
         if not (reason := components.lack(marker)):
             continue
-        if REQUIRED and marker not in components.NEVER_REQUIRED:
+        if components.REQUIRED and marker not in components.NEVER_REQUIRED:
             pytest.fail(f"{marker} is required: {reason}", pytrace=False)
         item.user_properties.append((ABSENT, marker))
         pytest.skip(reason)
@@ -100,7 +99,7 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
     said = str(report.longrepr)
-    if REQUIRED and report.skipped and not _is_excused(said):
+    if components.REQUIRED and report.skipped and not _is_excused(said):
         report.outcome = "failed"
         report.longrepr = f"skipped, though every component is required: {said}"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
+import components
 import pytest
-from database_fixtures import DATABASES
-from database_servers import DatabaseServer
+from database_fixtures import DATABASES, kinds_here
 
 from ledger.store import Ledger
 
@@ -26,15 +26,11 @@ def ledger(ledger_url: str) -> Iterator[Ledger]:
 
 
 @pytest.fixture
-def ledgers(
-    empty_ledger: Callable[[str], str],
-    mariadb_server: DatabaseServer,
-    postgresql_server: DatabaseServer,
-) -> Iterator[tuple[Ledger, ...]]:
+def ledgers(empty_ledger: Callable[[str], str]) -> Iterator[tuple[Ledger, ...]]:
     """Return an empty ledger of each kind: what takes long to draw is tried on all of them.
 
-    The servers are named, for that marks the test.
+    Where a server may be absent, on those that are there.
     """
-    kinds = ("sqlite", "mariadb", "postgresql")
+    kinds = kinds_here(components.lack, required=components.REQUIRED)
     with ExitStack() as opened:
         yield tuple(opened.enter_context(Ledger.open(empty_ledger(kind))) for kind in kinds)

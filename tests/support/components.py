@@ -20,6 +20,8 @@ from simulator.sandbox.toolchain import Toolchain
 JAVA_VERSION_MINIMUM = 17
 CHECKOUT = Path(__file__).resolve().parents[2]
 SHARED = CHECKOUT.parent / "shared"
+#: Whether a test fails where its component is absent.
+REQUIRED = os.environ.get("NEGAWATT_REQUIRE_COMPONENTS", "") == "1"
 GET_TOOLCHAIN = "run `make toolchain`"
 GET_JAVA = "on Debian: apt-get install openjdk-17-jdk-headless"
 

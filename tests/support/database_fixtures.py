@@ -49,6 +49,11 @@ DATABASES = (
 SERVERS = DATABASES[1:]
 
 
+def kinds_here(lack: Callable[[str], str], *, required: bool) -> tuple[str, ...]:
+    """SQLite, and the servers that are there or have to be."""
+    return ("sqlite", *(kind for kind in ("mariadb", "postgresql") if required or not lack(kind)))
+
+
 @pytest.fixture
 def empty_database(
     request: pytest.FixtureRequest, tmp_path: Path
