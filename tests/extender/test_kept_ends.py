@@ -121,7 +121,7 @@ def test_nothing_ends_while_the_api_server_is_silent(client: KubeClient, ledger:
 
         async def run() -> None:
             async with service:
-                await until(lambda: looks and service.observer.pods.status().watches == 1)
+                await until(lambda: bool(looks) and service.observer.pods.status().watches == 1)
                 ahead_seconds.append(SILENT_SECONDS + 10)
                 looks.clear()
                 await until(lambda: len(looks) > 5)
