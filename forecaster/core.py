@@ -412,10 +412,16 @@ class Core:
         Raises:
             KeyError, TypeError, ValueError: it was of another version; nothing of it is kept.
         """
-        if EARLY in sections:
-            self.early.restore(partition, sections[EARLY])
-        if not sections.keys() - {EARLY}:
-            return
+        try:
+            if EARLY in sections:
+                self.early.restore(partition, sections[EARLY])
+            if sections.keys() - {EARLY}:
+                self._restore_known(partition, sections)
+        except Exception:
+            self.early.drop(partition)
+            raise
+
+    def _restore_known(self, partition: int, sections: Sections) -> None:
         keys = [str(key) for key in sections[INTAKE]["keys"]]
         try:
             self.engine.restore(sections[ENGINE])

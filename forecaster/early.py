@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from forecaster.contract import Arrays
-from forecaster.intake import FUTURE_SECONDS_MAX
+from forecaster.intake import is_future
 
 AHEAD_SECONDS_MAX: Final = 3600.0
 #: Some 200 bytes each.
@@ -52,9 +52,10 @@ class EarlySamples:
         now_seconds: float,
     ) -> bool:
         """Let a sample wait; False where it need not, or cannot."""
-        ahead_seconds = timestamp_milliseconds / 1000 - now_seconds
-        is_early = FUTURE_SECONDS_MAX < ahead_seconds <= AHEAD_SECONDS_MAX
-        if not is_early or len(self._waiting) >= self._samples_max:
+        if not is_future(timestamp_milliseconds, now_seconds):
+            return False
+        is_too_far = timestamp_milliseconds / 1000 - now_seconds > AHEAD_SECONDS_MAX
+        if is_too_far or len(self._waiting) >= self._samples_max:
             return False
         number = next(self._numbers)
         sample = EarlySample(timestamp_milliseconds, number, partition, key, requests_per_second)
@@ -63,8 +64,7 @@ class EarlySamples:
 
     def due(self, now_seconds: float) -> Iterator[EarlySample]:
         """Let go those whose time has come, the oldest first."""
-        until = (now_seconds + FUTURE_SECONDS_MAX) * 1000
-        while self._waiting and self._waiting[0].timestamp_milliseconds <= until:
+        while self._waiting and not is_future(self._waiting[0].timestamp_milliseconds, now_seconds):
             yield heapq.heappop(self._waiting)
 
     def drop(self, partition: int) -> None:
@@ -83,7 +83,8 @@ class EarlySamples:
         }
 
     def restore(self, partition: int, state: Mapping[str, np.ndarray]) -> None:
-        """Take what `export` gave, as far as there is room."""
+        """Take what `export` gave, as far as there is room, in place of what is there."""
+        self.drop(partition)
         columns: Iterable[tuple[str, int, float]] = zip(
             state["keys"].tolist(),
             state["milliseconds"].tolist(),

@@ -204,10 +204,15 @@ class Intake:
             series.parts.setdefault(minute_of(timestamp), {})[timestamp] = value
 
 
+def is_future(timestamp_milliseconds: int, now_seconds: float) -> bool:
+    """Whether a sample is of too late a time to be taken; rounded alike for all who ask."""
+    return timestamp_milliseconds / 1000 - now_seconds > FUTURE_SECONDS_MAX
+
+
 def _refusal(
     timestamp: int, value: float | None, now_seconds: float, newest: int
 ) -> Refusal | None:
-    if timestamp / 1000 - now_seconds > FUTURE_SECONDS_MAX:
+    if is_future(timestamp, now_seconds):
         return "future"
     if newest and (newest - timestamp) / 1000 > AGE_SECONDS_MAX:
         return "too-old"

@@ -8,10 +8,12 @@ import math
 import numpy as np
 import pytest
 from forecaster_stage import START_MINUTE, WEB, Clock, Stage
+from plain_engine import PlainEngine
 
 from energy.errors import InputError, UnavailableError
-from forecaster.core import CoreOptions
+from forecaster.core import Core, CoreOptions
 from forecaster.early import EarlySamples
+from forecaster.intake import Intake
 from forecaster.service import ServiceOptions
 from telemetry.messages import TrafficSample
 from telemetry.stream.interface import SAMPLES_TOPIC
@@ -113,6 +115,34 @@ def test_no_more_samples_wait_than_there_is_room_for():
     assert [early.hold(part, WEB, 600_000, 1.0, 0.0) for part in (0, 1, 1)] == [True, True, False]
     early.drop(0)
     assert [each.partition for each in early.due(600.0)] == [1]
+
+
+def test_a_sample_is_let_go_when_it_may_be_taken():
+    """Else it would wait again, for ever: no rounding may say one thing here and another there."""
+    moment_seconds, milliseconds = 1_795_000_000.0279999, 1_795_000_120_028
+    early, intake = EarlySamples(), Intake()
+    assert early.hold(0, WEB, milliseconds, 1.0, moment_seconds - 10)
+
+    for _ in early.due(moment_seconds):
+        assert not early.hold(0, WEB, milliseconds, 1.0, moment_seconds)
+        assert intake.take(WEB, milliseconds, 1.0, moment_seconds) is None
+    assert len(early) == 1
+    assert len(list(early.due(moment_seconds + 0.001))) == 1
+
+
+def test_samples_that_wait_are_restored_once():
+    """A start that fails is tried again; and nothing is kept of a state that does not fit."""
+    own = Core(PlainEngine(), CoreOptions())
+    own.take(0, WEB, 600_000, 1.0, 0.0)
+    state = own.export(0)
+    after = Core(PlainEngine(), CoreOptions())
+    for _ in range(2):
+        after.restore(0, state)
+    assert len(after.early) == 1
+
+    with pytest.raises(KeyError):
+        after.restore(0, state | {"intake": {}})
+    assert len(after.early) == 0
 
 
 def test_samples_that_come_twice_or_late_change_nothing_else(tmp_path):
