@@ -454,8 +454,8 @@ def test_a_contest_goes_on_after_a_restart(tmp_path):
     assert others.contest == Contest()
 
 
-def contested(keys_max: int) -> tuple[Core, dict[int, Sections], Callable[[Core, int], None]]:
-    """Give a contest over some of 40 workloads of 4 partitions, its state, and how one begins."""
+def contested(partitions: int) -> tuple[Core, dict[int, Sections], Callable[[Core, int], None]]:
+    """Give a contest over 8 of 40 workloads of some partitions, its state, and how one begins."""
 
     def begin(core: Core, keys_max: int) -> None:
         kept = core.contests.values()
@@ -468,17 +468,19 @@ def contested(keys_max: int) -> tuple[Core, dict[int, Sections], Callable[[Core,
     for minute in range(START_MINUTE, START_MINUTE + 12):
         for place in range(40):
             key = f"shop/Deployment/web-{place}"
-            own.take(place % 4, key, minute * 60_000, 10.0 + (minute + place) % 5, minute * 60.0)
+            own.take(
+                place % partitions, key, minute * 60_000, 10.0 + (minute + place) % 5, minute * 60.0
+            )
         own.turn(minute * 60.0 + 1)
         if minute == START_MINUTE + 2:
-            begin(own, keys_max)
-    return own, {partition: own.export(partition) for partition in range(4)}, begin
+            begin(own, 8)
+    return own, {partition: own.export(partition) for partition in range(partitions)}, begin
 
 
 @pytest.mark.parametrize("begins_at", [0, 4])
 def test_a_contest_goes_on_with_the_same_workloads(begins_at):
     """Each counts as before, whoever comes first: challenger, or partition after partition."""
-    before, states, begin = contested(keys_max=8)
+    before, states, begin = contested(partitions=4)
     after = Core(PlainEngine(), CoreOptions())
     for partition in range(5):
         if partition == begins_at:
@@ -494,11 +496,11 @@ def test_a_contest_goes_on_with_the_same_workloads(begins_at):
 
 def test_a_contest_whose_workloads_are_not_there_begins_anew():
     """Else it would be judged after hours of which there are no forecasts."""
-    before, states, begin = contested(keys_max=8)
+    before, states, begin = contested(partitions=1)
     before.shadow.looks_taken = 1
+    states[0] = before.export(0)
     after = Core(PlainEngine(), CoreOptions())
-    for partition, state in states.items():
-        after.restore(partition, state)
+    after.restore(0, states[0])
     begin(after, 2)
 
     assert before.shadow.contest.seconds > 0
