@@ -267,9 +267,10 @@ def _said(command: list[str]) -> str:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    # No proxy and no kubeconfig of the user's: what it needs stands in its arguments.
+    # No proxy and no kubeconfig of the user's: what it needs stands in its arguments. Nor may
+    # Python import from its working directory, where services keep folders that are named as they.
     kept = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
-    return {"HOME": str(folder), "PATH": "/usr/bin:/bin", **kept}
+    return {"HOME": str(folder), "PATH": "/usr/bin:/bin", "PYTHONSAFEPATH": "1", **kept}
 
 
 def installed(name: str, get: str) -> Path:
