@@ -331,9 +331,9 @@ class Core:
             self.shadow = None
 
     def fault_again(self, fault: ModelFault) -> ModelFault | None:
-        """Whether the engine, which may have other models by now, fails at the same; None if not.
+        """Whether the engine still fails at the same; None if not.
 
-        It forecasts, for nobody.
+        It forecasts, for nobody: of that minute our own errors know nothing.
         """
         known = set(self.engine.keys())
         keys = tuple(key for key in fault.keys if key in known)

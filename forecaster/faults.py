@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from forecaster.contract import ForecastSet
+from forecaster.contract import ForecastEngine, ForecastSet
 from forecaster.own_errors import LAST_VALUE
+from forecaster.publishing import sound_rows
+
+#: Of so many workloads at once another engine is given what is known: 6 MB.
+TRIED_KEYS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +61,23 @@ def fault_of(minute: int, keys: tuple[str, ...], error: Exception) -> ModelFault
     """The fault that an error is."""
     line = (str(error).splitlines() or [type(error).__name__])[0]
     return ModelFault(minute, keys, f"cannot forecast ({line})")
+
+
+def fails_alike(engine: ForecastEngine, serving: ForecastEngine, fault: ModelFault) -> bool:
+    """Whether an engine that is thrown away fails at the same, with what the serving one knows.
+
+    The serving one stays as it is: what falls due in a trial is learnt from nowhere.
+    """
+    known = set(serving.keys())
+    keys = [key for key in fault.keys if key in known]
+    silence = Silence()
+    try:
+        for first in range(0, len(keys), TRIED_KEYS):
+            some = keys[first : first + TRIED_KEYS]
+            engine.restore(serving.export(some))
+            forecasts = engine.forecast(fault.minute, some)
+            silence.add(forecasts, sound_rows(forecasts))
+            engine.drop(some)
+    except Exception:  # noqa: BLE001 - that is what was asked
+        return True
+    return silence.fault(fault.minute) is not None

@@ -16,7 +16,7 @@ from energy.errors import NegawattError
 from forecaster.challenge import DAY_SECONDS, ChallengePolicy, Verdict, judge
 from forecaster.contract import Arrays, ForecastEngine
 from forecaster.core import Core
-from forecaster.faults import ModelFault
+from forecaster.faults import ModelFault, fails_alike
 from forecaster.models_report import SHIPPED_FOLDER, ModelsReport, models_report
 from forecaster.own_errors import LSTM
 from forecaster.registry import DESCRIPTION, SHIPPED, Registry, RegistryState, watched
@@ -28,8 +28,9 @@ from ledger.action import ActionDecision
 
 _log = logging.getLogger(__name__)
 _REASON_MAX = 4000
-#: Models that fail are not tried against others more often.
+#: Models that fail are not tried against others more often; after each time in vain, half as often.
 MEND_SECONDS: Final = 60.0
+MEND_SECONDS_MAX: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,7 @@ class ModelChanges:
         self._watched_enough: set[str] = set()
         self._broken = ""
         self._mended_at = float("-inf")
+        self._mend_seconds = MEND_SECONDS
         self.state = RegistryState()
         self.serving = ""
         self.trained_ratio: float | None = None
@@ -145,15 +147,21 @@ class ModelChanges:
         of models and nothing changes. Gives back what is to go to the ledger.
         """
         fault, self._core.fault = self._core.fault, None
-        if fault is None or abs(now_seconds - self._mended_at) < MEND_SECONDS:
+        idle_seconds = abs(now_seconds - self._mended_at)
+        if fault is None or idle_seconds < self._mend_seconds:
             return ()
+        if idle_seconds > 2 * self._mend_seconds:  # no fault for a while: this is another one
+            self._mend_seconds = MEND_SECONDS
         self._mended_at = now_seconds
         failed = self.serving
-        found = self._core.fault_again(fault)
+        if (found := self._core.fault_again(fault)) is None:
+            return ()
         for version in dict.fromkeys((self.state.previous or SHIPPED, SHIPPED)):
-            if found is not None and version != failed and self._stands_in(version, found):
+            if version != failed and self._stands_in(version, found):
+                self._mend_seconds = MEND_SECONDS
                 self._refuse(failed, f"it failed at work: it {found.why}")
                 return (_record("fall-back", version, failed, found.why, now_seconds),)
+        self._mend_seconds = min(2 * self._mend_seconds, MEND_SECONDS_MAX)
         return ()
 
     def _stands_in(self, version: str, fault: ModelFault) -> bool:
@@ -161,17 +169,10 @@ class ModelChanges:
 
         The registry stays as it is: elsewhere its champion may do.
         """
-        core = self._core
-        engine, models, shadow = core.engine, core.engine.models, core.shadow
-        serving, ratio = self.serving, self.trained_ratio
-        if not self._takes_over(version):
+        engine = self._made(version)
+        if engine is None or fails_alike(engine, self._core.engine, fault):
             return False
-        if core.fault_again(fault) is None:
-            return True
-        core.engine, core.shadow = engine, shadow
-        engine.adopt(models)
-        self.serving, self.trained_ratio = serving, ratio
-        return False
+        return self._takes_over(version)
 
     def report(self) -> ModelsReport:
         """Versions, who serves, and how they do; from any thread."""

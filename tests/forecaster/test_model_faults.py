@@ -19,6 +19,7 @@ from plain_engine import PlainEngine
 from energy.errors import InputError
 from forecaster.challenge import ChallengePolicy
 from forecaster.engine import Engine
+from forecaster.faults import TRIED_KEYS, ModelFault, fails_alike
 from forecaster.lstm import Lstm
 from forecaster.metrics import exposition, process_registry
 from forecaster.model_changes import ModelOptions
@@ -365,3 +366,46 @@ def test_a_champion_stays_where_others_fail_at_the_same(tmp_path):
     assert len(stage.core.engine.known[WEB]) == 4
     assert stage.models.trouble == ""
     assert not stage.records
+
+
+def test_models_that_all_fail_are_tried_less_and_less_often(tmp_path):
+    """Each time loads all of them; a fault after a long pause is another one."""
+    promoted(Registry(tmp_path / "models"), "old", "new")
+    loaded = []
+
+    def engine_of(name: str) -> TiringEngine:
+        loaded.append(name)
+        return TiringEngine("shop")
+
+    stage = Stage(tmp_path, engine_of=engine_of)
+
+    def tries(minutes: int) -> int:
+        loaded.clear()
+        for _ in range(minutes):
+            stage.clock.at_minute(stage.clock.minute + 1)
+            stage.send(10.0)
+            stage.service.attempt()
+        return loaded.count("old")
+
+    assert tries(20) == 4  # after 0, 2, 6 and 14 minutes
+    stage.clock.at_minute(stage.clock.minute + 90)
+    assert tries(3) == 2
+
+
+def test_a_stand_in_is_tried_beside_the_one_that_serves():
+    """It is given all in question, some at a time, and what the other one knows stays."""
+    serving, other = PlainEngine(), PlainEngine()
+    keys = tuple(f"shop/Deployment/web-{place}" for place in range(TRIED_KEYS + 1))
+    for minute in range(3):
+        for key in keys:
+            serving.put(key, np.array([minute]), np.array([10.0]))
+        serving.forecast(minute, keys)
+    pending = dict(serving.pending)
+    fault = ModelFault(3, (*keys, "is/Deployment/gone"), "says nothing")
+
+    assert not fails_alike(other, serving, fault)
+    assert [len(asked) for _, asked in other.asked] == [TRIED_KEYS, 1]
+    assert other.known == {}
+    assert serving.pending == pending
+    assert fails_alike(FailingEngine(), serving, fault)
+    assert fails_alike(MuteEngine(), serving, fault)
