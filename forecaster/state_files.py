@@ -7,6 +7,7 @@ disk and then put in its place; one that cannot be read is set aside and told of
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -33,6 +34,7 @@ HEADER_BYTES_MAX: Final = 64 * 1024
 LOCK: Final = ".lock"
 _MEND: Final = "give --state-directory a folder of ours with room"
 _SEPARATOR: Final = "."
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -92,10 +94,14 @@ class StateFiles:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for left in folder.glob(f"{topic}-*.writing"):
-                left.unlink(missing_ok=True)
+                if not _is_being_written(left):
+                    left.unlink(missing_ok=True)
             with TemporaryFile(dir=folder):
                 pass  # it can be written to
         except OSError as error:
+            if error.errno in _FULL:  # it may have room again when a state is due
+                _log.warning("%s: %s", folder, _unwritable(error))
+                return
             raise InputError(_unwritable(error), where=str(folder), mend=_MEND) from None
 
     def path(self, partition: int) -> Path:
@@ -255,6 +261,20 @@ def _replace(
         sync(folder)
     finally:
         os.close(folder)
+
+
+def _is_being_written(writing: Path) -> bool:
+    """Whether a process that lives, and is not this one, writes a file of `_replace`."""
+    number = writing.suffixes[-2].removeprefix(".") if len(writing.suffixes) > 1 else ""
+    if not number.isdecimal() or int(number) == os.getpid():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except PermissionError:
+        return True  # somebody else's
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
 
 
 def _unwritable(error: OSError) -> str:

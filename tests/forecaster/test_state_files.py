@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import pytest
 import repository
 
 from energy.errors import InputError, UnavailableError
+from forecaster import state_files
 from forecaster.state_files import PartitionState, StateFiles, alone_in
 from forecaster.state_keeping import StateKeeping
 
@@ -95,6 +98,7 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
+from forecaster import state_files
 from forecaster.state_files import PartitionState, StateFiles
 files = StateFiles(Path(sys.argv[1]), "samples")
 offset = 0
@@ -129,6 +133,27 @@ def test_a_process_that_is_ended_while_it_writes_leaves_a_whole_file(tmp_path, n
     assert found.offset >= 3
     assert set(found.sections["a"]["b"].tolist()) == {float(found.offset)}
     assert [path.name for path in tmp_path.iterdir()] == ["samples-0.state"]
+
+
+def test_what_a_living_process_writes_is_left_to_it(tmp_path):
+    """Folders may be shared; what is left of one that is gone, or of one with our number, goes."""
+    with subprocess.Popen(["/bin/true"]) as gone:
+        gone.wait(10)
+    for number in (os.getppid(), os.getpid(), gone.pid, "x", 2**70):
+        (tmp_path / f"{TOPIC}-0.{number}.writing").touch()
+    StateFiles(tmp_path, TOPIC)
+
+    assert [path.name for path in tmp_path.iterdir()] == [f"{TOPIC}-0.{os.getppid()}.writing"]
+
+
+def test_a_disk_that_is_full_at_the_start_hinders_nobody(tmp_path, monkeypatch):
+    """It may have room when a state is due; that a state is not kept is counted."""
+
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(state_files, "TemporaryFile", full)
+    assert StateFiles(tmp_path, TOPIC).write(3, STATE)
 
 
 def test_offsets_of_another_stream_are_not_compared(tmp_path):
