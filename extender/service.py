@@ -259,11 +259,12 @@ class Service:
     def _keep_ends(self, writer: LedgerWriter) -> None:
         """End the ledger's pods that are gone: they went before us, or their end got lost."""
         ends = MissedEnds(writer, self._left_running, self._running_uids)
-        wait_seconds, is_well = 0.0, True
+        is_well = True
         while True:
             try:
                 if ends.is_due():
-                    ends.note(wait=partial(self._stopping.wait, wait_seconds))
+                    # At first, too: what was bound while we listed comes with the watch.
+                    ends.note(wait=lambda: self._stopping.wait(SEEN_SECONDS))
                 is_well = True
             except Exception:  # noqa: BLE001 - a thread that ended would note none for ever
                 if is_well:
@@ -271,11 +272,10 @@ class Service:
                 is_well = False
             if self._stopping.wait(ENDS_SECONDS):
                 return
-            wait_seconds = SEEN_SECONDS
 
     def _running_uids(self) -> frozenset[str] | None:
         """The pods that run, as far as is known; None where the cluster is not followed now."""
-        if self.observer.pods.status().error is not None or self.silence():
+        if self._stopping.is_set() or self.observer.pods.status().error or self.silence():
             return None
         readings = self.observer.pods.values()
         if any(reading.value is None and not reading.uid for reading in readings):

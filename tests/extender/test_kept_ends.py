@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from decisions import made
-from scripted_api import ScriptedRequest, scripted_api
+from scripted_api import ScriptedApi, ScriptedRequest, scripted_api
+from typing_extensions import override
 
 from cluster.kube.client import KubeClient, connect
 from cluster.kube.settings import KubeSettings
@@ -35,8 +37,8 @@ def pod(name: str, cpu: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[KubeClient]:
-    """Return a client of a server that lists a pod, and one that cannot be read."""
+def api() -> Iterator[ScriptedApi]:
+    """Return a server that lists a pod, and one that cannot be read."""
     pods = [pod("web", "1"), pod("strange", "much")]
 
     def listed(request: ScriptedRequest) -> None:
@@ -46,9 +48,15 @@ def client(tmp_path: Path) -> Iterator[KubeClient]:
     with scripted_api() as api:
         api.lists.append(listed)
         api.watches.append(lambda request: request.stream(hold_open=True))
-        connected = connect(KubeSettings(kubeconfig=api.kubeconfig(tmp_path)), environment={})
-        yield connected
-        connected.close()
+        yield api
+
+
+@pytest.fixture
+def client(api: ScriptedApi, tmp_path: Path) -> Iterator[KubeClient]:
+    """Return a client of it."""
+    connected = connect(KubeSettings(kubeconfig=api.kubeconfig(tmp_path)), environment={})
+    yield connected
+    connected.close()
 
 
 @pytest.fixture
@@ -129,3 +137,51 @@ def test_nothing_ends_while_the_api_server_is_silent(client: KubeClient, ledger:
         asyncio.run(run())
 
     assert ledger.running_uids() == {"web", "strange", "gone"}
+
+
+def test_what_was_bound_while_pods_were_listed_is_not_ended(
+    client: KubeClient, api: ScriptedApi, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another replica saw it bound and wrote it down; the watch tells us a moment later."""
+    ledger.record([made(uid="late")])
+    told = Event()
+
+    class Stopping(Event):
+        """Whoever waits for a while has waited until the pod is seen."""
+
+        @override
+        def wait(self, timeout: float | None = None) -> bool:
+            if not timeout:
+                return super().wait(timeout)
+            told.set()
+            while service.observer.pods.get("shop/late") is None and not super().wait(0.01):
+                pass
+            return super().wait(timeout)
+
+    def watched(request: ScriptedRequest) -> None:
+        is_pods = request.path.endswith("/pods")
+        if is_pods:
+            told.wait(PATIENCE_SECONDS)
+        event = {"type": "ADDED", "object": pod("late", "1")}
+        request.stream(*([event] if is_pods else []), hold_open=True)
+
+    api.watches.clear()
+    api.watches.append(watched)
+    monkeypatch.setattr("extender.service.Event", Stopping)
+
+    with LedgerWriter(ledger) as writer:
+        service = Service(
+            ExtenderSettings(),
+            Core(CoreOptions(), now=lambda: 1000.0),
+            client,
+            writer=writer,
+            left_running=ledger.running_uids,
+        )
+
+        async def run() -> None:
+            async with service:
+                await until(lambda: "gone" not in ledger.running_uids())
+
+        asyncio.run(run())
+
+    assert ledger.running_uids() == {"web", "strange", "late"}
