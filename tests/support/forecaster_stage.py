@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,14 @@ FLUSH_SECONDS_MAX = 30.0
 
 def _group(stream: MemoryStream) -> Any:
     return stream._log(SAMPLES_TOPIC).groups[ServiceOptions().group]  # noqa: SLF001
+
+
+def version(registry: Registry, name: str, **description: object) -> str:
+    """Make a version's folder."""
+    folder = registry.folder / name
+    folder.mkdir(parents=True)
+    (folder / "model.json").write_text(json.dumps({"id": name, **description}))
+    return name
 
 
 class Clock:
