@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 
 import pytest
 from kafka.errors import KafkaConnectionError
@@ -17,12 +18,18 @@ REFUSED = KafkaConnectionError("111 ECONNREFUSED")
 
 
 @pytest.fixture(autouse=True)
-def _heard_at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have `caplog` listen at the root alone, also where an earlier test used Kafka.
+def _heard_at_the_root(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have `caplog` listen at the root alone, also where an earlier test used Kafka or a service.
 
-    It adds itself to each logger that keeps to itself when a test begins.
+    It adds itself to each logger that keeps to itself when a test begins, and a service's process
+    wants no more than warnings of the library.
     """
-    monkeypatch.setattr(logging.getLogger(LIBRARY), "propagate", True)
+    library = logging.getLogger(LIBRARY)
+    monkeypatch.setattr(library, "propagate", True)
+    level = library.level
+    library.setLevel(logging.NOTSET)
+    yield
+    library.setLevel(level)
 
 
 def told_of(name: str, words: str, *args: object, level: int = logging.ERROR) -> logging.LogRecord:
