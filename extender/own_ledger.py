@@ -59,7 +59,8 @@ class OwnLedger:
         if self._is_ours:
             return
         if self._refusal is not None:
-            raise self._refusal
+            # Raised for every record from now on: its traceback would grow with each.
+            raise self._refusal.with_traceback(None)
         try:
             self._ledger.claim(self._cluster_uid())
         except InputError as error:

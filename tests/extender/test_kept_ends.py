@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
+from async_waiting import PATIENCE_SECONDS, until
 from decisions import made
 from scripted_api import ScriptedApi, ScriptedRequest, scripted_api
 from typing_extensions import override
@@ -23,8 +24,6 @@ from extender.service import SILENT_SECONDS, Service
 from extender.settings import ExtenderSettings
 from ledger.store import Ledger
 from ledger.writer import LedgerWriter
-
-PATIENCE_SECONDS = 30
 
 
 def pod(name: str, cpu: str) -> dict[str, Any]:
@@ -73,11 +72,12 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("extender.service.SEEN_SECONDS", 0.01)
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for a state that nobody announces."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not holds():  # noqa: ASYNC110 - nobody announces it
-            await asyncio.sleep(0.01)
+def observing(
+    client: KubeClient, writer: LedgerWriter, left_running: Callable[[], Iterable[str]]
+) -> Service:
+    """Return an extender that takes the ledger to say that these pods run."""
+    core = Core(CoreOptions(), now=lambda: 1000.0)
+    return Service(ExtenderSettings(), core, client, writer=writer, left_running=left_running)
 
 
 def test_a_look_that_fails_is_said_and_what_cannot_be_read_is_not_ended(
@@ -93,10 +93,7 @@ def test_a_look_that_fails_is_said_and_what_cannot_be_read_is_not_ended(
         return ledger.running_uids()
 
     async def run(writer: LedgerWriter) -> None:
-        core = Core(CoreOptions(), now=lambda: 1000.0)
-        async with Service(
-            ExtenderSettings(), core, client, writer=writer, left_running=left_running
-        ):
+        async with observing(client, writer, left_running):
             await until(lambda: ledger.running_uids() == {"web", "strange"})
 
     with LedgerWriter(ledger) as writer:
@@ -119,13 +116,7 @@ def test_nothing_ends_while_the_api_server_is_silent(client: KubeClient, ledger:
         return ledger.running_uids()
 
     with LedgerWriter(ledger) as writer:
-        service = Service(
-            ExtenderSettings(),
-            Core(CoreOptions(), now=lambda: 1000.0),
-            later,
-            writer=writer,
-            left_running=left_running,
-        )
+        service = observing(later, writer, left_running)
 
         async def run() -> None:
             async with service:
@@ -170,13 +161,7 @@ def test_what_was_bound_while_pods_were_listed_is_not_ended(
     monkeypatch.setattr("extender.service.Event", Stopping)
 
     with LedgerWriter(ledger) as writer:
-        service = Service(
-            ExtenderSettings(),
-            Core(CoreOptions(), now=lambda: 1000.0),
-            client,
-            writer=writer,
-            left_running=ledger.running_uids,
-        )
+        service = observing(client, writer, ledger.running_uids)
 
         async def run() -> None:
             async with service:

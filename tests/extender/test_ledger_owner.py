@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from functools import partial
 from itertools import islice
 
@@ -66,3 +67,17 @@ def test_nothing_is_written_before_it_is_known_whose_ledger_it_is(
 
         assert (writer.written, writer.dropped) == (written, dropped)
         assert ledger.count(DecisionFilter()) == written
+
+
+def test_a_refusal_that_is_repeated_takes_no_more_room(tmp_path) -> None:
+    """Records that nobody may write are refused for as long as the extender runs."""
+    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.sqlite'}") as ledger:
+        ledger.claim("another")
+        own = OwnLedger(ledger, lambda: "ours")
+        lengths = []
+        for _ in range(5):
+            with pytest.raises(InputError) as refused:
+                own.record([])
+            lengths.append(len(list(traceback.walk_tb(refused.value.__traceback__))))
+
+    assert len(set(lengths[1:])) == 1  # the first comes from where it was found

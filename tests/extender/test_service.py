@@ -6,13 +6,14 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
+from async_waiting import PATIENCE_SECONDS, until
 from core_scenes import json_of, task
 from power_profile_files import document_of
 from scripted_api import ScriptedApi, ScriptedRequest, scripted_api
@@ -25,7 +26,6 @@ from extender.settings import ExtenderSettings
 from extender.unreadable import POD, Unreadable
 
 Json = dict[str, Any]
-PATIENCE_SECONDS = 30
 SIZES = {"cpu": "8", "memory": "32Gi", "pods": "110"}
 
 
@@ -101,13 +101,6 @@ def script(api: ScriptedApi, goes_on: Event) -> None:
 
     api.lists.append(listed)
     api.watches.append(watched)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for a state that nobody announces."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not holds():  # noqa: ASYNC110 - nobody announces it
-            await asyncio.sleep(0.01)
 
 
 def test_what_cannot_be_read_stays_as_it_was_last_read(
